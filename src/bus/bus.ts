@@ -1,0 +1,39 @@
+/**
+ * The bus carries opaque payloads between the nodes of one deployment.
+ *
+ * What an implementation promises (the contract suite in test/bus holds both twins to it):
+ * - At most once. A payload published while the link is down, or in the moment it breaks, is gone;
+ *   `publish` never blocks, never throws and never queues without a bound.
+ * - Payloads of one publisher on one topic arrive in the order published; between publishers and
+ *   between topics there is no order.
+ * - A node does not hear its own payloads: it has already delivered them itself.
+ * - After `subscribe` resolves, everything another node publishes on the topic arrives, while the
+ *   link is up. It rejects (or the link reports a gap) when that can not be had in time; the topic
+ *   stays wanted and is subscribed again when the link comes back.
+ * - Whenever payloads may have been missed (link lost, resubscribed, dropped on a bound), `onGap`
+ *   fires once the link works again, so that receivers refill from PostgreSQL.
+ *
+ * Nothing here decides anything: PostgreSQL is the truth, the bus only makes it fast.
+ */
+export interface Bus {
+  /** This node's name, unique per process start. */
+  readonly nodeId: string;
+  /** Hands `payload` to every other node subscribed to `topic`. Fire and forget. */
+  publish(topic: string, payload: Uint8Array): void;
+  /** Starts hearing `topic`; idempotent. Resolves when the subscription is in force. */
+  subscribe(topic: string): Promise<void>;
+  /** Stops hearing `topic`; idempotent. */
+  unsubscribe(topic: string): void;
+  /** Sets the one receiver of payloads. The bytes may be kept. */
+  onMessage(receiver: (topic: string, payload: Uint8Array) => void): void;
+  /** Sets the one listener told that payloads may have been missed and the link works again. */
+  onGap(listener: () => void): void;
+  /** Whether the link works now, proved by an echo, not assumed; `reason` when it does not. */
+  status(): BusStatus;
+  /** Ends the link; nothing is delivered afterwards. */
+  close(): Promise<void>;
+}
+
+export type BusStatus = { ok: true; kind: BusKind } | { ok: false; kind: BusKind; reason: string };
+
+export type BusKind = 'memory' | 'redis';
