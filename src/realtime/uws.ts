@@ -1,0 +1,142 @@
+/**
+ * The only module that loads uWebSockets.js; everyone else takes a `TemplatedApp` as a parameter
+ * and imports its types from here with `import type`.
+ *
+ * Guarantees: the native binary is loaded when the first app is created (not on import), and a
+ * failing load is one sentence; a port is taken exclusively or refused, never shared.
+ */
+
+import type { ListenOptions, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { createRequire } from 'node:module';
+import { createServer, isIP } from 'node:net';
+
+export type {
+  HttpRequest,
+  HttpResponse,
+  RecognizedString,
+  TemplatedApp,
+  us_listen_socket,
+  us_socket_context_t,
+  WebSocket,
+  WebSocketBehavior,
+} from 'uWebSockets.js';
+
+// The native function takes (host, port, options, callback); the published types forgot that form.
+declare module 'uWebSockets.js' {
+  interface TemplatedApp {
+    listen(
+      host: string,
+      port: number,
+      options: ListenOptions,
+      cb: (listenSocket: us_listen_socket | false) => void,
+    ): TemplatedApp;
+  }
+}
+
+type Native = typeof import('uWebSockets.js') & {
+  readonly LIBUS_LISTEN_EXCLUSIVE_PORT: ListenOptions;
+};
+
+/** A port in use by this process. */
+export interface Listening {
+  /** The port really taken (of interest when 0 was asked for). */
+  readonly port: number;
+  /** Closes the listen socket: no new connections; the open ones live on. Safe to call again. */
+  stop(): void;
+}
+
+/** A listen that failed; `code` is spelled as in Node's own errors. */
+export interface ListenError extends Error {
+  readonly code: string;
+}
+
+let loaded: Native | undefined;
+
+function native(): Native {
+  if (loaded === undefined) {
+    try {
+      // A CommonJS package that requires its binary at once: only `require` lets us catch that.
+      const module: Native = createRequire(import.meta.url)('uWebSockets.js');
+      loaded = module;
+    } catch (cause) {
+      throw new Error(loadFailure(cause), { cause });
+    }
+  }
+  return loaded;
+}
+
+/** The one sentence shown when the native binary can not be loaded. */
+function loadFailure(cause: unknown): string {
+  const lines = String(cause instanceof Error ? cause.message : cause).split('\n');
+  const reason = lines.findLast((line) => line.trim() !== '')?.trim() ?? 'unknown reason';
+  return (
+    `uWebSockets.js does not load on ${process.platform} ${process.arch} with Node ` +
+    `${process.versions.node}: its Linux binary needs glibc 2.27 (Node 20) or 2.38 (Node 22 and ` +
+    `later: Debian 13, Ubuntu 24.04) and there is none for musl (${reason})`
+  );
+}
+
+/**
+ * A plain (not TLS) uWebSockets.js app without routes.
+ *
+ * @throws Error with one readable sentence when the native binary does not load here.
+ */
+export function createUwsApp(): TemplatedApp {
+  return native().App();
+}
+
+/**
+ * Listens on `host` (an address or name; '' means every interface, IPv4 and IPv6) and `port` (0:
+ * any free one), exclusively: uWebSockets.js alone would set SO_REUSEPORT and let a second process
+ * steal half of the connections.
+ *
+ * @throws ListenError (rejection), its `code` as Node has it: `EADDRINUSE` when the port is taken,
+ *   `EACCES`, `EADDRNOTAVAIL`, `ENOTFOUND`. The library only says that it failed, so Node's own
+ *   listen is asked for the reason.
+ */
+export async function listenExclusive(
+  app: TemplatedApp,
+  host: string,
+  port: number,
+): Promise<Listening> {
+  const uws = native();
+  const socket = tryListen(uws, app, host, port);
+  if (socket === false) {
+    const code = await reasonNotToListen(host, port);
+    const place = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+    const reason = code === 'EADDRINUSE' ? 'the port is in use' : code;
+    throw Object.assign(new Error(`Can not listen on ${place}: ${reason}`), { code });
+  }
+  let open = true;
+  return {
+    port: uws.us_socket_local_port(socket),
+    stop() {
+      if (!open) return;
+      open = false; // The socket is a raw native pointer: closing it twice is a crash.
+      uws.us_listen_socket_close(socket);
+    },
+  };
+}
+
+function tryListen(uws: Native, app: TemplatedApp, host: string, port: number) {
+  // The callback runs before `listen` returns.
+  const taken: { socket: us_listen_socket | false } = { socket: false };
+  const keep = (socket: us_listen_socket | false): void => {
+    taken.socket = socket;
+  };
+  // An empty host would shift the native arguments: port 0, and the port as options.
+  if (host === '') app.listen(port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, keep);
+  else app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, keep);
+  return taken.socket;
+}
+
+function reasonNotToListen(host: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    // Node got the port: whoever had it let go in between.
+    probe.listen({ host: host === '' ? undefined : host, port, exclusive: true }, () =>
+      probe.close(() => resolve('EADDRINUSE')),
+    );
+  });
+}
