@@ -1,0 +1,71 @@
+/**
+ * The Socket.IO face: every event a client may send and every event it may receive, as schemas.
+ * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (realtime/).
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import {
+  Conversation,
+  DeliveredResult,
+  Message,
+  ParticipantChange,
+  SendInput,
+  Seq,
+  Uuid,
+} from './schemas.ts';
+
+const OptionalUuid = Type.Optional(Type.Union([Uuid, Type.Null()]));
+
+export const clientEvents = {
+  join_conversation: Type.Object({
+    conversation_id: Uuid,
+    user_id: OptionalUuid,
+    after_seq: Type.Optional(Type.Union([Seq, Type.Null()])),
+  }),
+  leave_conversation: Type.Object({ conversation_id: Uuid, user_id: OptionalUuid }),
+  send_message: Type.Object({ conversation_id: Uuid, ...SendInput.properties }),
+  typing_start: Type.Object({
+    conversation_id: Uuid,
+    user_id: OptionalUuid,
+    user_name: Type.Optional(Type.Unknown({ description: 'Ignored: the stored name is shown' })),
+  }),
+  typing_stop: Type.Object({
+    conversation_id: Uuid,
+    user_id: OptionalUuid,
+    user_name: Type.Optional(Type.Unknown()),
+  }),
+  mark_read: Type.Object({
+    conversation_id: Uuid,
+    user_id: OptionalUuid,
+    up_to_seq: Type.Optional(Type.Union([Seq, Type.Null()])),
+  }),
+  message_delivered: Type.Object({
+    conversation_id: Uuid,
+    user_id: OptionalUuid,
+    up_to_seq: Seq,
+  }),
+  refresh_token: Type.Object({ token: Type.String({ minLength: 1, maxLength: 16_384 }) }),
+} as const;
+
+export type ClientEvent = keyof typeof clientEvents;
+export type ClientEventPayload<E extends ClientEvent> = Static<(typeof clientEvents)[E]>;
+
+export const serverEvents = {
+  new_message: Message,
+  user_typing: Type.Object({
+    conversation_id: Uuid,
+    user_id: Uuid,
+    user_name: Type.Union([Type.String(), Type.Null()]),
+  }),
+  user_stopped_typing: Type.Object({ conversation_id: Uuid, user_id: Uuid }),
+  messages_read: Type.Object({ conversation_id: Uuid, user_id: Uuid, last_read_seq: Seq }),
+  messages_delivered: DeliveredResult,
+  conversation_created: Conversation,
+  participant_added: ParticipantChange,
+  participant_removed: ParticipantChange,
+  token_expiring: Type.Object({ expires_at: Type.String() }),
+  resync: Type.Object({ conversation_id: Uuid, last_seq: Seq }),
+  error: Type.Object({ event: Type.String(), code: Type.String(), message: Type.String() }),
+} as const;
+
+export type ServerEvent = keyof typeof serverEvents;
+export type ServerEventPayload<E extends ServerEvent> = Static<(typeof serverEvents)[E]>;

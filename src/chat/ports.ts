@@ -1,0 +1,202 @@
+/**
+ * What the rules need from the outside, in the rules' own words. store/ implements `Store`,
+ * realtime/ implements `Events`; the rules import neither.
+ */
+import type { Conversation, ConversationSummary, Message, MessageType } from './schemas.ts';
+
+/** Who calls: a person, or a trusted backend that may name any person. */
+export type Actor =
+  | { kind: 'user'; userId: string; expiresAtMs: number | null }
+  | { kind: 'service' };
+
+// ── Store ───────────────────────────────────────────────────────────────────────────────────────
+// Every function rejects with ChatError('unavailable') within its deadline when PostgreSQL can not
+// answer. Expected refusals are values, not throws: the rules decide what the caller hears.
+
+/** A message ready to be stored: content is already cleaned, ids are already made. */
+export interface MessageDraft {
+  id: string;
+  conversationId: string;
+  senderId: string;
+  content: string;
+  messageType: MessageType;
+  mediaUrl: string | null;
+  clientMessageId: string | null;
+}
+
+/**
+ * What became of a draft, known only after COMMIT.
+ * `membersVersion` is the conversation's membership version in the same transaction: a node that
+ * has an older view of the members must look again before it delivers the message.
+ */
+export type AppendOutcome =
+  | { outcome: 'stored'; message: Message; membersVersion: number }
+  | { outcome: 'duplicate'; message: Message }
+  | { outcome: 'idempotency_conflict' }
+  | { outcome: 'not_a_participant' }
+  | { outcome: 'no_conversation' };
+
+/** One participant's place in a conversation, read together in one snapshot. */
+export interface Standing {
+  conversationId: string;
+  userId: string;
+  name: string | null;
+  lastSeq: number;
+  membersVersion: number;
+  lastReadSeq: number;
+  lastDeliveredSeq: number;
+  unreadCount: number;
+}
+
+export interface ConversationHead {
+  conversationId: string;
+  lastSeq: number;
+  membersVersion: number;
+}
+
+export interface HistoryRequest {
+  conversationId: string;
+  /** Whose participation is required; null reads as a service. */
+  viewerId: string | null;
+  limit: number;
+  /** Exactly one way to place the page; offset counts from the newest message. */
+  place:
+    | { offset: number }
+    | { beforeSeq: number }
+    | { afterSeq: number }
+    | { afterSeq: number; beforeSeq: number };
+}
+
+export type HistoryOutcome =
+  | { outcome: 'page'; messages: Message[]; total: number }
+  | { outcome: 'not_a_participant' }
+  | { outcome: 'no_conversation' };
+
+export type CreateOutcome =
+  | { outcome: 'created'; conversation: Conversation }
+  | { outcome: 'existing'; conversation: Conversation }
+  | { outcome: 'conversation_exists' }
+  | { outcome: 'unknown_reference'; field: 'participant_ids' | 'request_match_id' };
+
+export type CursorOutcome =
+  | {
+      outcome: 'moved' | 'unchanged';
+      /** Where the cursor stands now. */
+      seq: number;
+      /** Messages of others newly covered; 0 when unchanged. */
+      marked: number;
+    }
+  | { outcome: 'not_a_participant' }
+  | { outcome: 'no_conversation' };
+
+export type MembershipOutcome =
+  | { outcome: 'changed' | 'unchanged'; membersVersion: number }
+  | { outcome: 'not_a_participant' }
+  | { outcome: 'no_conversation' }
+  | { outcome: 'unknown_reference' }
+  | { outcome: 'too_many' };
+
+export interface Store {
+  /** Group commit: resolves after COMMIT. Drafts of one conversation keep the order of the calls. */
+  appendMessage(draft: MessageDraft): Promise<AppendOutcome>;
+  /** Latest first. `cursor` is what the previous page gave, or null; a malformed one gives null. */
+  listConversations(request: {
+    userId: string;
+    limit: number;
+    cursor: string | null;
+  }): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null } | null>;
+  /** A page in chronological order; `total` is the conversation's last seq. */
+  readHistory(request: HistoryRequest): Promise<HistoryOutcome>;
+  createConversation(request: {
+    id: string;
+    requestMatchId: string | null;
+    participantIds: readonly string[];
+  }): Promise<CreateOutcome>;
+  /** `upToSeq` null means everything there is. A cursor never moves back, nor past the last seq. */
+  markRead(request: {
+    conversationId: string;
+    userId: string;
+    upToSeq: number | null;
+  }): Promise<CursorOutcome>;
+  markDelivered(request: {
+    conversationId: string;
+    userId: string;
+    upToSeq: number;
+  }): Promise<CursorOutcome>;
+  /** `addedBy` null is a service; otherwise that user must be a participant in the same transaction. */
+  addParticipant(request: {
+    conversationId: string;
+    userId: string;
+    addedBy: string | null;
+    maxParticipants: number;
+  }): Promise<MembershipOutcome>;
+  removeParticipant(request: {
+    conversationId: string;
+    userId: string;
+  }): Promise<MembershipOutcome>;
+  /** null when the user is not a participant or there is no such conversation. Coalesced: calls of the same moment share a query. */
+  readStanding(conversationId: string, userId: string): Promise<Standing | null>;
+  /** The participant's stored name without the counters; null when not a participant. Coalesced. */
+  readParticipant(conversationId: string, userId: string): Promise<{ name: string | null } | null>;
+  /** Heads of those conversations that exist. */
+  readHeads(conversationIds: readonly string[]): Promise<ConversationHead[]>;
+  /**
+   * Messages with afterSeq < seq <= upToSeq in order, at most `limit`, and the membership version
+   * read in the same snapshot. Coalesced across conversations.
+   */
+  readRange(request: {
+    conversationId: string;
+    afterSeq: number;
+    upToSeq: number;
+    limit: number;
+  }): Promise<{ messages: Message[]; membersVersion: number }>;
+  /** Which of `userIds` are participants, with the version this is true for, in one snapshot. */
+  readMembers(
+    conversationId: string,
+    userIds: readonly string[],
+  ): Promise<{ members: Set<string>; membersVersion: number }>;
+  /** Resolves when PostgreSQL answers a trivial query within the deadline. */
+  ping(): Promise<void>;
+}
+
+// ── Events ──────────────────────────────────────────────────────────────────────────────────────
+
+/** The connection an event came from, so that "to the others" can leave it out. */
+export interface Origin {
+  /** The socket's id: unique in the deployment, not secret. */
+  readonly id: string;
+}
+
+/** What the rules announce to connected people. Never throws; delivery is realtime's business. */
+export interface Events {
+  messageStored(message: Message, membersVersion: number): void;
+  typingStarted(
+    typing: { conversationId: string; userId: string; userName: string | null },
+    origin: Origin,
+  ): void;
+  typingStopped(typing: { conversationId: string; userId: string }, origin: Origin): void;
+  messagesRead(read: { conversationId: string; userId: string; lastReadSeq: number }): void;
+  messagesDelivered(delivered: {
+    conversationId: string;
+    userId: string;
+    lastDeliveredSeq: number;
+  }): void;
+  conversationCreated(conversation: Conversation): void;
+  participantAdded(change: {
+    conversationId: string;
+    userId: string;
+    membersVersion: number;
+  }): void;
+  participantRemoved(change: {
+    conversationId: string;
+    userId: string;
+    membersVersion: number;
+  }): void;
+}
+
+/** Time as the rules see it, so that tests can hold it. */
+export interface Clock {
+  now(): number;
+  /** Calls `callback` once after `delayMs`; the returned function cancels. */
+  after(delayMs: number, callback: () => void): () => void;
+}

@@ -1,0 +1,187 @@
+/**
+ * The shapes of everything callers see, once: TypeScript types, validation, serialisation and the
+ * OpenAPI document all derive from these. Field names are those of the wire.
+ */
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+
+const UUID_PATTERN =
+  '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$';
+
+/** Sequence numbers, counts and cursors stay within what a JavaScript number holds exactly. */
+export const MAX_SEQ = Number.MAX_SAFE_INTEGER;
+
+export const Uuid = Type.String({
+  pattern: UUID_PATTERN,
+  description: 'UUID',
+  examples: ['00000000-0000-4000-8000-00000000000a'],
+});
+export const Seq = Type.Integer({
+  minimum: 0,
+  maximum: MAX_SEQ,
+  description: 'Position in the conversation: 1, 2, 3 … without a gap; 0 is before the first',
+});
+export const Timestamp = Type.String({
+  description: 'UTC, milliseconds',
+  examples: ['2025-01-10T12:00:00.000Z'],
+});
+
+const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+export const MessageType = Type.Union([
+  Type.Literal('text'),
+  Type.Literal('image'),
+  Type.Literal('location'),
+]);
+export type MessageType = Static<typeof MessageType>;
+
+export const MessageStatus = Type.Union([
+  Type.Literal('sent'),
+  Type.Literal('delivered'),
+  Type.Literal('read'),
+]);
+export type MessageStatus = Static<typeof MessageStatus>;
+
+export const ClientMessageId = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  description: "The sender's own key for one message: the same key is stored once, for ever",
+});
+
+export const Message = Type.Object(
+  {
+    id: Uuid,
+    conversation_id: Uuid,
+    seq: Seq,
+    sender_id: Uuid,
+    sender_name: Nullable(Type.String()),
+    content: Type.String(),
+    message_type: MessageType,
+    media_url: Nullable(Type.String()),
+    client_message_id: Nullable(Type.String()),
+    status: MessageStatus,
+    created_at: Timestamp,
+  },
+  { $id: 'Message' },
+);
+export type Message = Static<typeof Message>;
+
+/** A sent message; `duplicate` says that this `client_message_id` had been stored before. */
+export const SentMessage = Type.Object(
+  { ...Message.properties, duplicate: Type.Optional(Type.Literal(true)) },
+  { $id: 'SentMessage' },
+);
+export type SentMessage = Static<typeof SentMessage>;
+
+export const Person = Type.Object({ id: Uuid, name: Nullable(Type.String()) }, { $id: 'Person' });
+export type Person = Static<typeof Person>;
+
+export const Conversation = Type.Object(
+  {
+    id: Uuid,
+    request_match_id: Nullable(Uuid),
+    last_message_at: Nullable(Timestamp),
+    created_at: Timestamp,
+    participants: Type.Array(Person),
+    last_seq: Seq,
+  },
+  { $id: 'Conversation' },
+);
+export type Conversation = Static<typeof Conversation>;
+
+/** A conversation as one of its participants sees it in a list. */
+export const ConversationSummary = Type.Object(
+  {
+    ...Conversation.properties,
+    last_message: Nullable(Type.Object(Message.properties)),
+    last_read_seq: Seq,
+    unread_count: Type.Integer({ minimum: 0 }),
+  },
+  { $id: 'ConversationSummary' },
+);
+export type ConversationSummary = Static<typeof ConversationSummary>;
+
+export const HistoryPage = Type.Object(
+  { messages: Type.Array(Type.Object(Message.properties)), total: Type.Integer({ minimum: 0 }) },
+  { $id: 'HistoryPage' },
+);
+export type HistoryPage = Static<typeof HistoryPage>;
+
+/** What `join_conversation` is acknowledged with. `last_seq` is the position live delivery goes on from. */
+export const JoinResult = Type.Object(
+  {
+    conversation_id: Uuid,
+    last_seq: Seq,
+    last_read_seq: Seq,
+    unread_count: Type.Integer({ minimum: 0 }),
+    resync: Type.Optional(Type.Literal(true)),
+  },
+  { $id: 'JoinResult' },
+);
+export type JoinResult = Static<typeof JoinResult>;
+
+export const ReadResult = Type.Object(
+  {
+    conversation_id: Uuid,
+    user_id: Uuid,
+    last_read_seq: Seq,
+    marked: Type.Integer({ minimum: 0, description: 'Messages of others newly covered' }),
+  },
+  { $id: 'ReadResult' },
+);
+export type ReadResult = Static<typeof ReadResult>;
+
+export const DeliveredResult = Type.Object(
+  { conversation_id: Uuid, user_id: Uuid, last_delivered_seq: Seq },
+  { $id: 'DeliveredResult' },
+);
+export type DeliveredResult = Static<typeof DeliveredResult>;
+
+export const ParticipantChange = Type.Object(
+  { conversation_id: Uuid, user_id: Uuid },
+  { $id: 'ParticipantChange' },
+);
+export type ParticipantChange = Static<typeof ParticipantChange>;
+
+// ── What callers send ───────────────────────────────────────────────────────────────────────────
+
+export const CreateConversationInput = Type.Object({
+  request_match_id: Type.Optional(Nullable(Uuid)),
+  participant_ids: Type.Array(Uuid, { minItems: 1, maxItems: 256, uniqueItems: true }),
+});
+export type CreateConversationInput = Static<typeof CreateConversationInput>;
+
+/** The body of a send; content rules that depend on configuration are checked in content.ts. */
+export const SendInput = Type.Object({
+  content: Type.String(),
+  message_type: Type.Optional(MessageType),
+  media_url: Type.Optional(Nullable(Type.String({ maxLength: 2048 }))),
+  client_message_id: Type.Optional(Nullable(ClientMessageId)),
+  sender_id: Type.Optional(Nullable(Uuid)),
+});
+export type SendInput = Static<typeof SendInput>;
+
+export const MarkReadInput = Type.Object({
+  user_id: Type.Optional(Nullable(Uuid)),
+  up_to_seq: Type.Optional(Nullable(Seq)),
+});
+export type MarkReadInput = Static<typeof MarkReadInput>;
+
+export const HistoryQuery = Type.Object({
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+  offset: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: MAX_SEQ,
+      description: 'Counted from the newest; default 0',
+    }),
+  ),
+  before_seq: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_SEQ })),
+  after_seq: Type.Optional(Seq),
+});
+export type HistoryQuery = Static<typeof HistoryQuery>;
+
+export const ConversationsQuery = Type.Object({
+  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+});
+export type ConversationsQuery = Static<typeof ConversationsQuery>;
