@@ -1,0 +1,179 @@
+/**
+ * What nodes say to each other, as bytes: one short ASCII header line, a newline, then the frame.
+ *
+ * Guarantees: `decodeEnvelope` never throws and checks every field before it hands it out; the
+ * frame is passed on untouched, as a view of the received bytes, so a receiver publishes it
+ * without parsing it. `decodeEnvelope(encodeEnvelope(e))` is `e`.
+ *
+ * Neither the node nor the conversation is in here: the bus knows the first, the topic the second.
+ *
+ *   1 m <seq> <membersVersion>\n<frame>        message
+ *   1 e <exceptUser or ->\n<frame>             event
+ *   1 a <userId> <membersVersion>\n<frame>     membership, added     (r: removed)
+ *   1 d <userId>\n                             control, disconnect_user
+ */
+import { isUuid } from '../shared/ids.ts';
+
+export type Envelope = MessageEnvelope | EventEnvelope | MembershipEnvelope | ControlEnvelope;
+
+/** An ordered message of a conversation; `seq` is its position, from 1. */
+export interface MessageEnvelope {
+  kind: 'message';
+  seq: number;
+  /** Version of the conversation's member list that the message was committed under. */
+  membersVersion: number;
+  frame: Uint8Array;
+}
+
+/** Something ephemeral for everyone on the topic (typing, read marks), perhaps but one user. */
+export interface EventEnvelope {
+  kind: 'event';
+  frame: Uint8Array;
+  exceptUser?: string;
+}
+
+/** Someone joined or left the member list, which now has `membersVersion`. */
+export interface MembershipEnvelope {
+  kind: 'membership';
+  action: 'added' | 'removed';
+  userId: string;
+  membersVersion: number;
+  frame: Uint8Array;
+}
+
+/** An order from one node to the others. */
+export interface ControlEnvelope {
+  kind: 'control';
+  action: 'disconnect_user';
+  userId: string;
+}
+
+/** Why bytes are not an envelope; a closed set, so that it can label a counter. */
+export type EnvelopeFault = 'too_large' | 'no_header' | 'version' | 'kind' | 'fields';
+
+export type DecodedEnvelope =
+  | { ok: true; envelope: Envelope }
+  | { ok: false; fault: EnvelopeFault };
+
+export interface EnvelopeLimits {
+  /** The longest envelope accepted, header and frame together. */
+  maxBytes: number;
+}
+
+const NEWLINE = 0x0a;
+// The longest header is a membership's: "1 a " + 36 + " " + 16 digits. The search for the newline
+// stops there, so a large payload of garbage costs no more than a small one.
+const MAX_HEADER_BYTES = 64;
+const NO_FRAME = new Uint8Array(0);
+const WHOLE_NUMBER = /^(?:0|[1-9][0-9]{0,15})$/;
+
+/**
+ * The bytes of `envelope`, freshly allocated.
+ * @throws TypeError when a field could not be decoded again: that is a mistake in the caller.
+ */
+export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  switch (envelope.kind) {
+    case 'message': // 1 m 17 3\n42["new_message",{…}]
+      return join(
+        `1 m ${position(envelope.seq)} ${counter(envelope.membersVersion)}\n`,
+        envelope.frame,
+      );
+    case 'event': // 1 e -\n42["user_typing",{…}]
+      return join(
+        `1 e ${envelope.exceptUser === undefined ? '-' : uuid(envelope.exceptUser)}\n`,
+        envelope.frame,
+      );
+    case 'membership': // 1 r 3f2b…-…c1 4\n42["participant_removed",{…}]
+      return join(
+        `1 ${envelope.action === 'added' ? 'a' : 'r'} ${uuid(envelope.userId)} ${counter(envelope.membersVersion)}\n`,
+        envelope.frame,
+      );
+    case 'control': // 1 d 3f2b…-…c1\n
+      return join(`1 d ${uuid(envelope.userId)}\n`, NO_FRAME);
+  }
+}
+
+/**
+ * Reads `bytes` back. The frame is a view of `bytes`, so both live equally long. A fault is a
+ * value, not an exception: the caller counts it and drops the payload.
+ */
+export function decodeEnvelope(bytes: Uint8Array, limits: EnvelopeLimits): DecodedEnvelope {
+  if (bytes.byteLength > limits.maxBytes) return fault('too_large');
+  const end = endOfHeader(bytes);
+  if (end < 0) return fault('no_header');
+  const header = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
+  if (!header.startsWith('1 ')) return fault('version');
+
+  const fields = header.split(' ');
+  const first = fields[2] ?? '';
+  const frame = bytes.subarray(end + 1);
+  switch (fields[1]) {
+    case 'm': {
+      const seq = wholeNumber(first);
+      const membersVersion = wholeNumber(fields[3]);
+      if (fields.length !== 4 || seq < 1 || membersVersion < 0) return fault('fields');
+      return { ok: true, envelope: { kind: 'message', seq, membersVersion, frame } };
+    }
+    case 'e':
+      if (fields.length !== 3) return fault('fields');
+      if (first === '-') return { ok: true, envelope: { kind: 'event', frame } };
+      if (!isUuid(first)) return fault('fields');
+      return { ok: true, envelope: { kind: 'event', frame, exceptUser: first } };
+    case 'a':
+    case 'r': {
+      const membersVersion = wholeNumber(fields[3]);
+      if (fields.length !== 4 || !isUuid(first) || membersVersion < 0) return fault('fields');
+      const action = fields[1] === 'a' ? 'added' : 'removed';
+      return {
+        ok: true,
+        envelope: { kind: 'membership', action, userId: first, membersVersion, frame },
+      };
+    }
+    case 'd':
+      if (fields.length !== 3 || !isUuid(first) || frame.byteLength > 0) return fault('fields');
+      return { ok: true, envelope: { kind: 'control', action: 'disconnect_user', userId: first } };
+    default:
+      return fault('kind');
+  }
+}
+
+function fault(reason: EnvelopeFault): DecodedEnvelope {
+  return { ok: false, fault: reason };
+}
+
+function endOfHeader(bytes: Uint8Array): number {
+  const last = Math.min(bytes.byteLength, MAX_HEADER_BYTES);
+  for (let at = 0; at < last; at += 1) {
+    if (bytes[at] === NEWLINE) return at;
+  }
+  return -1;
+}
+
+function join(header: string, frame: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafe(header.length + frame.byteLength);
+  bytes.write(header, 'latin1');
+  bytes.set(frame, header.length);
+  return bytes;
+}
+
+/** The number written canonically in `text`, or -1: two spellings of one number are one too many. */
+function wholeNumber(text: string | undefined): number {
+  if (text === undefined || !WHOLE_NUMBER.test(text)) return -1;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : -1;
+}
+
+function position(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`not a seq: ${value}`);
+  return value;
+}
+
+function counter(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`not a version: ${value}`);
+  return value;
+}
+
+function uuid(value: string): string {
+  if (!isUuid(value)) throw new TypeError('not a UUID');
+  return value;
+}

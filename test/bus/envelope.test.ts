@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../src/bus/envelope.ts';
+
+const limits = { maxBytes: 1_000_000 };
+const user = '3f2b6a1c-9d1e-4c57-8a53-0c4e6f0b9a11';
+
+const frames = fc.uint8Array({ maxLength: 200 });
+const uuids = fc.uuid();
+const versions = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const envelopes: fc.Arbitrary<Envelope> = fc.oneof(
+  fc.record({
+    kind: fc.constant('message' as const),
+    seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    membersVersion: versions,
+    frame: frames,
+  }),
+  fc.record({ kind: fc.constant('event' as const), frame: frames }),
+  fc.record({ kind: fc.constant('event' as const), frame: frames, exceptUser: uuids }),
+  fc.record({
+    kind: fc.constant('membership' as const),
+    action: fc.constantFrom('added' as const, 'removed' as const),
+    userId: uuids,
+    membersVersion: versions,
+    frame: frames,
+  }),
+  fc.record({
+    kind: fc.constant('control' as const),
+    action: fc.constant('disconnect_user' as const),
+    userId: uuids,
+  }),
+);
+
+/** Plain arrays, so that a Buffer and a Uint8Array of the same bytes are equal. */
+function plain(envelope: Envelope): unknown {
+  return 'frame' in envelope ? { ...envelope, frame: [...envelope.frame] } : envelope;
+}
+
+function decodeText(text: string) {
+  return decodeEnvelope(Buffer.from(text, 'latin1'), limits);
+}
+
+describe('an envelope', () => {
+  test('comes back as it went', () => {
+    fc.assert(
+      fc.property(envelopes, (envelope) => {
+        const decoded = decodeEnvelope(encodeEnvelope(envelope), limits);
+        if (!decoded.ok) throw new Error(decoded.fault);
+        expect(plain(decoded.envelope)).toEqual(plain(envelope));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('is one header line and the frame, byte for byte', () => {
+    const bytes = encodeEnvelope({
+      kind: 'message',
+      seq: 17,
+      membersVersion: 3,
+      frame: Buffer.from('42["new_message",{}]\n'),
+    });
+    expect(Buffer.from(bytes).toString()).toBe('1 m 17 3\n42["new_message",{}]\n');
+  });
+
+  test('may lie anywhere in a larger buffer, and its frame is a view, not a copy', () => {
+    const bytes = encodeEnvelope({ kind: 'event', frame: Buffer.from('frame') });
+    const larger = new Uint8Array(bytes.byteLength + 20);
+    larger.set(bytes, 7);
+    const decoded = decodeEnvelope(larger.subarray(7, 7 + bytes.byteLength), limits);
+    if (!decoded.ok || decoded.envelope.kind !== 'event') throw new Error('not an event');
+    expect(Buffer.from(decoded.envelope.frame).toString()).toBe('frame');
+    expect(decoded.envelope.frame.buffer).toBe(larger.buffer);
+  });
+});
+
+describe('garbage is a fault, never an exception', () => {
+  test('any bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        const decoded = decodeEnvelope(bytes, limits);
+        if (decoded.ok) expect(bytes[0]).toBe(0x31);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('any envelope with any one byte changed is a fault or has valid fields', () => {
+    fc.assert(
+      fc.property(envelopes, fc.nat(), fc.integer({ min: 0, max: 255 }), (envelope, at, byte) => {
+        const bytes = encodeEnvelope(envelope);
+        bytes[at % bytes.byteLength] = byte;
+        const decoded = decodeEnvelope(bytes, limits);
+        // Whatever was let through is something the encoder agrees to and spells the same.
+        if (decoded.ok) expect([...encodeEnvelope(decoded.envelope)]).toEqual([...bytes]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('an envelope cut short within its header', () => {
+    fc.assert(
+      fc.property(envelopes, fc.nat(), (envelope, at) => {
+        const bytes = encodeEnvelope(envelope);
+        const cut = bytes.subarray(0, at % (bytes.indexOf(0x0a) + 1));
+        expect(decodeEnvelope(cut, limits)).toEqual({ ok: false, fault: 'no_header' });
+      }),
+    );
+  });
+
+  test.each([
+    ['', 'no_header'],
+    ['1 m 1 1', 'no_header'],
+    [`1 m 1 ${'1'.repeat(100)}\n`, 'no_header'],
+    ['2 m 1 1\n', 'version'],
+    ['11 m 1 1\n', 'version'],
+    [' 1 m 1 1\n', 'version'],
+    ['\n', 'version'],
+    ['1 \n', 'kind'],
+    ['1 x 1 1\n', 'kind'],
+    ['1 __proto__ 1 1\n', 'kind'],
+    ['1 m\n', 'fields'],
+    ['1 m 1\n', 'fields'],
+    ['1 m 1 1 1\n', 'fields'],
+    ['1 m 0 1\n', 'fields'],
+    ['1 m -1 1\n', 'fields'],
+    ['1 m 01 1\n', 'fields'],
+    ['1 m 1.5 1\n', 'fields'],
+    ['1 m 1e3 1\n', 'fields'],
+    ['1 m 0x1 1\n', 'fields'],
+    ['1 m NaN 1\n', 'fields'],
+    ['1 m 9007199254740992 1\n', 'fields'],
+    ['1 m 1 -1\n', 'fields'],
+    ['1 m 1 1\r\n', 'fields'],
+    ['1 e\n', 'fields'],
+    ['1 e nobody\n', 'fields'],
+    [`1 e ${user}0\n`, 'fields'],
+    [`1 a ${user}\n`, 'fields'],
+    [`1 r ${user} x\n`, 'fields'],
+    ['1 a - 1\n', 'fields'],
+    ['1 d\n', 'fields'],
+    ['1 d -\n', 'fields'],
+    [`1 d ${user} 1\n`, 'fields'],
+    [`1 d ${user}\nframe`, 'fields'],
+  ])('%j is %s', (text, fault) => {
+    expect(decodeText(text)).toEqual({ ok: false, fault });
+  });
+
+  test('an envelope over maxBytes', () => {
+    const bytes = encodeEnvelope({ kind: 'event', frame: new Uint8Array(100) });
+    expect(decodeEnvelope(bytes, { maxBytes: bytes.byteLength }).ok).toBe(true);
+    expect(decodeEnvelope(bytes, { maxBytes: bytes.byteLength - 1 })).toEqual({
+      ok: false,
+      fault: 'too_large',
+    });
+  });
+});
+
+describe('what could not be decoded is not encoded', () => {
+  const frame = new Uint8Array(0);
+  test.each<[string, Envelope]>([
+    ['seq 0', { kind: 'message', seq: 0, membersVersion: 0, frame }],
+    ['a fraction', { kind: 'message', seq: 1.5, membersVersion: 0, frame }],
+    ['NaN', { kind: 'message', seq: Number.NaN, membersVersion: 0, frame }],
+    ['a negative version', { kind: 'message', seq: 1, membersVersion: -1, frame }],
+    ['a user id with a newline', { kind: 'event', exceptUser: `${user.slice(1)}\n`, frame }],
+    ['an empty user id', { kind: 'control', action: 'disconnect_user', userId: '' }],
+  ])('%s', (_what, envelope) => {
+    expect(() => encodeEnvelope(envelope)).toThrow(TypeError);
+  });
+});
