@@ -1,0 +1,104 @@
+/**
+ * A Socket: one client in one namespace, as the handlers of a namespace see it.
+ *
+ * Guarantees: every method is harmless on a socket that is gone (frames are dropped, joins do
+ * nothing); nothing here throws into the caller because of what the client does.
+ */
+
+import type { Frame } from '../protocol/engine-packet.ts';
+
+/** The way a connection was made. */
+export type TransportName = 'websocket' | 'polling';
+
+/** Facts of the HTTP request that opened the connection, plus the `auth` of the CONNECT packet. */
+export interface Handshake {
+  /** Decoded query parameters; of a repeated key the last one counts, as in the stock server. */
+  readonly query: ReadonlyMap<string, string>;
+  /** A few request headers by lower-case name: see `KEPT_HEADERS` of engine-http.ts. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** The payload of the CONNECT packet, `{}` when there was none. */
+  readonly auth: Record<string, unknown>;
+  /** The peer's IP address as text, IPv4-mapped ones as IPv4. Proxies are not looked through. */
+  readonly address: string;
+  /** Whether a proxy in front says that the client came by TLS (`x-forwarded-proto: https`). */
+  readonly secure: boolean;
+  /** When the connection was made, milliseconds since 1970. */
+  readonly issued: number;
+  readonly transport: TransportName;
+}
+
+/** Answers an EVENT that asked for an acknowledgement. Only the first call counts. */
+export interface Ack {
+  (...args: unknown[]): void;
+  /** Answers with one argument which is JSON text already. */
+  json(text: string): void;
+}
+
+/** Thrown (or rejected with) by `onConnect`: the client gets CONNECT_ERROR `{message, data}`. */
+export class ConnectRefused extends Error {
+  readonly data: unknown;
+
+  constructor(message: string, data?: unknown) {
+    super(message);
+    this.name = 'ConnectRefused';
+    this.data = data;
+  }
+}
+
+/** What a mounted namespace does with its sockets. */
+export interface NamespaceHandler<Data = unknown> {
+  /**
+   * A CONNECT arrived. The value returned becomes `socket.data`.
+   *
+   * @throws ConnectRefused to answer CONNECT_ERROR `{message, data}`; anything else thrown is
+   *   logged and answered with a CONNECT_ERROR that says nothing.
+   */
+  onConnect(socket: Socket<Data>, handshake: Handshake): Data | Promise<Data>;
+  /** Called after the CONNECT reply has been written. */
+  onConnected?(socket: Socket<Data>): void;
+  /**
+   * An EVENT. `ack` is undefined when the client asked for none; calling it twice is ignored. A
+   * throw or rejection is logged and goes no further.
+   */
+  onEvent(
+    socket: Socket<Data>,
+    event: string,
+    args: unknown[],
+    ack: Ack | undefined,
+  ): void | Promise<void>;
+  /** Exactly once for every socket whose CONNECT was answered positively. */
+  onDisconnect?(socket: Socket<Data>, reason: string): void;
+}
+
+/** One client in one namespace. Made by the server only. */
+export interface Socket<Data = unknown> {
+  /** The public Socket.IO id; it says nothing about the secret Engine.IO session id. */
+  readonly id: string;
+  readonly namespace: string;
+  /** What `onConnect` returned. */
+  data: Data;
+  readonly connected: boolean;
+  /** Sends an EVENT; binary arguments become attachments. */
+  emit(event: string, ...args: unknown[]): void;
+  /** Sends an EVENT with one argument which is JSON text already. */
+  emitJson(event: string, json: string): void;
+  /**
+   * Sends an EVENT and waits for its ACK.
+   *
+   * @throws Error (rejection) when `deadlineMs` (capped by `ackDeadlineMs`) has passed, the socket
+   *   disconnects first, or more than `maxPendingAcks` are waiting.
+   */
+  emitWithAck(event: string, args: readonly unknown[], deadlineMs: number): Promise<unknown[]>;
+  /** Sends an already encoded frame (`42["x"]`); for several namespaces the caller encodes them. */
+  sendFrame(frame: Frame): void;
+  /** Frames published to `topic` reach this socket from now on. */
+  join(topic: string): void;
+  leave(topic: string): void;
+  leaveAll(): void;
+  /** DISCONNECT: the stock client does not come back by itself. `close` ends the connection too. */
+  disconnect(close?: boolean): void;
+  /** Closes the transport: the stock client sees `transport close` and reconnects. */
+  closeTransport(reason: string): void;
+  /** Bytes written but not yet taken by the peer (polling: waiting for the next GET). */
+  bufferedBytes(): number;
+}
