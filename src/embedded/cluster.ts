@@ -1,0 +1,204 @@
+// The database files: created whole or not at all, used only by the version that made them, and
+// freed of the database process a killed service left behind.
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Account, SYSTEM_PATH } from './account.ts';
+import type { PostgresBinaries } from './binaries.ts';
+import { EmbeddedPostgresError, errorCode, explainOutput } from './errors.ts';
+import { commandLine, isAlive, waitUntilGone } from './processes.ts';
+
+const COMMAND_TIMEOUT_MS = 120_000;
+/** Lines of output kept for an error message. */
+const MAX_KEPT_LINES = 200;
+/** How long after each signal an orphaned postmaster may take. */
+const QUIT_TIMEOUT_MS = 5_000;
+
+export interface ClusterPlace {
+  dataDir: string;
+  clusterDir: string;
+  passwordFile: string;
+  binaries: PostgresBinaries;
+  account: Account;
+  log: (line: string) => void;
+}
+
+/** The environment of every PostgreSQL program: nothing of the caller's `PG…` and locale. */
+export function programEnvironment(binaries: PostgresBinaries): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { PATH: SYSTEM_PATH, LC_ALL: 'C' };
+  if (binaries.libraryPath !== undefined) {
+    env[process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH'] =
+      binaries.libraryPath;
+  }
+  return env;
+}
+
+/**
+ * Makes sure the cluster exists and fits the programs, and returns the superuser's password.
+ *
+ * @throws EmbeddedPostgresError
+ */
+export async function prepareCluster(place: ClusterPlace): Promise<string> {
+  const major = await programMajor(place);
+  const found = await readText(join(place.clusterDir, 'PG_VERSION'));
+  if (found === undefined) {
+    if (await holdsSomething(place.clusterDir)) {
+      throw new EmbeddedPostgresError(
+        `${place.clusterDir} holds files but no PostgreSQL database: restore a copy or move the directory away to begin with an empty one.`,
+      );
+    }
+    return createCluster(place);
+  }
+  if (found !== major) {
+    throw new EmbeddedPostgresError(
+      `The files in ${place.clusterDir} were made by PostgreSQL ${found} and this is ${major}: move them over with pg_dump, or move the directory away to begin with an empty database.`,
+    );
+  }
+  const password = await readText(place.passwordFile);
+  if (password === undefined || password === '') {
+    throw new EmbeddedPostgresError(
+      `The password of the embedded PostgreSQL, ${place.passwordFile}, is missing: restore it or move ${place.clusterDir} away to begin with an empty database.`,
+    );
+  }
+  return password;
+}
+
+/** Runs `postgres --version`: also the proof that the programs run on this machine. */
+async function programMajor(place: ClusterPlace): Promise<string> {
+  const { code, lines } = await runProgram(place, place.binaries.postgres, ['--version']);
+  const major = /\(PostgreSQL\) (\d+)/.exec(lines.join('\n'))?.[1];
+  if (code === 0 && major !== undefined) return major;
+  throw new EmbeddedPostgresError(
+    `The embedded PostgreSQL does not run on this machine (${lines.at(-1)?.trim() ?? `exit ${code}`}): set DATABASE_URL.`,
+  );
+}
+
+async function createCluster(place: ClusterPlace): Promise<string> {
+  const prefix = `${basename(place.clusterDir)}.new-`;
+  const parent = dirname(place.clusterDir);
+  for (const name of await readdir(parent)) {
+    // Left by a start that was killed; the owner lock is held, so nobody is at work on it.
+    if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true });
+  }
+  const password = randomBytes(24).toString('hex');
+  await rm(place.passwordFile, { force: true });
+  await writeFile(place.passwordFile, `${password}\n`, { mode: 0o600, flush: true });
+  const draft = join(parent, `${prefix}${randomBytes(6).toString('hex')}`);
+  await mkdir(draft, { mode: 0o700 });
+  const { ids } = place.account;
+  if (ids !== undefined) {
+    await chown(place.passwordFile, ids.uid, ids.gid);
+    await chown(draft, ids.uid, ids.gid);
+  }
+  await chmod(draft, 0o700);
+  try {
+    const { code, lines } = await runProgram(place, place.binaries.initdb, [
+      `--pgdata=${draft}`,
+      '--username=postgres',
+      `--pwfile=${place.passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      // Built in: sorts and folds the same on every machine, whatever locales it has.
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--locale=C',
+      '--no-instructions',
+    ]);
+    if (code !== 0) {
+      throw explainOutput(place.dataDir, 'Creating the embedded PostgreSQL database', lines);
+    }
+    await rename(draft, place.clusterDir);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+  return password;
+}
+
+/**
+ * Stops a postmaster that outlived the service which started it. Call with the owner lock held:
+ * then no living service wants it.
+ *
+ * @throws EmbeddedPostgresError when it does not end
+ */
+export async function stopOrphan(place: ClusterPlace, timeoutMs: number): Promise<void> {
+  const pidFile = join(place.clusterDir, 'postmaster.pid');
+  const pid = Number.parseInt((await readText(pidFile)) ?? '', 10);
+  if (!(pid > 0) || !isAlive(pid)) return; // PostgreSQL clears a file that names a dead process
+  const command = await commandLine(pid);
+  if (command === undefined) return; // it cannot be seen: PostgreSQL itself decides
+  if (!command.includes('postgres') && !command.includes('postmaster')) {
+    // The id belongs to something else now; PostgreSQL would refuse to start beside it.
+    await rm(pidFile, { force: true });
+    return;
+  }
+  // Started by hand or by another program: not ours to stop, and PostgreSQL will say so.
+  if (!command.includes(`-D ${place.clusterDir} `)) return;
+  place.log(`stopping the PostgreSQL (process ${pid}) that an ended service left running`);
+  for (const [signal, waitMs] of [
+    ['SIGINT', timeoutMs], // fast shutdown
+    ['SIGQUIT', QUIT_TIMEOUT_MS], // immediate shutdown: recovers at the next start
+    ['SIGKILL', QUIT_TIMEOUT_MS],
+  ] as const) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (errorCode(error) !== 'ESRCH') throw error;
+    }
+    if (await waitUntilGone(pid, waitMs)) return;
+  }
+  throw new EmbeddedPostgresError(
+    `The PostgreSQL (process ${pid}) left running on ${place.clusterDir} does not end: end it by hand.`,
+  );
+}
+
+async function runProgram(
+  place: ClusterPlace,
+  program: string,
+  programArgs: string[],
+): Promise<{ code: number | null; lines: string[] }> {
+  const { file, args } = place.account.command(program, programArgs);
+  const child = spawn(file, args, {
+    ...place.account.spawnIds,
+    cwd: '/',
+    env: programEnvironment(place.binaries),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // Ctrl-C must not leave half of it
+    timeout: COMMAND_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      if (lines.length > MAX_KEPT_LINES) lines.shift();
+    });
+  }
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('error', (error) => lines.push(error.message));
+    child.once('close', resolve);
+  });
+  return { code, lines };
+}
+
+/** The first line of a file; undefined when there is no such file. */
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return ((await readFile(path, 'utf8')).split('\n')[0] ?? '').trim();
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function holdsSomething(directory: string): Promise<boolean> {
+  try {
+    return (await readdir(directory)).length > 0;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
