@@ -1,0 +1,171 @@
+/**
+ * Brings a database to the schema this code needs, from the numbered files in sql/.
+ *
+ * Guarantees: any number of processes may call it at once on one database, each file is applied
+ * once, in order, in a transaction of its own together with its record; calling it again does
+ * nothing. A file that changed after it was applied, or a database that a newer version has already
+ * migrated, is one clear error and nothing is touched.
+ *
+ * The lock belongs to the session: through a pooler in transaction mode it would not hold.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import postgres from 'postgres';
+
+/** sql/ lies beside src/ and dist/: the same two steps up from either. */
+const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url));
+const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
+/** Identifies this lock among all advisory locks of the database: an arbitrary constant. */
+const LOCK_KEY = '7308604896993423717';
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Waiting for another node's migration, or for a table another session holds. */
+const LOCK_TIMEOUT_MS = 300_000;
+const END_TIMEOUT_S = 5;
+const LOCK_NOT_AVAILABLE = '55P03';
+
+interface Migration {
+  name: string;
+  text: string;
+  checksum: string;
+}
+
+export interface MigrateOptions {
+  databaseUrl: string;
+  /** Where the files are; the package's own sql/ when left out. */
+  directory?: string;
+  log?: (line: string) => void;
+  /** How long to wait for other nodes or for a table's lock, in milliseconds. */
+  lockTimeoutMs?: number;
+}
+
+/**
+ * Applies what is missing and returns the names of the files applied by this call.
+ *
+ * @throws Error in one sentence: unreachable server, lock deadline, changed file, newer database,
+ *   or the file that failed with PostgreSQL's words as its cause
+ */
+export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
+  const log = options.log ?? (() => undefined);
+  const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  const migrations = await readMigrations(options.directory ?? SQL_DIRECTORY);
+  const sql = postgres(options.databaseUrl, {
+    max: 1, // the lock is the session's: everything must run on the one connection
+    connect_timeout: CONNECT_TIMEOUT_MS / 1000,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connection: {
+      application_name: 'messaging-migrate',
+      TimeZone: 'UTC',
+      statement_timeout: 0, // a backfill takes as long as it takes
+      lock_timeout: lockTimeoutMs,
+    },
+    onnotice: (notice) => {
+      if (notice.severity !== 'NOTICE' || notice.code === '00000') log(notice.message ?? '');
+    },
+  });
+  try {
+    await takeLock(sql, lockTimeoutMs);
+    return { applied: await applyMissing(sql, migrations, log) };
+  } finally {
+    // Ending the session gives the lock back, whatever happened.
+    await sql.end({ timeout: END_TIMEOUT_S });
+  }
+}
+
+async function readMigrations(directory: string): Promise<Migration[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
+  const numbers = new Set<string>();
+  const migrations: Migration[] = [];
+  for (const name of names) {
+    const number = name.slice(0, 4);
+    if (!FILE_NAME.test(name) || numbers.has(number)) {
+      throw new Error(`${name} is not a migration: NNNN_name.sql with a number of its own.`);
+    }
+    numbers.add(number);
+    // Line ends are not content: a checkout on another system must not look like a change.
+    const text = (await readFile(join(directory, name), 'utf8')).replaceAll('\r\n', '\n');
+    migrations.push({ name, text, checksum: createHash('sha256').update(text).digest('hex') });
+  }
+  if (migrations.length === 0) throw new Error(`There are no migrations in ${directory}.`);
+  return migrations;
+}
+
+async function takeLock(sql: postgres.Sql, lockTimeoutMs: number): Promise<void> {
+  try {
+    await sql`SELECT pg_advisory_lock(${LOCK_KEY}::bigint)`;
+  } catch (error) {
+    if (!(error instanceof postgres.PostgresError) || error.code !== LOCK_NOT_AVAILABLE) {
+      throw error;
+    }
+    throw new Error(
+      `Another process has been migrating this database for over ${lockTimeoutMs / 1000} s.`,
+      { cause: error },
+    );
+  }
+}
+
+async function applyMissing(
+  sql: postgres.Sql,
+  migrations: Migration[],
+  log: (line: string) => void,
+): Promise<string[]> {
+  const recorded = await readRecord(sql);
+  const known = new Set(migrations.map(({ name }) => name));
+  for (const name of recorded.keys()) {
+    if (!known.has(name)) {
+      throw new Error(
+        `The database has migration ${name}, which this version does not know: it is newer.`,
+      );
+    }
+  }
+  for (const { name, checksum } of migrations) {
+    const applied = recorded.get(name);
+    if (applied !== undefined && applied !== checksum) {
+      throw new Error(`Migration ${name} was changed after it had been applied to this database.`);
+    }
+  }
+  const applied: string[] = [];
+  for (const migration of migrations) {
+    if (recorded.has(migration.name)) continue;
+    await apply(sql, migration);
+    applied.push(migration.name);
+    log(`applied migration ${migration.name}`);
+  }
+  return applied;
+}
+
+async function readRecord(sql: postgres.Sql): Promise<Map<string, string>> {
+  // Looked for first: CREATE … IF NOT EXISTS asks for privileges even when there is nothing to do.
+  await sql.unsafe(`
+    DO $$ BEGIN
+      IF to_regnamespace('messaging') IS NULL THEN CREATE SCHEMA messaging; END IF;
+      IF to_regclass('messaging.schema_migrations') IS NULL THEN
+        CREATE TABLE messaging.schema_migrations (
+          name TEXT PRIMARY KEY,
+          checksum TEXT NOT NULL,
+          applied_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP
+        );
+      END IF;
+    END $$`);
+  const rows = await sql<{ name: string; checksum: string }[]>`
+    SELECT name, checksum FROM messaging.schema_migrations`;
+  return new Map(rows.map(({ name, checksum }) => [name, checksum]));
+}
+
+async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
+  try {
+    await sql.begin(async (transaction) => {
+      await transaction.unsafe(migration.text);
+      await transaction`
+        INSERT INTO messaging.schema_migrations (name, checksum)
+        VALUES (${migration.name}, ${migration.checksum})`;
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Migration ${migration.name} failed, nothing of it was kept: ${reason}`, {
+      cause: error,
+    });
+  }
+}
