@@ -1,0 +1,289 @@
+/**
+ * PostgreSQL with a deadline on everything: a pool for reads and small writes, and lanes (one
+ * connection each) for the writer. A connection that is lost or silent is replaced, not waited for;
+ * when the server is back, the next call simply connects.
+ *
+ * Guarantees: a call settles within `queryDeadlineMs`; at most `maxWaiting` calls wait for one of
+ * at most `poolMax` connections; nothing runs twice except inside `transaction`.
+ */
+import { DatabaseUnavailable, isServerError, type Link, openLink, type Sql } from './link.ts';
+
+export { DatabaseUnavailable, type Sql } from './link.ts';
+/** The `sql` inside `transaction`: plain statements only, BEGIN and COMMIT are ours. */
+export type TransactionSql = Sql;
+
+/** The part of a logger this layer uses (pino's shape). */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  /** Most connections of the pool; every lane has one more. */
+  poolMax: number;
+  /** Most calls waiting for a connection of the pool; more are refused. Default 5000. */
+  maxWaiting?: number;
+  /** Longest time from call to answer, waiting included. */
+  queryDeadlineMs: number;
+  statementTimeoutMs: number;
+  connectTimeoutMs: number;
+  idleInTransactionTimeoutMs: number;
+  /** Longest wait for a lock; default 0: as long as a statement may take. */
+  lockTimeoutMs?: number;
+  applicationName: string;
+  log: Log;
+}
+
+export interface Lane {
+  /**
+   * Runs `work` on this lane's connection, opened afresh if it is gone. One call at a time.
+   * Database errors pass through as they are; a lost connection or a missed deadline rejects with
+   * DatabaseUnavailable, whose `reason` says whether anything may have been executed.
+   * A transaction left open by a rejected `work` is rolled back.
+   */
+  run<T>(work: (sql: Sql) => Promise<T>, deadlineMs: number): Promise<T>;
+}
+
+export interface Database {
+  /**
+   * Runs `work` on a connection of the pool. Statements issued without awaiting the one before are
+   * pipelined; await them together (`Promise.all`). Rejects with ChatError('unavailable') when
+   * PostgreSQL can not answer in time; errors about the statement itself pass through.
+   */
+  query<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` between BEGIN and COMMIT, again after a serialization failure, a deadlock or a
+   * connection lost with the outcome unknown: ONLY for work that may be repeated.
+   */
+  transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T>;
+  lane(): Lane;
+  /** Refuses new calls, lets running ones finish for at most `timeoutMs`, then closes everything. */
+  close(timeoutMs: number): Promise<void>;
+  stats(): { connections: number; busy: number; waiting: number; lost: number };
+}
+
+const DEFAULT_MAX_WAITING = 5000;
+const MAX_TRANSACTION_ATTEMPTS = 8;
+const RETRY_BASE_MS = 5;
+const RETRY_MAX_MS = 200;
+const GOODBYE_MS = 500;
+
+export function createDatabase(options: DatabaseOptions): Database {
+  const { queryDeadlineMs, poolMax, log } = options;
+  const maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
+  const links = new Set<Link>();
+  const idle: Link[] = [];
+  const waiting = new Set<(link: Link) => void>();
+  const laneLinks = new Set<Link>();
+  let closing = false;
+  let lost = 0;
+  let away = false;
+  let onQuiet: (() => void) | undefined;
+
+  function open(home: Set<Link>): Link {
+    const link = openLink({
+      ...options,
+      lockTimeoutMs: options.lockTimeoutMs ?? 0,
+      onGone: () => {
+        home.delete(link);
+        const at = idle.indexOf(link);
+        if (at >= 0) idle.splice(at, 1);
+        if (!closing) lost += 1;
+        // Its place is free: whoever waits may connect.
+        if (home === links) serveNext();
+      },
+    });
+    home.add(link);
+    return link;
+  }
+
+  function takeFree(): Link | undefined {
+    return idle.pop() ?? (links.size < poolMax ? open(links) : undefined);
+  }
+
+  function serveNext(): void {
+    for (const give of waiting) {
+      const link = takeFree();
+      if (link === undefined) return;
+      waiting.delete(give);
+      give(link);
+    }
+  }
+
+  function acquire(deadlineMs: number): Promise<Link> {
+    if (closing) return Promise.reject(new DatabaseUnavailable('crowded'));
+    const free = waiting.size === 0 ? takeFree() : undefined;
+    if (free !== undefined) return Promise.resolve(free);
+    if (waiting.size >= maxWaiting) return Promise.reject(new DatabaseUnavailable('crowded'));
+    return new Promise((resolve, reject) => {
+      const give = (link: Link): void => {
+        clearTimeout(timer);
+        resolve(link);
+      };
+      const timer = setTimeout(() => {
+        waiting.delete(give);
+        reject(new DatabaseUnavailable('crowded'));
+      }, deadlineMs);
+      waiting.add(give);
+    });
+  }
+
+  function release(link: Link): void {
+    if (!link.isGone()) idle.push(link);
+    serveNext();
+    if (busyCount() === 0 && waiting.size === 0) onQuiet?.();
+  }
+
+  const busyCount = (): number => links.size - idle.length;
+
+  async function onPool<T>(work: (sql: Sql) => Promise<T>, deadlineAt: number): Promise<T> {
+    const link = await acquire(deadlineAt - performance.now());
+    try {
+      return noteHealth(await link.run(work, Math.max(0, deadlineAt - performance.now())));
+    } catch (error) {
+      throw noteFailure(error);
+    } finally {
+      release(link);
+    }
+  }
+
+  function noteHealth<T>(value: T): T {
+    if (away) {
+      away = false;
+      log.info({}, 'PostgreSQL answers again');
+    }
+    return value;
+  }
+
+  function noteFailure(error: unknown): unknown {
+    if (error instanceof DatabaseUnavailable && !away) {
+      away = true;
+      log.warn({ reason: error.reason, err: error.cause }, 'PostgreSQL does not answer');
+    }
+    return error;
+  }
+
+  async function query<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    try {
+      return await onPool(work, performance.now() + queryDeadlineMs);
+    } catch (error) {
+      throw asUnavailable(error);
+    }
+  }
+
+  async function transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T> {
+    const deadlineAt = performance.now() + queryDeadlineMs;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await onPool((sql) => inTransaction(sql, work), deadlineAt);
+      } catch (error) {
+        const pauseMs = retryPauseMs(attempt);
+        const late = performance.now() + pauseMs >= deadlineAt;
+        if (late || attempt === MAX_TRANSACTION_ATTEMPTS || !isRepeatable(error)) {
+          throw asUnavailable(error);
+        }
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  function lane(): Lane {
+    let link: Link | undefined;
+    return {
+      run: async (work, deadlineMs) => {
+        if (closing) throw new DatabaseUnavailable('crowded');
+        if (link === undefined || link.isGone()) link = open(laneLinks);
+        try {
+          return noteHealth(await link.run((sql) => cleanlyOn(sql, work), deadlineMs));
+        } catch (error) {
+          throw noteFailure(error);
+        }
+      },
+    };
+  }
+
+  async function close(timeoutMs: number): Promise<void> {
+    closing = true;
+    if (busyCount() > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        onQuiet = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    await Promise.all([...links, ...laneLinks].map((link) => link.end(GOODBYE_MS)));
+  }
+
+  return {
+    query,
+    transaction,
+    lane,
+    close,
+    stats: () => ({
+      connections: links.size + laneLinks.size,
+      busy: busyCount(),
+      waiting: waiting.size,
+      lost,
+    }),
+  };
+}
+
+/** BEGIN and COMMIT around `work`; BEGIN travels with its first statement. */
+async function inTransaction<T>(sql: Sql, work: (sql: TransactionSql) => Promise<T>): Promise<T> {
+  return cleanlyOn(sql, async () => {
+    const [, value] = await Promise.all([sql.unsafe('BEGIN'), work(sql)]);
+    const ended = await sql.unsafe('COMMIT');
+    // A COMMIT after a swallowed error is answered with ROLLBACK, not with an error.
+    if (ended.command !== 'COMMIT') throw new Error('The transaction was rolled back');
+    return value;
+  });
+}
+
+/** Leaves no transaction open when `work` fails. ROLLBACK outside of one only gives a notice. */
+async function cleanlyOn<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  try {
+    return await work(sql);
+  } catch (error) {
+    // Fails only when the connection is gone, and then the server rolls back by itself.
+    await sql.unsafe('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK_DETECTED = '40P01';
+
+/** Whether PostgreSQL undid the transaction for reasons that will pass. */
+export function isSerializationFailure(error: unknown): boolean {
+  return (
+    isServerError(error) &&
+    (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK_DETECTED)
+  );
+}
+
+function isRepeatable(error: unknown): boolean {
+  if (isSerializationFailure(error)) return true;
+  return error instanceof DatabaseUnavailable && error.reason === 'lost';
+}
+
+/** A pause before attempt `attempt + 1`, with jitter so that rivals do not meet again. */
+export function retryPauseMs(attempt: number): number {
+  return Math.min(RETRY_BASE_MS * 2 ** attempt, RETRY_MAX_MS) * (0.5 + Math.random() / 2);
+}
+
+// SQLSTATE classes and codes that say "not now" rather than "not this": connection exception,
+// insufficient resources, operator intervention (statement timeout too), system error, transaction
+// rollback, lock not available, read-only transaction (a server failed over).
+const NOT_NOW = /^(08|53|57|58|40)|^55P03$|^25006$/;
+
+/** `error`, as DatabaseUnavailable where the server could not do the work at this moment. */
+export function asUnavailable(error: unknown): unknown {
+  if (isServerError(error) && NOT_NOW.test(error.code)) {
+    return new DatabaseUnavailable('overloaded', error);
+  }
+  return error;
+}

@@ -1,0 +1,183 @@
+/**
+ * One connection to PostgreSQL, for life: a postgres.js instance with one socket. When the socket
+ * is gone, or an answer does not come by its deadline, the whole instance is thrown away; nothing
+ * is ever sent on a successor, so half a transaction can not continue outside of it.
+ *
+ * That is why this is not a postgres.js pool: a pool moves queued statements of one transaction to
+ * another connection after a loss, and a silent server (stopped, half-open TCP) never errors in it.
+ */
+import { Socket } from 'node:net';
+import postgres from 'postgres';
+import { ChatError } from '../chat/errors.ts';
+import { columnTypes } from './column-types.ts';
+
+// Parameters are text, numbers, booleans, null and flat arrays of them: no custom wrappers.
+export type Sql = postgres.Sql;
+
+export interface LinkOptions {
+  url: string;
+  applicationName: string;
+  connectTimeoutMs: number;
+  statementTimeoutMs: number;
+  idleInTransactionTimeoutMs: number;
+  /** Longest wait for a lock; 0 leaves it to the statement timeout. */
+  lockTimeoutMs: number;
+  /** Called once when the connection is gone, for whatever reason. */
+  onGone: () => void;
+}
+
+/** Why PostgreSQL did not answer. Only `refused` and `crowded` prove that nothing was executed. */
+export type UnavailableReason = 'refused' | 'crowded' | 'lost' | 'deadline' | 'overloaded';
+
+/** PostgreSQL can not be reached, or did not answer in time. */
+export class DatabaseUnavailable extends ChatError {
+  readonly reason: UnavailableReason;
+
+  constructor(reason: UnavailableReason, cause?: unknown) {
+    super('unavailable', 'The database does not answer at the moment. Try again shortly.');
+    this.reason = reason;
+    this.cause = cause;
+  }
+}
+
+export interface Link {
+  readonly sql: Sql;
+  isGone(): boolean;
+  /**
+   * Runs `work` and settles with it. An answer that does not come within `deadlineMs`, or a lost
+   * connection, retires the link and rejects with DatabaseUnavailable.
+   */
+  run<T>(work: (sql: Sql) => Promise<T>, deadlineMs: number): Promise<T>;
+  /** Drops the connection now; whatever is in flight rejects. */
+  retire(): void;
+  /** Says goodbye to the server, waiting at most `timeoutMs`. */
+  end(timeoutMs: number): Promise<void>;
+}
+
+const KEEP_ALIVE_S = 15;
+// postgres.js counts in seconds.
+const MS_PER_S = 1000;
+
+export function openLink(options: LinkOptions): Link {
+  let socket: Socket | undefined;
+  let gone = false;
+  let greeted = false;
+
+  const markGone = (): void => {
+    if (gone) return;
+    gone = true;
+    options.onGone();
+  };
+
+  /** The first call connects; every later one (postgres.js reconnecting) gets a socket that fails. */
+  function openSocket(target: { host: string[]; port: number[]; path: string | false }): Socket {
+    if (socket !== undefined || gone) {
+      const refused = new Socket();
+      setImmediate(() => refused.destroy(new Error('This connection has ended')));
+      return refused;
+    }
+    socket = new Socket();
+    // Statements are pipelined as small writes: Nagle's algorithm would hold them back.
+    socket.setNoDelay(true);
+    const [host = 'localhost'] = target.host;
+    const [port = 5432] = target.port;
+    // postgres.js reads the name to verify from the socket when it speaks TLS.
+    Object.assign(socket, { host });
+    if (target.path) socket.connect(target.path);
+    else socket.connect(port, host);
+    return socket;
+  }
+
+  const settings = {
+    max: 1,
+    prepare: true,
+    fetch_types: false,
+    connect_timeout: options.connectTimeoutMs / MS_PER_S,
+    // The life of the link is decided here, never by a timer of postgres.js amid a transaction.
+    max_lifetime: null,
+    keep_alive: KEEP_ALIVE_S,
+    backoff: () => 0,
+    types: columnTypes,
+    socket: openSocket,
+    onnotice: () => undefined,
+    onparameter: () => {
+      // The server speaks only after it let us in; before that no statement was sent.
+      greeted = true;
+    },
+    onclose: markGone,
+    connection: {
+      application_name: options.applicationName,
+      TimeZone: 'UTC',
+      statement_timeout: options.statementTimeoutMs,
+      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+      lock_timeout: options.lockTimeoutMs,
+    },
+  };
+  const sql: Sql = postgres(options.url, settings);
+
+  async function end(timeoutMs: number): Promise<void> {
+    await sql.end({ timeout: timeoutMs / MS_PER_S });
+    markGone();
+    socket?.destroy();
+  }
+
+  function retire(): void {
+    markGone();
+    // Rejects what is in flight; then the socket goes, which a silent server would keep open.
+    void end(0);
+  }
+
+  function fail(error: unknown): unknown {
+    if (!isConnectionFailure(error)) {
+      if (!gone || error instanceof ChatError || isServerError(error)) return error;
+    }
+    retire();
+    return new DatabaseUnavailable(greeted ? 'lost' : refusal(error), error);
+  }
+
+  // An async function: what `work` throws at once rejects like the rest.
+  const call = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => work(sql);
+
+  return {
+    sql,
+    isGone: () => gone,
+    retire,
+    end,
+    run: (work, deadlineMs) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          reject(new DatabaseUnavailable(greeted ? 'deadline' : 'refused'));
+          retire();
+        }, deadlineMs);
+        call(work).then(
+          (value) => {
+            clearTimeout(timer);
+            resolve(value);
+          },
+          (error: unknown) => {
+            clearTimeout(timer);
+            reject(fail(error));
+          },
+        );
+      }),
+  };
+}
+
+/** An error PostgreSQL raised about a statement: the connection lives on. */
+export function isServerError(error: unknown): error is postgres.PostgresError {
+  return error instanceof postgres.PostgresError && error.severity === 'ERROR';
+}
+
+function isConnectionFailure(error: unknown): boolean {
+  if (error instanceof postgres.PostgresError) return error.severity !== 'ERROR';
+  if (!(error instanceof Error)) return false;
+  if ('syscall' in error || 'errno' in error) return true;
+  return 'code' in error && typeof error.code === 'string' && error.code.startsWith('CONNECT');
+}
+
+const TOO_MANY_CONNECTIONS = '53300';
+
+function refusal(error: unknown): UnavailableReason {
+  const crowded = error instanceof postgres.PostgresError && error.code === TOO_MANY_CONNECTIONS;
+  return crowded ? 'crowded' : 'refused';
+}
