@@ -10,7 +10,7 @@ import { EmbeddedPostgresError, errorCode } from './errors.ts';
 export interface PostgresBinaries {
   postgres: string;
   initdb: string;
-  /** Where the shared libraries are searched in addition; only set when links had to go there. */
+  /** Where shared libraries are searched in addition (`a:b`); set when links had to go elsewhere. */
   libraryPath?: string;
 }
 
@@ -52,8 +52,8 @@ function packageRoot(): string {
 
 /**
  * A package archive holds no symbolic links; the install script makes them from a list. Where that
- * script did not run, they are made here. Returns a directory with the links when the package's own
- * cannot be written.
+ * script did not run, they are made here. Returns a search path with the links when the package's
+ * own directory cannot be written.
  */
 async function restoreLinks(root: string, linkDir: string): Promise<string | undefined> {
   const missing: { source: string; target: string }[] = [];
@@ -73,7 +73,8 @@ async function restoreLinks(root: string, linkDir: string): Promise<string | und
   }
   await mkdir(linkDir, { recursive: true, mode: 0o755 });
   for (const { source, target } of missing) await makeLink(source, join(linkDir, basename(target)));
-  return linkDir;
+  // A library found through a link looks for its own needs beside the link: name both places.
+  return `${linkDir}:${join(root, 'native/lib')}`;
 }
 
 async function readLinkList(path: string): Promise<{ source: string; target: string }[]> {

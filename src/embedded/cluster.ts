@@ -9,12 +9,12 @@ import { createInterface } from 'node:readline';
 import { type Account, SYSTEM_PATH } from './account.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { EmbeddedPostgresError, errorCode, explainOutput } from './errors.ts';
-import { commandLine, isAlive, waitUntilGone } from './processes.ts';
+import { commandLine, processState, waitUntilGone } from './processes.ts';
 
 const COMMAND_TIMEOUT_MS = 120_000;
 /** Lines of output kept for an error message. */
 const MAX_KEPT_LINES = 200;
-/** How long after each signal an orphaned postmaster may take. */
+/** How long an orphaned postmaster may take after each of the harder signals. */
 const QUIT_TIMEOUT_MS = 5_000;
 
 export interface ClusterPlace {
@@ -127,7 +127,11 @@ async function createCluster(place: ClusterPlace): Promise<string> {
 export async function stopOrphan(place: ClusterPlace, timeoutMs: number): Promise<void> {
   const pidFile = join(place.clusterDir, 'postmaster.pid');
   const pid = Number.parseInt((await readText(pidFile)) ?? '', 10);
-  if (!(pid > 0) || !isAlive(pid)) return; // PostgreSQL clears a file that names a dead process
+  if (!(pid > 0)) return;
+  const state = await processState(pid);
+  if (state === 'none') return; // PostgreSQL itself clears a file that names no process
+  // An uncollected process counts as alive there, so that its file has to go first.
+  if (state === 'ended') return rm(pidFile, { force: true });
   const command = await commandLine(pid);
   if (command === undefined) return; // it cannot be seen: PostgreSQL itself decides
   if (!command.includes('postgres') && !command.includes('postmaster')) {
@@ -148,7 +152,10 @@ export async function stopOrphan(place: ClusterPlace, timeoutMs: number): Promis
     } catch (error) {
       if (errorCode(error) !== 'ESRCH') throw error;
     }
-    if (await waitUntilGone(pid, waitMs)) return;
+    if (await waitUntilGone(pid, waitMs)) {
+      if ((await readText(pidFile)) === String(pid)) await rm(pidFile, { force: true });
+      return;
+    }
   }
   throw new EmbeddedPostgresError(
     `The PostgreSQL (process ${pid}) left running on ${place.clusterDir} does not end: end it by hand.`,

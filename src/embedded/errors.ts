@@ -83,5 +83,5 @@ function noSpace(dataDir: string): EmbeddedPostgresError {
 function lastComplaint(lines: readonly string[]): string {
   const severe = lines.filter((line) => /(PANIC|FATAL|error): /i.test(line));
   const line = severe.at(-1) ?? lines.at(-1) ?? 'it said nothing';
-  return line.trim().replace(/\.$/, '');
+  return line.trim().replace(/\s+/g, ' ').replace(/\.$/, '');
 }

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
-import { isAlive, processIdentity } from './processes.ts';
+import { processIdentity, processState } from './processes.ts';
 
 /** Rounds of finding and clearing a stale lock before giving up; each lost round means a rival. */
 const MAX_ATTEMPTS = 5;
@@ -52,7 +52,7 @@ export async function acquireOwnerLock(
 async function livingHolder(text: string): Promise<number | undefined> {
   const [pidText = '', identity = ''] = text.split('\n');
   const pid = Number.parseInt(pidText, 10);
-  if (!(pid > 0) || !isAlive(pid)) return undefined;
+  if (!(pid > 0) || (await processState(pid)) !== 'alive') return undefined;
   const now = await processIdentity(pid);
   // A system that hides other users' processes: better to refuse than to share the files.
   return now === undefined || identity === '' || now === identity ? pid : undefined;

@@ -8,14 +8,21 @@ import { errorCode } from './errors.ts';
 const POLL_INTERVAL_MS = 20;
 const PS_TIMEOUT_MS = 5_000;
 
-/** Whether a process with this id exists, whoever owns it. */
-export function isAlive(pid: number): boolean {
+/**
+ * Whether a process with this id exists and runs, whoever owns it; `ended` when it is over but its
+ * parent has not collected it, which a container without an init process never does.
+ */
+export async function processState(pid: number): Promise<'none' | 'ended' | 'alive'> {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return errorCode(error) === 'EPERM';
+    if (errorCode(error) !== 'EPERM') return 'none';
   }
+  if (process.platform !== 'linux') {
+    return (await ps(pid, 'state'))?.startsWith('Z') === true ? 'ended' : 'alive';
+  }
+  const state = (await statFields(pid))?.[0];
+  return state === 'Z' || state === 'X' ? 'ended' : 'alive';
 }
 
 /**
@@ -24,15 +31,9 @@ export function isAlive(pid: number): boolean {
  */
 export async function processIdentity(pid: number): Promise<string | undefined> {
   if (process.platform !== 'linux') return ps(pid, 'lstart');
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    // proc(5): the name (field 2) may hold spaces and parentheses; start time is field 22.
-    const startTicks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return startTicks === undefined ? undefined : `${bootId.trim()} ${startTicks}`;
-  } catch {
-    return undefined; // gone meanwhile, or hidden from this user
-  }
+  const startTicks = (await statFields(pid))?.[19];
+  const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  return startTicks === undefined ? undefined : `${bootId.trim()} ${startTicks}`;
 }
 
 /** The command line of a process, words separated by spaces; undefined when it cannot be seen. */
@@ -48,12 +49,23 @@ export async function commandLine(pid: number): Promise<string | undefined> {
 /** Waits until the process is gone; false when it still lives after `timeoutMs`. */
 export async function waitUntilGone(pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
-  while (isAlive(pid)) {
+  while ((await processState(pid)) === 'alive') {
     if (performance.now() >= deadline) return false;
     // Not our child, so there is no event to wait for.
     await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
   }
   return true;
+}
+
+/** proc(5): the fields of /proc/<pid>/stat from the third (state) on; the start time is [19]. */
+async function statFields(pid: number): Promise<string[] | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The second field, the name, may hold spaces and parentheses.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined; // gone meanwhile, or hidden from this user
+  }
 }
 
 function ps(pid: number, column: string): Promise<string | undefined> {
