@@ -1,0 +1,275 @@
+/**
+ * The bus over Redis pub/sub: all of bus.ts, between processes.
+ *
+ * How it keeps the promises:
+ * - The link counts as up when a probe has gone round it (publisher → Redis → subscriber) and as
+ *   lost when one has not for `probeTimeoutMs`, or a connection closes, or an answer is overdue.
+ *   Then both connections are thrown away and made anew, with jittered delays, for ever.
+ * - While it is not up, `publish` drops and counts. Nothing waits for Redis to come back.
+ * - After a loss, and after payloads were dropped, `onGap` fires as soon as a probe has gone round.
+ *   A node that lost payloads of its own also tells the others, whose links may have been fine all
+ *   along: their `onGap` fires too. Gaps while the link stays up are gathered to one for each
+ *   `gapIntervalMs`, since each makes every node read from PostgreSQL.
+ * - No error of Redis leaves this module but as a rejected `subscribe` and in `status`.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bus, BusStatus } from './bus.ts';
+import { createChannels, createFraming } from './redis-channels.ts';
+import { createRedisLink, type RedisLink } from './redis-link.ts';
+import {
+  defaultRedisBusLimits,
+  type RedisBusLimits,
+  type RedisBusOptions,
+  type RedisBusStats,
+} from './redis-options.ts';
+import { createProbe } from './redis-probe.ts';
+import type { RedisSender } from './redis-sender.ts';
+import { createSubscriptions } from './redis-subscriptions.ts';
+
+export type { BusLog, RedisBusLimits, RedisBusOptions, RedisBusStats } from './redis-options.ts';
+export { defaultRedisBusLimits };
+
+export type RedisBus = Bus & { stats(): RedisBusStats };
+
+const RECONNECT_FIRST_DELAY_MS = 50;
+const CLOSE_POLL_MS = 5;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * A node's bus over the Redis at `url`. Returns at once; connects, and connects again, by itself.
+ * @throws RangeError when `nodeId` or the probe's limits make no sense.
+ */
+export function createRedisBus(options: RedisBusOptions): RedisBus {
+  const { nodeId, log } = options;
+  const limits: RedisBusLimits = { ...defaultRedisBusLimits, ...options.limits };
+  const channels = createChannels(options.prefix, nodeId);
+  const framing = createFraming(nodeId);
+
+  let receiver: ((topic: string, payload: Uint8Array) => void) | undefined;
+  let gapListener: (() => void) | undefined;
+  let closed = false;
+  let closing: Promise<void> | undefined;
+
+  let link: RedisLink | undefined;
+  let sender: RedisSender | undefined;
+  let up = false;
+  let downReason = 'connecting';
+  let downLogged = false;
+  let downSince = performance.now();
+  let failedAttempts = 0;
+  let reconnectTimer: NodeJS.Timeout | undefined;
+
+  let gapOwed = false;
+  let lastGapAt = Number.NEGATIVE_INFINITY;
+  /** Payloads of this node that others may have missed and have not been told of. */
+  let untold = 0;
+
+  const dropped = { linkDown: 0, overBound: 0, tooLarge: 0, unconfirmed: 0 };
+  const counts = { published: 0, received: 0, garbage: 0, receiverErrors: 0, gaps: 0, linksUp: 0 };
+  let roundTripMs: number | undefined;
+
+  const subscriptions = createSubscriptions({
+    channelOf: channels.ofTopic,
+    timeoutMs: limits.commandTimeoutMs,
+    chunkTopics: limits.subscribeChunkTopics,
+    onLate: oweGap,
+  });
+
+  const probe = createProbe({
+    intervalMs: limits.probeIntervalMs,
+    timeoutMs: limits.probeTimeoutMs,
+    send(payload) {
+      sender?.addUrgent(channels.probe, payload);
+      // Not at the end of the turn: the wait in our own queue is not Redis's.
+      sender?.flush();
+    },
+    onProof: proven,
+    onSilent: () => link?.fail(`no echo within ${limits.probeTimeoutMs} ms`),
+  });
+
+  // --- the life of the link
+
+  function connect(): void {
+    const made = createRedisLink({
+      url: options.url,
+      name: `bus:${nodeId}`,
+      head: framing.head,
+      commandTimeoutMs: limits.commandTimeoutMs,
+      maxPendingBytes: limits.maxPendingBytes,
+      onMessage: heard,
+      onDown: lost,
+    });
+    link = made;
+    open(made).catch((error: unknown) => made.fail(String(error)));
+  }
+
+  async function open(made: RedisLink): Promise<void> {
+    const opened = await made.open();
+    await made.subscribe([channels.probe, channels.gap]);
+    await subscriptions.attach(made);
+    if (made !== link) return;
+    sender = opened;
+    probe.start();
+  }
+
+  function proven(tookMs: number): void {
+    roundTripMs = tookMs;
+    const back = !up;
+    if (back) cameUp();
+    if (gapOwed && (back || performance.now() - lastGapAt >= limits.gapIntervalMs)) fireGap();
+    if (untold > 0 && sender !== undefined) {
+      // Told by the same pipe that dropped them, now that a probe has come through it.
+      untold = 0;
+      sender.addUrgent(channels.gap, NOTHING);
+    }
+  }
+
+  function cameUp(): void {
+    up = true;
+    failedAttempts = 0;
+    counts.linksUp += 1;
+    const downForMs = Math.round(performance.now() - downSince);
+    log.info({ downForMs, topics: subscriptions.size() }, 'the Redis link is up');
+    downLogged = false;
+  }
+
+  function lost(reason: string): void {
+    const unconfirmed = sender?.unconfirmed().payloads ?? 0;
+    dropped.unconfirmed += unconfirmed;
+    untold += unconfirmed;
+    link = undefined;
+    sender = undefined;
+    probe.stop();
+    subscriptions.detach();
+    if (closed) return;
+
+    if (up) downSince = performance.now();
+    up = false;
+    downReason = reason;
+    gapOwed = true;
+    // Once for each outage: what each further attempt ran into is in `status`.
+    if (!downLogged) log.warn({ reason }, 'the Redis link is down');
+    downLogged = true;
+    const ceilingMs = Math.min(
+      limits.reconnectMaxDelayMs,
+      RECONNECT_FIRST_DELAY_MS * 2 ** Math.min(failedAttempts, 16),
+    );
+    failedAttempts += 1;
+    // Jitter, so that the nodes do not come back to a restarted Redis all at once.
+    reconnectTimer = setTimeout(connect, ceilingMs * (0.5 + Math.random() / 2));
+  }
+
+  // --- gaps
+
+  /** The listener is told at the next proof of the link. */
+  function oweGap(): void {
+    gapOwed = true;
+  }
+
+  function fireGap(): void {
+    gapOwed = false;
+    lastGapAt = performance.now();
+    counts.gaps += 1;
+    contained(() => gapListener?.());
+  }
+
+  // --- payloads
+
+  function drop(cause: 'linkDown' | 'overBound' | 'tooLarge'): void {
+    dropped[cause] += 1;
+    untold += 1;
+    oweGap();
+  }
+
+  function heard(channelBytes: Buffer, bytes: Buffer): void {
+    const channel = channels.read(channelBytes);
+    const frame = framing.read(bytes);
+    if (frame === undefined || frame.payload.length > limits.maxPayloadBytes) {
+      counts.garbage += 1;
+      return;
+    }
+    if (channel.kind === 'probe' && frame.own) {
+      probe.heard(frame.payload);
+    } else if (channel.kind === 'gap' && !frame.own) {
+      oweGap();
+    } else if (channel.kind === 'topic' && !frame.own && subscriptions.has(channel.topic)) {
+      counts.received += 1;
+      contained(() => receiver?.(channel.topic, frame.payload));
+    }
+  }
+
+  /** Runs a callback of the owner; its exception must not unwind through ioredis's parser. */
+  function contained(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      counts.receiverErrors += 1;
+      log.error({ err: error }, 'a receiver of the bus threw');
+    }
+  }
+
+  async function end(): Promise<void> {
+    closed = true;
+    clearTimeout(reconnectTimer);
+    probe.stop();
+    receiver = undefined;
+    gapListener = undefined;
+    subscriptions.close();
+    downReason = 'closed';
+    // What was published just before still goes out, if Redis takes it in time.
+    sender?.flush();
+    const deadline = performance.now() + limits.commandTimeoutMs;
+    while ((sender?.unconfirmed().bytes ?? 0) > 0 && performance.now() < deadline) {
+      await sleep(CLOSE_POLL_MS);
+    }
+    up = false;
+    link?.fail('closed');
+  }
+
+  connect();
+
+  return {
+    nodeId,
+
+    publish(topic, payload) {
+      if (closed) return;
+      if (!up || sender === undefined) drop('linkDown');
+      else if (payload.byteLength > limits.maxPayloadBytes) drop('tooLarge');
+      else if (sender.add(channels.ofTopic(topic), payload)) counts.published += 1;
+      else drop('overBound');
+    },
+
+    async subscribe(topic) {
+      if (closed) throw new Error('the bus is closed');
+      await subscriptions.want(topic);
+    },
+
+    unsubscribe: subscriptions.unwant,
+
+    onMessage(next) {
+      receiver = next;
+    },
+
+    onGap(listener) {
+      gapListener = listener;
+    },
+
+    status(): BusStatus {
+      if (up && !closed) return { ok: true, kind: 'redis' };
+      return { ok: false, kind: 'redis', reason: downReason };
+    },
+
+    close() {
+      closing ??= end();
+      return closing;
+    },
+
+    stats: () => ({
+      ...counts,
+      dropped: { ...dropped },
+      topics: subscriptions.size(),
+      pendingBytes: sender?.unconfirmed().bytes ?? 0,
+      roundTripMs,
+    }),
+  };
+}
