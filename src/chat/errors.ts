@@ -8,7 +8,6 @@ export const errorCatalogue = {
   token_expired: { status: 401, retryable: false },
   identity_mismatch: { status: 403, retryable: false },
   not_a_participant: { status: 403, retryable: false },
-  forbidden: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },
   idempotency_conflict: { status: 409, retryable: false },
   conversation_exists: { status: 409, retryable: false },

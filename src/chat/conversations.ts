@@ -1,0 +1,141 @@
+/** Conversations and who takes part in them. */
+import { newId } from '../shared/ids.ts';
+import { ChatError } from './errors.ts';
+import { actingUser, noAccess } from './membership.ts';
+import type { Actor, Events, Store } from './ports.ts';
+import type {
+  Conversation,
+  ConversationSummary,
+  ConversationsQuery,
+  CreateConversationInput,
+  ParticipantChange,
+} from './schemas.ts';
+
+/** The most people one conversation can have. */
+export const MAX_PARTICIPANTS = 256;
+
+export function createConversations({ store, events }: { store: Store; events: Events }) {
+  /** @throws ChatError identity_mismatch, invalid_request (cursor), unavailable */
+  async function list(
+    actor: Actor,
+    userId: string,
+    query: ConversationsQuery,
+  ): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null }> {
+    const page = await store.listConversations({
+      userId: actingUser(actor, userId, 'userId'),
+      limit: query.limit,
+      cursor: query.cursor ?? null,
+    });
+    if (page === null) {
+      throw new ChatError('invalid_request', 'cursor is not one that this service gave.', {
+        cursor: 'is not one that this service gave',
+      });
+    }
+    return page;
+  }
+
+  /**
+   * Creates a conversation, or finds the one its match already has.
+   *
+   * @throws ChatError invalid_request, identity_mismatch (a user must be among the participants),
+   *   conversation_exists, unknown_reference, unavailable
+   */
+  async function create(
+    actor: Actor,
+    input: CreateConversationInput,
+  ): Promise<{ created: boolean; conversation: Conversation }> {
+    const participantIds = [...new Set(input.participant_ids.map((id) => id.toLowerCase()))];
+    if (participantIds.length !== input.participant_ids.length) {
+      throw new ChatError('invalid_request', 'participant_ids names someone twice.', {
+        participant_ids: 'must be distinct',
+      });
+    }
+    if (actor.kind === 'user' && !participantIds.includes(actor.userId)) {
+      throw new ChatError('identity_mismatch', 'You must be among participant_ids.');
+    }
+    const result = await store.createConversation({
+      id: newId(),
+      requestMatchId: input.request_match_id?.toLowerCase() ?? null,
+      participantIds,
+    });
+    switch (result.outcome) {
+      case 'created':
+        events.conversationCreated(result.conversation);
+        return { created: true, conversation: result.conversation };
+      case 'existing':
+        return { created: false, conversation: result.conversation };
+      case 'conversation_exists':
+        throw new ChatError(
+          'conversation_exists',
+          'This request match already has a conversation with other participants.',
+        );
+      case 'unknown_reference':
+        throw new ChatError('unknown_reference', `${result.field} names something unknown.`, {
+          [result.field]: 'names something unknown',
+        });
+    }
+  }
+
+  /** Adds a person; by a service, or by someone who takes part. */
+  async function addParticipant(
+    actor: Actor,
+    conversationId: string,
+    userId: string,
+  ): Promise<ParticipantChange> {
+    const change = { conversationId: conversationId.toLowerCase(), userId: userId.toLowerCase() };
+    const result = await store.addParticipant({
+      ...change,
+      addedBy: actor.kind === 'user' ? actor.userId : null,
+      maxParticipants: MAX_PARTICIPANTS,
+    });
+    switch (result.outcome) {
+      case 'changed':
+        events.participantAdded({ ...change, membersVersion: result.membersVersion });
+        break;
+      case 'unchanged':
+        break;
+      case 'unknown_reference':
+        throw new ChatError('unknown_reference', 'There is no such user.', {
+          userId: 'names something unknown',
+        });
+      case 'too_many':
+        throw new ChatError(
+          'invalid_request',
+          `A conversation has at most ${MAX_PARTICIPANTS} participants.`,
+        );
+      default:
+        throw noAccess(actor, result.outcome);
+    }
+    return { conversation_id: change.conversationId, user_id: change.userId };
+  }
+
+  /** Removes a person; by a service, or by that person. Their sockets leave at once. */
+  async function removeParticipant(
+    actor: Actor,
+    conversationId: string,
+    userId: string,
+  ): Promise<ParticipantChange> {
+    const change = {
+      conversationId: conversationId.toLowerCase(),
+      userId: actingUser(actor, userId, 'userId'),
+    };
+    const result = await store.removeParticipant(change);
+    switch (result.outcome) {
+      case 'changed':
+        events.participantRemoved({ ...change, membersVersion: result.membersVersion });
+        break;
+      case 'unchanged':
+        break;
+      case 'not_a_participant':
+      case 'no_conversation':
+        throw noAccess(actor, result.outcome);
+      default:
+        throw new Error(`removing a participant can not be ${result.outcome}`);
+    }
+    return { conversation_id: change.conversationId, user_id: change.userId };
+  }
+
+  return { list, create, addParticipant, removeParticipant };
+}
+
+export type Conversations = ReturnType<typeof createConversations>;

@@ -1,0 +1,76 @@
+/**
+ * Who may do what, in one place. Both doors and every rule ask here; nothing else decides.
+ */
+import { ChatError } from './errors.ts';
+import type { Actor, Standing, Store } from './ports.ts';
+
+/**
+ * The person a call is about: a user can only be itself, a service must say whom it means.
+ * Ids are folded to lower case here, since they are keys of rooms and maps from here on.
+ *
+ * @throws ChatError identity_mismatch, or invalid_request when a service names nobody
+ */
+export function actingUser(actor: Actor, stated: string | null | undefined, field: string): string {
+  if (actor.kind === 'service') {
+    if (stated === null || stated === undefined) {
+      throw new ChatError('invalid_request', `A service must say for whom: ${field} is missing.`, {
+        [field]: 'is required from a service',
+      });
+    }
+    return stated.toLowerCase();
+  }
+  if (stated !== null && stated !== undefined && stated.toLowerCase() !== actor.userId) {
+    throw new ChatError('identity_mismatch', `${field} is not the caller's own id.`);
+  }
+  return actor.userId;
+}
+
+/**
+ * The refusal for a conversation the caller has no part in. A user hears the same for one that does
+ * not exist, so that ids can not be probed; a service is told the difference.
+ */
+export function noAccess(
+  actor: Actor,
+  outcome: 'not_a_participant' | 'no_conversation',
+): ChatError {
+  if (outcome === 'no_conversation' && actor.kind === 'service') {
+    return new ChatError('not_found', 'There is no such conversation.');
+  }
+  return new ChatError(
+    'not_a_participant',
+    actor.kind === 'service'
+      ? 'That user is not a participant of this conversation.'
+      : 'You are not a participant of this conversation.',
+  );
+}
+
+export function createMembership({ store }: { store: Store }) {
+  /** The refusal after a participant look-up found nothing: only a service needs a second look. */
+  async function refusal(actor: Actor, conversationId: string): Promise<ChatError> {
+    if (actor.kind === 'user') return noAccess(actor, 'not_a_participant');
+    const [head] = await store.readHeads([conversationId]);
+    return noAccess(actor, head === undefined ? 'no_conversation' : 'not_a_participant');
+  }
+
+  return {
+    /** The person's standing, or the refusal as a throw. */
+    async requireStanding(actor: Actor, conversationId: string, userId: string): Promise<Standing> {
+      const standing = await store.readStanding(conversationId, userId);
+      if (standing === null) throw await refusal(actor, conversationId);
+      return standing;
+    },
+
+    /** The participant's stored name, or the refusal as a throw. */
+    async requireParticipant(
+      actor: Actor,
+      conversationId: string,
+      userId: string,
+    ): Promise<{ name: string | null }> {
+      const participant = await store.readParticipant(conversationId, userId);
+      if (participant === null) throw await refusal(actor, conversationId);
+      return participant;
+    },
+  };
+}
+
+export type Membership = ReturnType<typeof createMembership>;

@@ -1,0 +1,113 @@
+/** Sending and reading messages: what is stored, who may, and what others hear of it. */
+import { newId } from '../shared/ids.ts';
+import { type ContentRules, cleanContent } from './content.ts';
+import { ChatError } from './errors.ts';
+import { actingUser, noAccess } from './membership.ts';
+import type { Actor, Events, HistoryRequest, Store } from './ports.ts';
+import type { HistoryPage, HistoryQuery, SendInput, SentMessage } from './schemas.ts';
+
+export interface MessagesDeps {
+  store: Store;
+  events: Events;
+  contentRules: ContentRules;
+}
+
+export function createMessages({ store, events, contentRules }: MessagesDeps) {
+  /**
+   * Stores one message and announces it. Resolves after COMMIT; a repeat of a `client_message_id`
+   * gives the first message with `duplicate: true` and announces nothing.
+   *
+   * @throws ChatError invalid_request, identity_mismatch, not_a_participant, not_found,
+   *   idempotency_conflict, unavailable
+   */
+  async function send(
+    actor: Actor,
+    conversationId: string,
+    input: SendInput,
+    acknowledge?: (message: SentMessage) => void,
+  ): Promise<SentMessage> {
+    const senderId = actingUser(actor, input.sender_id, 'sender_id');
+    const messageType = input.message_type ?? 'text';
+    const { content, mediaUrl } = cleanContent(
+      { content: input.content, messageType, mediaUrl: input.media_url ?? null },
+      contentRules,
+    );
+    const clientMessageId = input.client_message_id ?? null;
+    if (clientMessageId !== null) requireStorable(clientMessageId, 'client_message_id');
+    const appended = await store.appendMessage({
+      id: newId(),
+      conversationId: conversationId.toLowerCase(),
+      senderId,
+      content,
+      messageType,
+      mediaUrl,
+      clientMessageId,
+    });
+    switch (appended.outcome) {
+      case 'stored':
+        // The sender hears its acknowledgement before anyone, itself included, hears the message.
+        acknowledge?.(appended.message);
+        events.messageStored(appended.message, appended.membersVersion);
+        return appended.message;
+      case 'duplicate': {
+        const sent: SentMessage = { ...appended.message, duplicate: true };
+        acknowledge?.(sent);
+        return sent;
+      }
+      case 'idempotency_conflict':
+        throw new ChatError(
+          'idempotency_conflict',
+          'This client_message_id was used for a message with another body.',
+          { client_message_id: 'was used before' },
+        );
+      default:
+        throw noAccess(actor, appended.outcome);
+    }
+  }
+
+  /**
+   * A page of the conversation in chronological order; `total` is the number of messages.
+   *
+   * @throws ChatError invalid_request, not_a_participant, not_found, unavailable
+   */
+  async function history(
+    actor: Actor,
+    conversationId: string,
+    query: HistoryQuery,
+  ): Promise<HistoryPage> {
+    const read = await store.readHistory({
+      conversationId: conversationId.toLowerCase(),
+      viewerId: actor.kind === 'user' ? actor.userId : null,
+      limit: query.limit,
+      place: placeOf(query),
+    });
+    if (read.outcome !== 'page') throw noAccess(actor, read.outcome);
+    return { messages: read.messages, total: read.total };
+  }
+
+  return { send, history };
+}
+
+export type Messages = ReturnType<typeof createMessages>;
+
+function placeOf(query: HistoryQuery): HistoryRequest['place'] {
+  const { offset, before_seq: beforeSeq, after_seq: afterSeq } = query;
+  if (offset !== undefined && (beforeSeq !== undefined || afterSeq !== undefined)) {
+    throw new ChatError('invalid_request', 'offset does not go with before_seq or after_seq.', {
+      offset: 'does not go with before_seq or after_seq',
+    });
+  }
+  if (beforeSeq !== undefined && afterSeq !== undefined) return { afterSeq, beforeSeq };
+  if (beforeSeq !== undefined) return { beforeSeq };
+  if (afterSeq !== undefined) return { afterSeq };
+  return { offset: offset ?? 0 };
+}
+
+/** PostgreSQL text holds neither NUL nor half a surrogate pair. */
+function requireStorable(text: string, field: string): void {
+  if (text.includes('\0') || !text.isWellFormed()) {
+    throw new ChatError('invalid_request', `${field} has a NUL or a lone surrogate.`, {
+      [field]: 'has a NUL or a lone surrogate',
+    });
+  }
+}

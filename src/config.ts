@@ -1,0 +1,236 @@
+/**
+ * The settings, read once from the environment, checked, and frozen. A value that is not understood
+ * stops the start with a sentence that names it; an empty value counts as unset.
+ * `.env.example` documents every variable; test/config.test.ts holds the two together.
+ */
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+
+const Count = (defaultValue: number, minimum: number, maximum: number) =>
+  Type.Integer({ default: defaultValue, minimum, maximum });
+const Choice = <const T extends readonly string[]>(values: T, defaultValue?: T[number]) =>
+  Type.Unsafe<T[number]>(
+    Type.String({ enum: [...values], ...(defaultValue ? { default: defaultValue } : {}) }),
+  );
+const Text = Type.Optional(Type.String());
+
+/** Every variable the service reads, by its name in the environment. */
+export const environmentSchema = Type.Object({
+  NODE_ENV: Choice(['development', 'test', 'production'], 'development'),
+  HOST: Type.String({ default: '0.0.0.0' }),
+  PORT: Count(3006, 0, 65_535),
+  LOG_LEVEL: Choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
+
+  DATABASE_URL: Text,
+  DATABASE_POOL_MAX: Count(10, 1, 1_000),
+  DATABASE_CONNECT_TIMEOUT_MS: Count(3_000, 100, 60_000),
+  DATABASE_STATEMENT_TIMEOUT_MS: Count(10_000, 100, 600_000),
+  QUERY_DEADLINE_MS: Count(5_000, 100, 60_000),
+  SEND_DEADLINE_MS: Count(5_000, 100, 60_000),
+  MAX_SEND_QUEUE: Count(20_000, 1, 1_000_000),
+  MAX_SEND_BATCH: Count(1_000, 1, 10_000),
+  DATA_DIR: Type.String({ default: '.data' }),
+
+  REDIS_URL: Text,
+  REDIS_PREFIX: Type.String({ default: 'messaging:', maxLength: 64, pattern: '^[\\x21-\\x7e]*$' }),
+  READY_REQUIRES_REDIS: Choice(['off', 'on'], 'off'),
+  HEAD_CHECK_INTERVAL_MS: Count(1_000, 50, 60_000),
+  HOLE_HOLD_MS: Count(50, 1, 10_000),
+
+  AUTH_MODE: Type.Optional(Choice(['jwt', 'insecure'])),
+  JWT_SECRET: Text,
+  JWT_ISSUER: Text,
+  JWT_AUDIENCE: Text,
+  ALLOW_INSECURE_AUTH: Choice(['false', 'true'], 'false'),
+  CORS_ORIGINS: Text,
+
+  MAX_PAYLOAD_BYTES: Count(1_000_000, 1_024, 100_000_000),
+  MAX_CONTENT_LENGTH: Count(4_000, 1, 1_000_000),
+  SANITIZE_HTML: Choice(['strip', 'none'], 'strip'),
+  MAX_REPLAY: Count(10_000, 0, 1_000_000),
+  MAX_JOINED_CONVERSATIONS: Count(1_000, 1, 100_000),
+  RATE_LIMIT: Choice(['off'], 'off'),
+
+  PING_INTERVAL_MS: Count(25_000, 100, 600_000),
+  PING_TIMEOUT_MS: Count(20_000, 100, 600_000),
+  CONNECT_TIMEOUT_MS: Count(10_000, 100, 600_000),
+  MAX_CONNECTIONS: Count(100_000, 1, 10_000_000),
+  MAX_BACKPRESSURE_BYTES: Count(1_048_576, 16_384, 1_073_741_824),
+  DRAIN_GRACE_MS: Count(3_000, 0, 600_000),
+});
+
+export type Environment = Static<typeof environmentSchema>;
+
+/** Settings that do not make sense; `message` has one line per problem. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+const KNOWN_PREFIXES = /^(JWT|DATABASE|REDIS|PING|MAX)_/;
+const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET']);
+
+/**
+ * Reads and checks the settings.
+ *
+ * @throws ConfigError naming every variable that is wrong
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>) {
+  const problems: string[] = [];
+  const given: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries<TSchema>(environmentSchema.properties)) {
+    const raw = env[name]?.trim();
+    if (raw !== undefined && raw !== '') given[name] = parse(name, raw, schema, problems);
+  }
+  // A misspelt name would silently be a default: refuse those that look like ours.
+  for (const name of Object.keys(env)) {
+    if (KNOWN_PREFIXES.test(name) && !(name in environmentSchema.properties) && env[name] !== '') {
+      if (name.startsWith('JWT_') || name.startsWith('PING_')) {
+        problems.push(`${name} is not a setting of this service.`);
+      }
+    }
+  }
+  const values = Value.Default(environmentSchema, given) as Environment;
+  checkTogether(values, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  const authMode = values.AUTH_MODE ?? (values.JWT_SECRET === undefined ? 'insecure' : 'jwt');
+  return Object.freeze({
+    nodeEnv: values.NODE_ENV,
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    database: Object.freeze({
+      url: values.DATABASE_URL ?? null,
+      poolMax: values.DATABASE_POOL_MAX,
+      connectTimeoutMs: values.DATABASE_CONNECT_TIMEOUT_MS,
+      statementTimeoutMs: values.DATABASE_STATEMENT_TIMEOUT_MS,
+      queryDeadlineMs: values.QUERY_DEADLINE_MS,
+      sendDeadlineMs: values.SEND_DEADLINE_MS,
+      maxSendQueue: values.MAX_SEND_QUEUE,
+      maxSendBatch: values.MAX_SEND_BATCH,
+      dataDir: values.DATA_DIR,
+    }),
+    redis: Object.freeze({
+      url: values.REDIS_URL ?? null,
+      prefix: values.REDIS_PREFIX,
+      requiredForReady: values.READY_REQUIRES_REDIS === 'on',
+    }),
+    delivery: Object.freeze({
+      headCheckIntervalMs: values.HEAD_CHECK_INTERVAL_MS,
+      holeHoldMs: values.HOLE_HOLD_MS,
+      maxReplay: values.MAX_REPLAY,
+      maxJoinedConversations: values.MAX_JOINED_CONVERSATIONS,
+    }),
+    auth: Object.freeze({
+      mode: authMode,
+      jwtSecret: values.JWT_SECRET ?? null,
+      issuer: values.JWT_ISSUER ?? null,
+      audience: values.JWT_AUDIENCE ?? null,
+    }),
+    content: Object.freeze({
+      maxContentLength: values.MAX_CONTENT_LENGTH,
+      sanitizeHtml: values.SANITIZE_HTML,
+    }),
+    corsOrigins: originsOf(values),
+    maxPayloadBytes: values.MAX_PAYLOAD_BYTES,
+    realtime: Object.freeze({
+      pingIntervalMs: values.PING_INTERVAL_MS,
+      pingTimeoutMs: values.PING_TIMEOUT_MS,
+      connectTimeoutMs: values.CONNECT_TIMEOUT_MS,
+      maxConnections: values.MAX_CONNECTIONS,
+      maxBackpressureBytes: values.MAX_BACKPRESSURE_BYTES,
+    }),
+    drainGraceMs: values.DRAIN_GRACE_MS,
+  });
+}
+
+export type Config = ReturnType<typeof readConfig>;
+
+function parse(name: string, raw: string, schema: TSchema, problems: string[]): unknown {
+  const value = schema.type === 'integer' ? (/^\d{1,15}$/.test(raw) ? Number(raw) : raw) : raw;
+  const allowed: unknown = schema.enum;
+  const fits = Array.isArray(allowed) ? allowed.includes(value) : Value.Check(schema, value);
+  if (!fits)
+    problems.push(`${name}=${shown(name, raw)} is not understood: ${expectation(schema)}.`);
+  return value;
+}
+
+function shown(name: string, raw: string): string {
+  return SECRETS.has(name) ? '…' : JSON.stringify(raw.slice(0, 80));
+}
+
+function expectation(schema: TSchema): string {
+  if (Array.isArray(schema.enum)) return `it is one of ${schema.enum.join(', ')}`;
+  if (schema.type === 'integer') {
+    return `it is a whole number from ${schema.minimum} to ${schema.maximum}`;
+  }
+  return 'it is a text of printable ASCII without spaces';
+}
+
+function checkTogether(values: Environment, problems: string[]): void {
+  requireUrl('DATABASE_URL', values.DATABASE_URL, ['postgres:', 'postgresql:'], problems);
+  requireUrl('REDIS_URL', values.REDIS_URL, ['redis:', 'rediss:'], problems);
+  const production = values.NODE_ENV === 'production';
+  if (production && values.DATABASE_URL === undefined) {
+    problems.push('DATABASE_URL is missing: with NODE_ENV=production nothing is embedded.');
+  }
+  const mode = values.AUTH_MODE ?? (values.JWT_SECRET === undefined ? 'insecure' : 'jwt');
+  if (mode === 'jwt' && values.JWT_SECRET === undefined) {
+    problems.push('AUTH_MODE=jwt needs a key: set JWT_SECRET.');
+  }
+  if (values.JWT_SECRET !== undefined && Buffer.byteLength(values.JWT_SECRET) < 32) {
+    problems.push('JWT_SECRET is too short: HS256 needs at least 32 bytes (RFC 7518 section 3.2).');
+  }
+  if (mode === 'insecure' && production && values.ALLOW_INSECURE_AUTH !== 'true') {
+    problems.push(
+      'AUTH_MODE=insecure is refused with NODE_ENV=production: set JWT_SECRET, ' +
+        'or ALLOW_INSECURE_AUTH=true if you know that nobody can reach this service.',
+    );
+  }
+  for (const origin of listOf(values.CORS_ORIGINS)) {
+    if (origin !== '*' && !isOrigin(origin)) {
+      problems.push(
+        `CORS_ORIGINS has ${JSON.stringify(origin)}: an origin is scheme://host[:port].`,
+      );
+    }
+    if (origin === '*' && production) {
+      problems.push('CORS_ORIGINS=* is for development: list the exact origins.');
+    }
+  }
+}
+
+function requireUrl(
+  name: string,
+  value: string | undefined,
+  protocols: readonly string[],
+  problems: string[],
+): void {
+  if (value === undefined) return;
+  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+    problems.push(`${name} is not understood: it is a URL that starts with ${protocols[0]}//.`);
+  }
+}
+
+function isOrigin(text: string): boolean {
+  return (
+    URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text
+  );
+}
+
+function listOf(value: string | undefined): string[] {
+  return (value ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** Unset: every origin in development, none but the same origin in production. */
+function originsOf(values: Environment): '*' | readonly string[] {
+  const origins = listOf(values.CORS_ORIGINS);
+  if (origins.includes('*')) return '*';
+  if (origins.length === 0 && values.NODE_ENV !== 'production') return '*';
+  return Object.freeze(origins);
+}

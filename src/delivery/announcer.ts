@@ -1,0 +1,149 @@
+/**
+ * What the rules announce, on its way to people: encoded once, handed to this node's sockets, and
+ * put on the bus for the other nodes, whose payloads come in here as well.
+ */
+import type { Bus } from '../bus/bus.ts';
+import { decodeEnvelope, type Envelope, encodeEnvelope } from '../bus/envelope.ts';
+import type { Events, Origin } from '../chat/ports.ts';
+import type { Socket } from '../realtime/socket.ts';
+import type { SocketServer } from '../realtime/socket-server.ts';
+import { eventFrame, messageFrame } from './frames.ts';
+import type { Rooms } from './rooms.ts';
+import { conversationOf, conversationTopic, userTopic } from './topics.ts';
+
+export interface AnnouncerDeps {
+  bus: Bus;
+  rooms: Rooms;
+  server: Pick<SocketServer, 'publish'>;
+  limits: { maxEnvelopeBytes: number };
+  log: { warn(fields: object, message: string): void };
+}
+
+export function createAnnouncer({ bus, rooms, server, limits, log }: AnnouncerDeps) {
+  const stats = { received: 0, refused: 0 };
+
+  function toOtherNodes(topic: string, envelope: Envelope): void {
+    bus.publish(topic, encodeEnvelope(envelope));
+  }
+
+  /** Something that matters now or never: a socket that is behind does not get it. */
+  function ephemeral(conversationId: string, frame: string, except?: Origin): void {
+    const topic = conversationTopic(conversationId);
+    server.publish(topic, frame, { shed: true, except: asSocket(except) });
+    toOtherNodes(topic, { kind: 'event', frame: Buffer.from(frame) });
+  }
+
+  function toUser(userId: string, frame: string): void {
+    const topic = userTopic(userId);
+    server.publish(topic, frame);
+    toOtherNodes(topic, { kind: 'event', frame: Buffer.from(frame) });
+  }
+
+  function membership(
+    action: 'added' | 'removed',
+    change: { conversationId: string; userId: string; membersVersion: number },
+  ): void {
+    const { conversationId, userId, membersVersion } = change;
+    const frame = eventFrame(action === 'added' ? 'participant_added' : 'participant_removed', {
+      conversation_id: conversationId,
+      user_id: userId,
+    });
+    const topic = conversationTopic(conversationId);
+    const room = rooms.get(conversationId);
+    if (room?.membershipChanged(action, userId, membersVersion)) server.publish(topic, frame);
+    toOtherNodes(topic, {
+      kind: 'membership',
+      action,
+      userId,
+      membersVersion,
+      frame: Buffer.from(frame),
+    });
+    // Those concerned hear it on all their sockets, joined or not (a removed one has just left).
+    toUser(userId, frame);
+  }
+
+  const events: Events = {
+    messageStored(message, membersVersion) {
+      const frame = messageFrame(message);
+      rooms.get(message.conversation_id)?.offer(message.seq, membersVersion, frame);
+      toOtherNodes(conversationTopic(message.conversation_id), {
+        kind: 'message',
+        seq: message.seq,
+        membersVersion,
+        frame: Buffer.from(frame),
+      });
+    },
+    typingStarted({ conversationId, userId, userName }, origin) {
+      const payload = { conversation_id: conversationId, user_id: userId, user_name: userName };
+      ephemeral(conversationId, eventFrame('user_typing', payload), origin);
+    },
+    typingStopped({ conversationId, userId }, origin) {
+      const payload = { conversation_id: conversationId, user_id: userId };
+      ephemeral(conversationId, eventFrame('user_stopped_typing', payload), origin);
+    },
+    // Cursors only rise and the next one says it all again, so these may be shed too.
+    messagesRead({ conversationId, userId, lastReadSeq }) {
+      const payload = {
+        conversation_id: conversationId,
+        user_id: userId,
+        last_read_seq: lastReadSeq,
+      };
+      ephemeral(conversationId, eventFrame('messages_read', payload));
+    },
+    messagesDelivered({ conversationId, userId, lastDeliveredSeq }) {
+      const payload = {
+        conversation_id: conversationId,
+        user_id: userId,
+        last_delivered_seq: lastDeliveredSeq,
+      };
+      ephemeral(conversationId, eventFrame('messages_delivered', payload));
+    },
+    conversationCreated(conversation) {
+      const frame = eventFrame('conversation_created', conversation);
+      for (const { id } of conversation.participants) toUser(id, frame);
+    },
+    participantAdded: (change) => membership('added', change),
+    participantRemoved: (change) => membership('removed', change),
+  };
+
+  function receive(topic: string, payload: Uint8Array): void {
+    const decoded = decodeEnvelope(payload, { maxBytes: limits.maxEnvelopeBytes });
+    if (!decoded.ok) {
+      stats.refused += 1;
+      log.warn({ topic, fault: decoded.fault }, 'a bus payload was refused');
+      return;
+    }
+    stats.received += 1;
+    const { envelope } = decoded;
+    const conversationId = conversationOf(topic);
+    const room = conversationId === undefined ? undefined : rooms.get(conversationId);
+    switch (envelope.kind) {
+      case 'message':
+        room?.offer(envelope.seq, envelope.membersVersion, envelope.frame);
+        return;
+      case 'event':
+        server.publish(topic, envelope.frame, { shed: conversationId !== undefined });
+        return;
+      case 'membership':
+        if (room?.membershipChanged(envelope.action, envelope.userId, envelope.membersVersion)) {
+          server.publish(topic, envelope.frame);
+        }
+        return;
+      case 'control':
+        // Reserved: nothing sends it yet.
+        stats.refused += 1;
+    }
+  }
+
+  bus.onMessage(receive);
+  bus.onGap(() => rooms.checkNow());
+  return { events, stats };
+}
+
+function asSocket(origin: Origin | undefined): Socket | undefined {
+  return origin !== undefined && isSocket(origin) ? origin : undefined;
+}
+
+function isSocket(origin: Origin): origin is Socket {
+  return 'sendFrame' in origin;
+}

@@ -1,0 +1,57 @@
+/** The chat as a Socket.IO namespace: who may connect, what a socket starts with and leaves behind. */
+import type { Authenticator } from '../auth/authenticator.ts';
+import { ChatError } from '../chat/errors.ts';
+import type { Typing } from '../chat/typing.ts';
+import { ConnectRefused, type Handshake, type NamespaceHandler } from '../realtime/socket.ts';
+import type { ChatSocketData, createCommands } from './commands.ts';
+import type { Joining } from './joining.ts';
+import type { TokenExpiry } from './token-expiry.ts';
+import type { UserTopics } from './user-topics.ts';
+
+export interface ChatNamespaceDeps {
+  authenticator: Authenticator;
+  commands: ReturnType<typeof createCommands>;
+  joining: Joining;
+  typing: Typing;
+  tokenExpiry: TokenExpiry;
+  userTopics: UserTopics;
+}
+
+export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<ChatSocketData> {
+  const { authenticator, commands, joining, typing, tokenExpiry, userTopics } = deps;
+  return {
+    async onConnect(_socket, handshake) {
+      try {
+        return { actor: await authenticator.authenticate(credentialsOf(handshake)) };
+      } catch (error) {
+        if (!(error instanceof ChatError)) throw error;
+        throw new ConnectRefused(error.message, { code: error.code });
+      }
+    },
+
+    onConnected(socket) {
+      const { actor } = socket.data;
+      if (actor.kind !== 'user') return;
+      userTopics.enter(socket, actor.userId);
+      tokenExpiry.watch(socket, actor.expiresAtMs);
+    },
+
+    onEvent: (socket, event, args, ack) => commands.dispatch(socket, event, args, ack),
+
+    onDisconnect(socket) {
+      joining.leaveAll(socket);
+      typing.stopAll(socket);
+      tokenExpiry.forget(socket);
+      if (socket.data.actor.kind === 'user') userTopics.leave(socket.data.actor.userId);
+    },
+  };
+}
+
+function credentialsOf({ auth, query }: Handshake) {
+  const token = typeof auth.token === 'string' ? auth.token : query.get('token');
+  return {
+    token: token?.replace(/^Bearer /i, ''),
+    statedUserId: query.get('userId'),
+    anonymousIsService: false,
+  };
+}

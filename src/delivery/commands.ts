@@ -1,0 +1,152 @@
+/**
+ * The events clients send, each with what it does: a table of one-line calls into chat/. Payloads
+ * are checked before, refusals are translated after, in one place for all of them.
+ */
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Chat } from '../chat/chat.ts';
+import { ChatError, type ErrorBody, toErrorBody } from '../chat/errors.ts';
+import type { ClientEvent, ClientEventPayload } from '../chat/events.ts';
+import { actingUser } from '../chat/membership.ts';
+import type { Actor } from '../chat/ports.ts';
+import type { Ack, Socket } from '../realtime/socket.ts';
+import { eventFrame, messageJson } from './frames.ts';
+import type { Joining } from './joining.ts';
+import { isClientEvent, readPayload } from './payload.ts';
+import type { TokenExpiry } from './token-expiry.ts';
+
+/** What a chat socket carries. */
+export interface ChatSocketData {
+  actor: Actor;
+}
+
+export type ChatSocket = Socket<ChatSocketData>;
+
+export interface CommandsDeps {
+  chat: Chat;
+  joining: Joining;
+  authenticator: Authenticator;
+  tokenExpiry: TokenExpiry;
+  log: { error(fields: object, message: string): void };
+}
+
+/** Answers a command from within, where the answer has its place in an order. */
+interface Reply {
+  data(value: unknown): void;
+  /** The answer as JSON text. */
+  json(text: string): void;
+}
+
+type Handlers = {
+  [E in ClientEvent]: (
+    socket: ChatSocket,
+    payload: ClientEventPayload<E>,
+    reply: Reply,
+  ) => Promise<unknown>;
+};
+
+export function createCommands(deps: CommandsDeps) {
+  const { joining, authenticator, tokenExpiry, log } = deps;
+  const { messages, cursors, typing } = deps.chat;
+
+  // A handler replies by itself (the reply has its place in an order) or resolves with the answer.
+  const handlers: Handlers = {
+    join_conversation: (socket, payload, reply) =>
+      joining.join(socket, socket.data.actor, payload, (result) => reply.data(result)),
+
+    leave_conversation: async (socket, payload) => {
+      actingUserOf(socket, payload.user_id);
+      const conversationId = payload.conversation_id.toLowerCase();
+      joining.leave(socket, conversationId);
+      typing.stopAll(socket, conversationId);
+      return { conversation_id: conversationId };
+    },
+
+    send_message: (socket, payload, reply) =>
+      messages.send(socket.data.actor, payload.conversation_id, payload, (sent) =>
+        // About to be broadcast as well: encoded once for both.
+        reply.json(messageJson(sent)),
+      ),
+
+    typing_start: (socket, payload) => typing.start(socket.data.actor, payload, socket),
+    typing_stop: (socket, payload) => typing.stop(socket.data.actor, payload, socket),
+
+    mark_read: (socket, payload) =>
+      cursors.markRead(socket.data.actor, payload.conversation_id, payload),
+
+    message_delivered: (socket, payload) =>
+      cursors.markDelivered(socket.data.actor, payload.conversation_id, payload),
+
+    refresh_token: async (socket, { token }) => {
+      const actor = await authenticator.authenticate({
+        token,
+        statedUserId: undefined,
+        anonymousIsService: false,
+      });
+      requireSameCaller(socket.data.actor, actor);
+      socket.data.actor = actor;
+      const expiresAtMs = actor.kind === 'user' ? actor.expiresAtMs : null;
+      tokenExpiry.watch(socket, expiresAtMs);
+      return { expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() };
+    },
+  };
+
+  function actingUserOf(socket: ChatSocket, stated: string | null | undefined): void {
+    if (socket.data.actor.kind === 'user') actingUser(socket.data.actor, stated, 'user_id');
+  }
+
+  function fail(socket: ChatSocket, event: string, ack: Ack | undefined, error: unknown): void {
+    const body: ErrorBody = toErrorBody(error);
+    if (body.code === 'internal') log.error({ err: error, event, socketId: socket.id }, 'command');
+    if (ack !== undefined) ack({ success: false, error: body });
+    else {
+      const { code, message } = body;
+      socket.sendFrame(eventFrame('error', { event, code, message }));
+    }
+  }
+
+  async function run<E extends ClientEvent>(
+    event: E,
+    socket: ChatSocket,
+    sent: unknown,
+    ack: Ack | undefined,
+  ): Promise<void> {
+    let replied = false;
+    const reply: Reply = {
+      data: (value) => reply.json(JSON.stringify(value ?? {})),
+      json: (text) => {
+        replied = true;
+        ack?.json(`{"success":true,"data":${text}}`);
+      },
+    };
+    try {
+      const payload = readPayload(event, sent);
+      const result = await handlers[event](socket, payload, reply);
+      if (!replied) reply.data(result);
+    } catch (error) {
+      fail(socket, event, ack, error);
+    }
+  }
+
+  return {
+    /** Runs one event of a client; never rejects. */
+    dispatch(
+      socket: ChatSocket,
+      event: string,
+      args: readonly unknown[],
+      ack: Ack | undefined,
+    ): Promise<void> {
+      if (isClientEvent(event)) return run(event, socket, args[0], ack);
+      const shown = event.slice(0, 64);
+      fail(socket, shown, ack, new ChatError('invalid_request', `There is no event ${shown}.`));
+      return Promise.resolve();
+    },
+  };
+}
+
+function requireSameCaller(before: Actor, after: Actor): void {
+  const same =
+    before.kind === 'user'
+      ? after.kind === 'user' && after.userId === before.userId
+      : after.kind === 'service';
+  if (!same) throw new ChatError('identity_mismatch', 'The token is of somebody else.');
+}

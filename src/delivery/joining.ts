@@ -1,0 +1,251 @@
+/**
+ * Joining a conversation: from "I have seen everything up to n" to live delivery, without a hole or
+ * a double in between.
+ *
+ * The room's head is the seam. A joining socket is read to from PostgreSQL up to the room's head,
+ * and in the same turn of the event loop in which it has all of it, it starts to hear the room: the
+ * next thing the room hands out is head + 1.
+ */
+import { ChatError } from '../chat/errors.ts';
+import { actingUser, type Membership } from '../chat/membership.ts';
+import type { Actor, Standing, Store } from '../chat/ports.ts';
+import type { JoinResult } from '../chat/schemas.ts';
+import type { Socket } from '../realtime/socket.ts';
+import { messageFrame } from './frames.ts';
+import type { Member } from './member.ts';
+import type { Room } from './room.ts';
+import type { Rooms } from './rooms.ts';
+
+export interface JoiningDeps {
+  rooms: Rooms;
+  membership: Membership;
+  store: Pick<Store, 'readRange'>;
+  limits: {
+    /** A client further behind than this many messages is told to `resync`. */
+    maxReplay: number;
+    /** Conversations one socket may have joined at once. */
+    maxJoinedConversations: number;
+    /** Messages read from PostgreSQL at a time during a replay. */
+    replayBatch: number;
+    /** A replay pauses while the socket has this many bytes unsent. */
+    replayBufferBytes: number;
+    /** How often a paused replay looks again. */
+    replayPauseMs: number;
+    /** How long a client that is ahead of this node waits for it; then it is told to `resync`. */
+    catchUpMs: number;
+  };
+}
+
+export interface JoinInput {
+  conversation_id: string;
+  user_id?: string | null;
+  after_seq?: number | null;
+}
+
+interface Joined {
+  readonly room: Room;
+  /** Settles when the latest join of this conversation has. */
+  busy: Promise<unknown>;
+  /** A leave came after the join: one still waiting its turn must not go ahead. */
+  left: boolean;
+}
+
+export function createJoining({ rooms, membership, store, limits }: JoiningDeps) {
+  /** Rooms by socket; the second join of one conversation waits for the first. */
+  const joinedBySocket = new Map<Socket, Map<string, Joined>>();
+
+  /**
+   * Joins; `acknowledge` is called in the turn in which live delivery begins, before its first
+   * message and after the last replayed one.
+   *
+   * @throws ChatError identity_mismatch, not_a_participant, not_found, invalid_request, unavailable
+   */
+  async function join(
+    socket: Socket,
+    actor: Actor,
+    input: JoinInput,
+    acknowledge: (result: JoinResult) => void,
+  ): Promise<void> {
+    const conversationId = input.conversation_id.toLowerCase();
+    const userId = actingUser(actor, input.user_id, 'user_id');
+    let joined = joinedBySocket.get(socket);
+    if (joined === undefined) {
+      joined = new Map();
+      joinedBySocket.set(socket, joined);
+    }
+    const before = joined.get(conversationId);
+    if (before === undefined && joined.size >= limits.maxJoinedConversations) {
+      throw new ChatError(
+        'invalid_request',
+        `A socket can join ${limits.maxJoinedConversations} conversations at once.`,
+      );
+    }
+    const room = rooms.acquire(conversationId);
+    const entry: Joined = { room, busy: Promise.resolve(), left: false };
+    const work = (before?.busy ?? entry.busy).then(() => {
+      if (entry.left || !socket.connected) throw leftMeanwhile();
+      return enter(room, socket, actor, userId, input.after_seq ?? null, acknowledge);
+    });
+    entry.busy = work.catch(() => undefined);
+    joined.set(conversationId, entry);
+    try {
+      await work;
+    } finally {
+      rooms.release(room);
+      if (joined.get(conversationId) === entry && !room.members.has(socket)) {
+        joined.delete(conversationId);
+      }
+      if (joined.size === 0) joinedBySocket.delete(socket);
+    }
+  }
+
+  async function enter(
+    room: Room,
+    socket: Socket,
+    actor: Actor,
+    userId: string,
+    afterSeq: number | null,
+    acknowledge: (result: JoinResult) => void,
+  ): Promise<void> {
+    // Joining again starts the stream anew, from where this call says.
+    const old = room.members.get(socket);
+    if (old !== undefined) room.remove(old);
+    const member: Member = { socket, userId, asOf: -1, live: false, gone: false, evicted: false };
+    room.members.set(socket, member);
+    try {
+      await room.subscribed;
+      let standing = await stand(room, member, actor);
+      room.open(standing);
+      const plan = await planReplay(room, member, standing, afterSeq);
+      let position = plan.from;
+      for (;;) {
+        requireHere(member);
+        if (room.membersVersion > member.asOf) standing = await stand(room, member, actor);
+        else if (position < room.head) position = await replay(room, member, position);
+        else break;
+      }
+      // From here to the end nothing waits: the acknowledgement and going live are one step.
+      member.live = true;
+      acknowledge({
+        conversation_id: room.conversationId,
+        last_seq: room.head,
+        last_read_seq: standing.lastReadSeq,
+        unread_count: standing.unreadCount,
+        ...(plan.resync ? { resync: true as const } : {}),
+      });
+      socket.join(room.topic);
+    } catch (error) {
+      room.remove(member);
+      throw error;
+    }
+  }
+
+  async function stand(room: Room, member: Member, actor: Actor): Promise<Standing> {
+    const standing = await membership.requireStanding(actor, room.conversationId, member.userId);
+    requireHere(member);
+    member.asOf = standing.membersVersion;
+    return standing;
+  }
+
+  /** Where reading starts, and whether the client has to fetch history by itself instead. */
+  async function planReplay(
+    room: Room,
+    member: Member,
+    standing: Standing,
+    afterSeq: number | null,
+  ): Promise<{ from: number; resync: boolean }> {
+    if (afterSeq === null) return { from: Number.POSITIVE_INFINITY, resync: false };
+    // The client heard more than this node has handed out: another node was ahead of this one.
+    const giveUpAtMs = Date.now() + limits.catchUpMs;
+    while (afterSeq > room.head && afterSeq <= standing.lastSeq && Date.now() < giveUpAtMs) {
+      await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
+      requireHere(member);
+    }
+    const behind = room.head - afterSeq;
+    if (behind < 0 || behind > limits.maxReplay) {
+      return { from: Number.POSITIVE_INFINITY, resync: true };
+    }
+    return { from: afterSeq, resync: false };
+  }
+
+  /** Sends the next stretch after `position`; resolves with the new position. */
+  async function replay(room: Room, member: Member, position: number): Promise<number> {
+    while (member.socket.bufferedBytes() > limits.replayBufferBytes) {
+      await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
+      requireHere(member);
+    }
+    const { messages, membersVersion } = await store.readRange({
+      conversationId: room.conversationId,
+      afterSeq: position,
+      upToSeq: room.head,
+      limit: limits.replayBatch,
+    });
+    requireHere(member);
+    // Somebody joined or was removed since: ask again before handing out what was read.
+    if (membersVersion > member.asOf) {
+      room.noticeHead(0, membersVersion);
+      member.asOf = -1;
+      return position;
+    }
+    let reached = position;
+    for (const message of messages) {
+      if (message.seq !== reached + 1) break;
+      member.socket.sendFrame(messageFrame(message));
+      reached = message.seq;
+    }
+    if (reached === position) {
+      throw new ChatError('unavailable', 'The messages in between can not be read now.');
+    }
+    return reached;
+  }
+
+  function requireHere(member: Member): void {
+    if (member.evicted) {
+      throw new ChatError('not_a_participant', 'You are not a participant of this conversation.');
+    }
+    if (member.gone || !member.socket.connected) {
+      throw leftMeanwhile();
+    }
+  }
+
+  function leftMeanwhile(): ChatError {
+    return new ChatError('invalid_request', 'The conversation was left while it was being joined.');
+  }
+
+  function leaveRoom(socket: Socket, room: Room): void {
+    const member = room.members.get(socket);
+    if (member !== undefined) room.remove(member);
+    rooms.closeIfEmpty(room);
+  }
+
+  return {
+    join,
+
+    /** Stops hearing the conversation; harmless when it was not joined. */
+    leave(socket: Socket, conversationId: string): void {
+      const joined = joinedBySocket.get(socket);
+      const entry = joined?.get(conversationId);
+      if (joined === undefined || entry === undefined) return;
+      entry.left = true;
+      joined.delete(conversationId);
+      if (joined.size === 0) joinedBySocket.delete(socket);
+      leaveRoom(socket, entry.room);
+    },
+
+    /** The socket has gone. */
+    leaveAll(socket: Socket): void {
+      const joined = joinedBySocket.get(socket);
+      joinedBySocket.delete(socket);
+      for (const { room } of joined?.values() ?? []) leaveRoom(socket, room);
+    },
+
+    /** The room has let the socket go. */
+    forget(socket: Socket, conversationId: string): void {
+      const joined = joinedBySocket.get(socket);
+      joined?.delete(conversationId);
+      if (joined?.size === 0) joinedBySocket.delete(socket);
+    },
+  };
+}
+
+export type Joining = ReturnType<typeof createJoining>;

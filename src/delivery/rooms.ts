@@ -1,0 +1,131 @@
+/**
+ * The rooms of this node: opened by the first join, closed after the last leave, fed by this node's
+ * writer and by the bus, and compared with PostgreSQL every so often, because the bus may lose what
+ * it likes.
+ */
+import type { Bus } from '../bus/bus.ts';
+import type { Store } from '../chat/ports.ts';
+import { Room, type RoomContext, type RoomLimits, type RoomStats } from './room.ts';
+import { conversationTopic } from './topics.ts';
+
+export interface RoomsDeps {
+  bus: Pick<Bus, 'subscribe' | 'unsubscribe' | 'status'>;
+  store: Store;
+  publish: RoomContext['publish'];
+  evicted: RoomContext['evicted'];
+  limits: RoomLimits & {
+    /** How often the heads of all rooms are compared with PostgreSQL. */
+    headCheckIntervalMs: number;
+    /** Conversations asked for in one query of the head check. */
+    headCheckBatch: number;
+  };
+  log: {
+    warn(fields: object, message: string): void;
+    debug(fields: object, message: string): void;
+  };
+}
+
+export function createRooms({ bus, store, publish, evicted, limits, log }: RoomsDeps) {
+  const rooms = new Map<string, Room>();
+  const stats: RoomStats & { headChecks: number; headCheckFailures: number } = {
+    delivered: 0,
+    held: 0,
+    repairs: 0,
+    repairedMessages: 0,
+    recheckedMembers: 0,
+    headChecks: 0,
+    headCheckFailures: 0,
+  };
+  const context: RoomContext = { store, publish, evicted, limits, log, stats };
+
+  function subscribe(room: Room): Promise<void> {
+    const subscribed = bus.subscribe(room.topic).catch((error: unknown) => {
+      // The topic stays wanted; until the link is back the head check carries messages over.
+      log.debug({ err: error, topic: room.topic }, 'not subscribed yet');
+    });
+    // With the link known to be away nobody waits for it.
+    return bus.status().ok ? subscribed : Promise.resolve();
+  }
+
+  function closeIfEmpty(room: Room): void {
+    if (room.pins > 0 || room.members.size > 0) return;
+    if (rooms.get(room.conversationId) !== room) return;
+    rooms.delete(room.conversationId);
+    room.close();
+    bus.unsubscribe(room.topic);
+  }
+
+  async function checkHeads(ids: readonly string[]): Promise<void> {
+    for (let start = 0; start < ids.length && !closed; start += limits.headCheckBatch) {
+      const heads = await store.readHeads(ids.slice(start, start + limits.headCheckBatch));
+      stats.headChecks += 1;
+      for (const head of heads) {
+        rooms.get(head.conversationId)?.noticeHead(head.lastSeq, head.membersVersion);
+      }
+    }
+  }
+
+  let closed = false;
+  let checking = false;
+  let checkAgain = false;
+
+  function checkNow(): void {
+    if (checking || closed) {
+      checkAgain = true;
+      return;
+    }
+    checking = true;
+    checkAgain = false;
+    checkHeads([...rooms.keys()])
+      .catch((error: unknown) => {
+        stats.headCheckFailures += 1;
+        log.debug({ err: error }, 'head check failed; the next one is due soon');
+      })
+      .finally(() => {
+        checking = false;
+        if (checkAgain && !closed) checkNow();
+      });
+  }
+
+  const timer = setInterval(() => {
+    if (!checking && rooms.size > 0) checkNow();
+  }, limits.headCheckIntervalMs);
+  timer.unref();
+
+  return {
+    stats,
+    size: () => rooms.size,
+    get: (conversationId: string): Room | undefined => rooms.get(conversationId),
+
+    /** The room, kept open until `release`, even while nobody is in it. */
+    acquire(conversationId: string): Room {
+      let room = rooms.get(conversationId);
+      if (room === undefined) {
+        room = new Room(conversationId, conversationTopic(conversationId), context);
+        rooms.set(conversationId, room);
+        room.subscribed = subscribe(room);
+      }
+      room.pins += 1;
+      return room;
+    },
+
+    release(room: Room): void {
+      room.pins -= 1;
+      closeIfEmpty(room);
+    },
+
+    closeIfEmpty,
+
+    /** The bus may have lost something: compare all rooms with PostgreSQL now. */
+    checkNow,
+
+    close(): void {
+      closed = true;
+      clearInterval(timer);
+      for (const room of rooms.values()) room.close();
+      rooms.clear();
+    },
+  };
+}
+
+export type Rooms = ReturnType<typeof createRooms>;
