@@ -1,0 +1,96 @@
+/**
+ * Many equal questions of one moment become one query: calls that arrive in the same turn of the
+ * event loop, or while the allowed number of queries is in flight, share the next one.
+ *
+ * Guarantees: a call is answered by a query that began after the call, so it never sees an older
+ * state than a query of its own would; no more than `maxWaiting` calls wait; one query carries at
+ * most `maxBatch` (one heavier call goes alone). When the database is away nobody waits for several
+ * deadlines in a row: those in line hear it with those whose query failed.
+ */
+import { ChatError } from '../chat/errors.ts';
+
+export interface CoalescerOptions<Question, Answer> {
+  /** Most weight in one query. */
+  maxBatch: number;
+  /** Most queries at once. */
+  maxInFlight: number;
+  /** Most calls in line; more reject with ChatError('unavailable'). */
+  maxWaiting: number;
+  /** What a question adds to its query, such as rows; 1 when left out. */
+  weigh?: (question: Question) => number;
+  /** Answers in the order of the questions. */
+  run: (questions: Question[]) => Promise<Answer[]>;
+}
+
+interface Call<Question, Answer> {
+  question: Question;
+  resolve: (answer: Answer) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Returns the function that asks. Its errors are those of `run`, and `unavailable` when full. */
+export function createCoalescer<Question, Answer>(
+  options: CoalescerOptions<Question, Answer>,
+): (question: Question) => Promise<Answer> {
+  const { maxBatch, maxInFlight, maxWaiting, weigh, run } = options;
+  let line: Call<Question, Answer>[] = [];
+  let inFlight = 0;
+  let scheduled = false;
+
+  function schedule(): void {
+    if (scheduled || inFlight >= maxInFlight || line.length === 0) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      void dispatch(takeBatch());
+      schedule();
+    });
+  }
+
+  function takeBatch(): Call<Question, Answer>[] {
+    let count = 0;
+    let weight = 0;
+    for (const { question } of line) {
+      weight += weigh === undefined ? 1 : weigh(question);
+      if (weight > maxBatch && count > 0) break;
+      count += 1;
+    }
+    const batch = line.slice(0, count);
+    line = line.slice(count);
+    return batch;
+  }
+
+  async function dispatch(batch: Call<Question, Answer>[]): Promise<void> {
+    inFlight += 1;
+    try {
+      const answers = await run(batch.map(({ question }) => question));
+      if (answers.length !== batch.length) throw new Error('A shared query lost an answer');
+      // The length was just checked: the index is within it.
+      for (const [index, call] of batch.entries()) call.resolve(answers[index] as Answer);
+    } catch (error) {
+      for (const call of batch) call.reject(error);
+      if (error instanceof ChatError && error.code === 'unavailable') rejectLine(error);
+    } finally {
+      inFlight -= 1;
+      schedule();
+    }
+  }
+
+  function rejectLine(error: ChatError): void {
+    const waiting = line;
+    line = [];
+    for (const call of waiting) call.reject(error);
+  }
+
+  return (question) => {
+    if (line.length >= maxWaiting) {
+      return Promise.reject(
+        new ChatError('unavailable', 'Too many requests are waiting for the database.'),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      line.push({ question, resolve, reject });
+      schedule();
+    });
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * Making conversations. Concurrent creators for one match, on any number of nodes, end with one
+ * conversation: each first takes a lock on the match id that lasts until its transaction ends. The
+ * lock is an advisory one because the matches belong to another service, whose rows we only read;
+ * it also keeps new conversations single where older data already holds several for a match and no
+ * unique index can.
+ */
+import type { CreateOutcome } from '../chat/ports.ts';
+import type { Conversation, Person } from '../chat/schemas.ts';
+import type { Database, Sql, TransactionSql } from './database.ts';
+import { isServerError } from './link.ts';
+
+interface ConversationRow {
+  id: string;
+  request_match_id: string | null;
+  last_message_at: string | null;
+  created_at: string;
+  last_seq: number;
+  /** null when nobody is left in it. */
+  participants: Person[] | null;
+}
+
+export interface CreateRequest {
+  id: string;
+  requestMatchId: string | null;
+  participantIds: readonly string[];
+}
+
+const FOREIGN_KEY_VIOLATION = '23503';
+const UNIQUE_VIOLATION = '23505';
+/** A rival that does not take the lock (another program) can win the unique index this often. */
+const MAX_ATTEMPTS = 3;
+
+/** Creates the conversation, or finds the one its match already has. */
+export async function createConversation(
+  database: Database,
+  request: CreateRequest,
+): Promise<CreateOutcome> {
+  // The database spells ids in lower case; so do we, to compare and to keep them distinct.
+  const participantIds = [...new Set(request.participantIds.map((id) => id.toLowerCase()))];
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await database.transaction((sql) => create(sql, { ...request, participantIds }));
+    } catch (error) {
+      if (!isServerError(error)) throw error;
+      // Deleted by its owner after we had looked.
+      if (error.code === FOREIGN_KEY_VIOLATION) {
+        const field = error.table_name === 'conversations' ? 'request_match_id' : 'participant_ids';
+        return { outcome: 'unknown_reference', field };
+      }
+      if (error.code !== UNIQUE_VIOLATION || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function create(sql: TransactionSql, request: CreateRequest): Promise<CreateOutcome> {
+  const { id, requestMatchId, participantIds } = request;
+  const [, [known], existing] = await Promise.all([
+    requestMatchId === null ? null : lockMatch(sql, requestMatchId),
+    // Statements after the lock: each sees what the holder before us had committed.
+    countKnown(sql, request),
+    selectExisting(sql, id, requestMatchId),
+  ]);
+  if (known === undefined || !known.match) {
+    return { outcome: 'unknown_reference', field: 'request_match_id' };
+  }
+  if (known.users < participantIds.length) {
+    return { outcome: 'unknown_reference', field: 'participant_ids' };
+  }
+  // Ours already: the reply to an earlier attempt's COMMIT was lost.
+  const own = existing.find((row) => row.id === id);
+  if (own !== undefined) return { outcome: 'created', conversation: toConversation(own) };
+  if (existing.length > 0) {
+    const same = existing.find((row) => hasExactly(row, participantIds));
+    if (same === undefined) return { outcome: 'conversation_exists' };
+    return { outcome: 'existing', conversation: toConversation(same) };
+  }
+  const [, , [created]] = await Promise.all([
+    sql`
+      INSERT INTO messaging.conversations (id, request_match_id, created_at)
+      VALUES (${id}::uuid, ${requestMatchId}::uuid,
+        date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC'))`,
+    // In order: concurrent inserters lock the users' rows the same way round.
+    sql`
+      INSERT INTO messaging.conversation_participants (conversation_id, participant_id)
+      SELECT ${id}::uuid, x FROM unnest(${[...participantIds].sort()}::uuid[]) AS x`,
+    selectExisting(sql, id, null),
+  ]);
+  if (created === undefined) throw new Error('A conversation vanished in its own transaction');
+  return { outcome: 'created', conversation: toConversation(created) };
+}
+
+function lockMatch(sql: Sql, matchId: string) {
+  return sql`
+    SELECT pg_advisory_xact_lock(hashtextextended('messaging.match ' || ${matchId}::uuid, 0))`;
+}
+
+function countKnown(sql: Sql, { requestMatchId, participantIds }: CreateRequest) {
+  return sql<{ users: number; match: boolean }[]>`
+    SELECT (SELECT count(*) FROM auth.users WHERE id = ANY(${participantIds}::uuid[])) AS users,
+      ${requestMatchId}::uuid IS NULL
+        OR EXISTS (SELECT FROM requests.matches WHERE id = ${requestMatchId}::uuid) AS match`;
+}
+
+/** The conversation of this id and those of this match, oldest first. */
+function selectExisting(sql: Sql, id: string, matchId: string | null) {
+  return sql<ConversationRow[]>`
+    SELECT c.id, c.request_match_id, c.last_message_at,
+      coalesce(c.created_at, 'epoch'::timestamp) AS created_at, c.last_seq,
+      (
+        SELECT json_agg(json_build_object('id', p.participant_id, 'name', u.name)
+          ORDER BY p.participant_id)
+        FROM messaging.conversation_participants p LEFT JOIN auth.users u ON u.id = p.participant_id
+        WHERE p.conversation_id = c.id
+      ) AS participants
+    FROM messaging.conversations c
+    WHERE c.id = ${id}::uuid
+      OR (c.request_match_id IS NOT NULL AND c.request_match_id = ${matchId}::uuid)
+    ORDER BY c.created_at NULLS FIRST, c.id`;
+}
+
+function hasExactly(row: ConversationRow, participantIds: readonly string[]): boolean {
+  const present = new Set(row.participants?.map(({ id }) => id));
+  return present.size === participantIds.length && participantIds.every((id) => present.has(id));
+}
+
+function toConversation(row: ConversationRow): Conversation {
+  return { ...row, participants: row.participants ?? [] };
+}

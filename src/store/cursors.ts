@@ -1,0 +1,119 @@
+/**
+ * Read and delivered cursors. A cursor never moves back nor past the last message; reading implies
+ * having received. With the cursor, in the same transaction, the statuses it newly covers move.
+ */
+import type { CursorOutcome } from '../chat/ports.ts';
+import type { Database, Sql } from './database.ts';
+import { advanceStatuses, lockConversation, MAX_SPAN, type Span } from './statuses.ts';
+
+interface CursorRow {
+  last_read_seq: number;
+  last_delivered_seq: number;
+}
+
+export interface CursorRequest {
+  conversationId: string;
+  userId: string;
+  /** null means everything there is. */
+  upToSeq: number | null;
+}
+
+/** What differs between the two cursors. */
+interface Cursor {
+  place(row: CursorRow): number;
+  move(sql: Sql, request: CursorRequest, seq: number): PromiseLike<unknown>;
+}
+
+const readCursor: Cursor = {
+  place: (row) => row.last_read_seq,
+  move: (sql, { conversationId, userId }, seq) => sql`
+    UPDATE messaging.conversation_participants
+    SET last_read_seq = ${seq}::bigint,
+      last_delivered_seq = greatest(last_delivered_seq, ${seq}::bigint)
+    WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid`,
+};
+
+const deliveredCursor: Cursor = {
+  place: (row) => row.last_delivered_seq,
+  move: (sql, { conversationId, userId }, seq) => sql`
+    UPDATE messaging.conversation_participants SET last_delivered_seq = ${seq}::bigint
+    WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid`,
+};
+
+/** Moves the read cursor; `marked` counts the messages of others it newly covers. */
+export function markRead(database: Database, request: CursorRequest): Promise<CursorOutcome> {
+  return mark(database, readCursor, request);
+}
+
+/** Moves the delivered cursor; `marked` counts the messages of others it newly covers. */
+export function markDelivered(database: Database, request: CursorRequest): Promise<CursorOutcome> {
+  return mark(database, deliveredCursor, request);
+}
+
+/**
+ * In steps of at most MAX_SPAN, each a transaction: whoever comes back after a million messages
+ * neither blocks the conversation nor runs into the statement timeout. Every step leaves a true
+ * state behind.
+ */
+async function mark(
+  database: Database,
+  cursor: Cursor,
+  request: CursorRequest,
+): Promise<CursorOutcome> {
+  let marked = 0;
+  let moved = false;
+  // "Everything" is what there is at the first step: new messages must not keep this going.
+  let upToSeq = request.upToSeq;
+  for (;;) {
+    const step = await markStep(database, cursor, { ...request, upToSeq });
+    // Removed between two steps: the cursor is gone.
+    if ('refused' in step) return { outcome: step.refused };
+    marked += step.marked;
+    moved ||= step.moved;
+    upToSeq = step.targetSeq;
+    if (step.seq >= upToSeq) {
+      return { outcome: moved ? 'moved' : 'unchanged', seq: step.seq, marked };
+    }
+  }
+}
+
+type Step =
+  | { refused: 'no_conversation' | 'not_a_participant' }
+  | { moved: boolean; seq: number; targetSeq: number; marked: number };
+
+function markStep(database: Database, cursor: Cursor, request: CursorRequest): Promise<Step> {
+  const { conversationId, userId } = request;
+  let attempts = 0;
+  return database.transaction(async (sql): Promise<Step> => {
+    attempts += 1;
+    const [[conversation], [participant]] = await Promise.all([
+      lockConversation(sql, conversationId),
+      sql<CursorRow[]>`
+        SELECT last_read_seq, last_delivered_seq FROM messaging.conversation_participants
+        WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid`,
+    ]);
+    if (conversation === undefined) return { refused: 'no_conversation' };
+    if (participant === undefined) return { refused: 'not_a_participant' };
+    const fromSeq = cursor.place(participant);
+    const targetSeq = Math.min(request.upToSeq ?? conversation.last_seq, conversation.last_seq);
+    if (targetSeq <= fromSeq) {
+      // On a later attempt an earlier one may have moved it and lost the reply: say so again.
+      return { moved: attempts > 1, seq: fromSeq, targetSeq, marked: 0 };
+    }
+    const toSeq = Math.min(targetSeq, fromSeq + MAX_SPAN);
+    const span = { conversationId, fromSeq, toSeq };
+    const [, , [count]] = await Promise.all([
+      cursor.move(sql, request, toSeq),
+      advanceStatuses(sql, span),
+      countOfOthers(sql, userId, span),
+    ]);
+    return { moved: true, seq: toSeq, targetSeq, marked: count?.messages ?? 0 };
+  });
+}
+
+function countOfOthers(sql: Sql, userId: string, { conversationId, fromSeq, toSeq }: Span) {
+  return sql<{ messages: number }[]>`
+    SELECT count(*) AS messages FROM messaging.messages
+    WHERE conversation_id = ${conversationId}::uuid
+      AND seq > ${fromSeq}::bigint AND seq <= ${toSeq}::bigint AND sender_id <> ${userId}::uuid`;
+}

@@ -1,0 +1,210 @@
+/**
+ * What delivering asks of the database: standings, heads, ranges, members. All of it coalesced, so
+ * that five thousand sockets that reconnect at once are a handful of queries, and all of it in one
+ * statement each, so that every answer is one snapshot.
+ */
+import type { ConversationHead, Standing, Store } from '../chat/ports.ts';
+import { isUuid } from '../shared/ids.ts';
+import { createCoalescer } from './coalesce.ts';
+import type { Database, Sql } from './database.ts';
+import { type MessageRow, toMessage } from './rows.ts';
+
+export interface DeliveryReadLimits {
+  /** Most participants, heads or members asked for in one query. */
+  maxBatch: number;
+  /** Most messages one query for ranges returns, a single larger range aside. */
+  maxRangeRows: number;
+  /** Most queries of one kind at once. */
+  maxInFlight: number;
+  /** Most calls of one kind in line; more reject with ChatError('unavailable'). */
+  maxWaiting: number;
+}
+
+export type DeliveryReads = Pick<
+  Store,
+  'readStanding' | 'readParticipant' | 'readHeads' | 'readRange' | 'readMembers'
+>;
+
+interface Pair {
+  conversationId: string;
+  userId: string;
+}
+type RangeRequest = Parameters<Store['readRange']>[0];
+type Range = Awaited<ReturnType<Store['readRange']>>;
+type Members = Awaited<ReturnType<Store['readMembers']>>;
+
+/** Rows carry `ord`, the 1-based position of the question they answer. */
+interface Answering {
+  ord: number;
+}
+
+export function createDeliveryReads(
+  database: Database,
+  { maxBatch, maxRangeRows, maxInFlight, maxWaiting }: DeliveryReadLimits,
+): DeliveryReads {
+  const shared = { maxInFlight, maxWaiting };
+  const standing = createCoalescer<Pair, Standing | null>({
+    ...shared,
+    maxBatch,
+    run: (pairs) => database.query((sql) => selectStandings(sql, pairs)),
+  });
+  const participant = createCoalescer<Pair, { name: string | null } | null>({
+    ...shared,
+    maxBatch,
+    run: (pairs) => database.query((sql) => selectParticipants(sql, pairs)),
+  });
+  const heads = createCoalescer<readonly string[], ConversationHead[]>({
+    ...shared,
+    maxBatch,
+    weigh: (ids) => ids.length,
+    run: (lists) => database.query((sql) => selectHeads(sql, lists)),
+  });
+  const range = createCoalescer<RangeRequest, Range>({
+    ...shared,
+    maxBatch: maxRangeRows,
+    // What it can return at most; at least one, for its place in the query.
+    weigh: ({ afterSeq, upToSeq, limit }) => Math.max(1, Math.min(limit, upToSeq - afterSeq)),
+    run: (requests) => database.query((sql) => selectRanges(sql, requests)),
+  });
+  const members = createCoalescer<{ conversationId: string; userIds: readonly string[] }, Members>({
+    ...shared,
+    maxBatch,
+    weigh: ({ userIds }) => userIds.length + 1,
+    run: (questions) => database.query((sql) => selectMembers(sql, questions)),
+  });
+
+  return {
+    // What is no UUID would fail the queries of everyone it shares them with.
+    readStanding: async (conversationId, userId) =>
+      isUuid(conversationId) && isUuid(userId) ? standing({ conversationId, userId }) : null,
+    readParticipant: async (conversationId, userId) =>
+      isUuid(conversationId) && isUuid(userId) ? participant({ conversationId, userId }) : null,
+    readHeads: async (conversationIds) => {
+      const ids = conversationIds.filter(isUuid);
+      const parts: Promise<ConversationHead[]>[] = [];
+      for (let at = 0; at < ids.length; at += maxBatch) {
+        parts.push(heads(ids.slice(at, at + maxBatch)));
+      }
+      return (await Promise.all(parts)).flat();
+    },
+    readRange: async (request) =>
+      isUuid(request.conversationId) ? range(request) : { messages: [], membersVersion: 0 },
+    readMembers: async (conversationId, userIds) =>
+      isUuid(conversationId)
+        ? members({ conversationId, userIds: userIds.filter(isUuid) })
+        : { members: new Set(), membersVersion: 0 },
+  };
+}
+
+async function selectStandings(sql: Sql, pairs: Pair[]): Promise<(Standing | null)[]> {
+  const rows = await sql<(Standing & Answering)[]>`
+    SELECT w.ord, c.id AS "conversationId", p.participant_id AS "userId", u.name,
+      c.last_seq AS "lastSeq", c.members_version AS "membersVersion",
+      p.last_read_seq AS "lastReadSeq", p.last_delivered_seq AS "lastDeliveredSeq",
+      (
+        SELECT count(*) FROM messaging.messages m
+        WHERE m.conversation_id = c.id AND m.seq > p.last_read_seq
+          AND m.sender_id <> p.participant_id
+      ) AS "unreadCount"
+    FROM unnest(${pairs.map(conversationOf)}::uuid[], ${pairs.map(userOf)}::uuid[])
+      WITH ORDINALITY AS w (conversation_id, user_id, ord)
+    JOIN messaging.conversations c ON c.id = w.conversation_id
+    JOIN messaging.conversation_participants p
+      ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id
+    LEFT JOIN auth.users u ON u.id = p.participant_id`;
+  const answers: (Standing | null)[] = pairs.map(() => null);
+  for (const { ord, ...answer } of rows) answers[ord - 1] = answer;
+  return answers;
+}
+
+async function selectParticipants(
+  sql: Sql,
+  pairs: Pair[],
+): Promise<({ name: string | null } | null)[]> {
+  const rows = await sql<({ name: string | null } & Answering)[]>`
+    SELECT w.ord, u.name
+    FROM unnest(${pairs.map(conversationOf)}::uuid[], ${pairs.map(userOf)}::uuid[])
+      WITH ORDINALITY AS w (conversation_id, user_id, ord)
+    JOIN messaging.conversation_participants p
+      ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id
+    LEFT JOIN auth.users u ON u.id = p.participant_id`;
+  const answers: ({ name: string | null } | null)[] = pairs.map(() => null);
+  for (const { ord, name } of rows) answers[ord - 1] = { name };
+  return answers;
+}
+
+async function selectHeads(sql: Sql, lists: (readonly string[])[]): Promise<ConversationHead[][]> {
+  const rows = await sql<(ConversationHead & Answering)[]>`
+    SELECT w.ord, c.id AS "conversationId", c.last_seq AS "lastSeq",
+      c.members_version AS "membersVersion"
+    FROM unnest(${lists.flat()}::uuid[], ${positions(lists)}::int4[]) AS w (conversation_id, ord)
+    JOIN messaging.conversations c ON c.id = w.conversation_id`;
+  const answers: ConversationHead[][] = lists.map(() => []);
+  for (const { ord, ...head } of rows) answers[ord - 1]?.push(head);
+  return answers;
+}
+
+async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]> {
+  const rows = await sql<(Answering & { members_version: number } & (MessageRow | { id: null }))[]>`
+    SELECT w.ord, c.members_version, c.id AS conversation_id,
+      m.id, m.seq, m.sender_id, u.name AS sender_name, m.content, m.message_type, m.media_url,
+      m.client_message_id, m.status, m.created_at
+    FROM unnest(
+      ${requests.map(conversationOf)}::uuid[],
+      ${requests.map(({ afterSeq }) => afterSeq)}::int8[],
+      ${requests.map(({ upToSeq }) => upToSeq)}::int8[],
+      ${requests.map(({ limit }) => limit)}::int8[]
+    ) WITH ORDINALITY AS w (conversation_id, after_seq, up_to_seq, most, ord)
+    JOIN messaging.conversations c ON c.id = w.conversation_id
+    LEFT JOIN LATERAL (
+      SELECT * FROM messaging.messages
+      WHERE conversation_id = w.conversation_id AND seq > w.after_seq AND seq <= w.up_to_seq
+      ORDER BY seq LIMIT w.most
+    ) m ON true
+    LEFT JOIN auth.users u ON u.id = m.sender_id
+    ORDER BY w.ord, m.seq`;
+  const answers: Range[] = requests.map(() => ({ messages: [], membersVersion: 0 }));
+  for (const row of rows) {
+    const answer = answers[row.ord - 1];
+    if (answer === undefined) continue;
+    answer.membersVersion = row.members_version;
+    if (row.id !== null) answer.messages.push(toMessage(row));
+  }
+  return answers;
+}
+
+async function selectMembers(
+  sql: Sql,
+  questions: { conversationId: string; userIds: readonly string[] }[],
+): Promise<Members[]> {
+  // One row for each user, and one without a user, which brings the version in any case.
+  const userLists = questions.map(({ userIds }) => [null, ...userIds]);
+  const users = userLists.flat();
+  const ords = positions(userLists);
+  const conversationIds = ords.map((ord) => questions[ord - 1]?.conversationId ?? null);
+  const rows = await sql<(Answering & { at: number; members_version: number; member: boolean })[]>`
+    SELECT w.ord, w.at, c.members_version, p.id IS NOT NULL AS member
+    FROM unnest(${conversationIds}::uuid[], ${users}::uuid[], ${ords}::int4[])
+      WITH ORDINALITY AS w (conversation_id, user_id, ord, at)
+    JOIN messaging.conversations c ON c.id = w.conversation_id
+    LEFT JOIN messaging.conversation_participants p
+      ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id`;
+  const answers: Members[] = questions.map(() => ({ members: new Set(), membersVersion: 0 }));
+  for (const row of rows) {
+    const answer = answers[row.ord - 1];
+    if (answer === undefined) continue;
+    answer.membersVersion = row.members_version;
+    const userId = users[row.at - 1];
+    // As the caller spelled it, which need not be how the database does.
+    if (row.member && typeof userId === 'string') answer.members.add(userId);
+  }
+  return answers;
+}
+
+/** For each element of the lists, laid end to end, which list it comes from (1-based). */
+function positions(lists: readonly (readonly unknown[])[]): number[] {
+  return lists.flatMap((list, index) => list.map(() => index + 1));
+}
+
+const conversationOf = ({ conversationId }: { conversationId: string }): string => conversationId;
+const userOf = ({ userId }: Pair): string => userId;

@@ -1,0 +1,146 @@
+/**
+ * A user's conversations, latest first, in pages placed by a keyset cursor: whoever follows the
+ * cursors of a list that stands still sees each conversation once, whatever the page size.
+ */
+import type { ConversationSummary, Person } from '../chat/schemas.ts';
+import { isUuid } from '../shared/ids.ts';
+import type { Database, Sql } from './database.ts';
+import { type MessageRow, toMessage } from './rows.ts';
+
+/** The place after a conversation: its time in microseconds since 1970 and its id. */
+interface Place {
+  atUs: number;
+  id: string;
+}
+
+interface SummaryRow {
+  id: string;
+  request_match_id: string | null;
+  last_message_at: string | null;
+  created_at: string;
+  last_seq: number;
+  last_read_seq: number;
+  unread_count: number;
+  at_us: number;
+  participants: Person[];
+  message_id: string | null;
+  sender_id: string;
+  sender_name: string | null;
+  content: string;
+  message_type: string | null;
+  media_url: string | null;
+  client_message_id: string | null;
+  status: string | null;
+  message_created_at: string | null;
+}
+
+export interface ListRequest {
+  userId: string;
+  limit: number;
+  /** What the page before gave, or null for the first one. */
+  cursor: string | null;
+}
+
+export interface ListPage {
+  conversations: ConversationSummary[];
+  nextCursor: string | null;
+}
+
+/** One page, or null when the cursor is not one of ours. */
+export async function listConversations(
+  database: Database,
+  { userId, limit, cursor }: ListRequest,
+): Promise<ListPage | null> {
+  const after = cursor === null ? FIRST : decodeCursor(cursor);
+  if (after === null) return null;
+  // One more than asked for tells whether there is a next page.
+  const rows = await database.query((sql) => selectPage(sql, userId, limit + 1, after));
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    conversations: page.map(toSummary),
+    nextCursor:
+      rows.length > limit && last !== undefined
+        ? encodeCursor({ atUs: last.at_us, id: last.id })
+        : null,
+  };
+}
+
+/** Before every conversation: later than any time a cursor can hold. */
+const FIRST: Place = { atUs: Number.MAX_SAFE_INTEGER, id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
+
+/** Opaque to callers: base64url of time and id. */
+export function encodeCursor({ atUs, id }: Place): string {
+  return Buffer.from(`${atUs}/${id}`).toString('base64url');
+}
+
+/** The place a cursor stands for; null unless `encodeCursor` made it. */
+export function decodeCursor(cursor: string): Place | null {
+  const [time = '', id] = Buffer.from(cursor, 'base64url').toString().split('/');
+  const atUs = Number(time);
+  if (!Number.isSafeInteger(atUs) || !isUuid(id)) return null;
+  return encodeCursor({ atUs, id }) === cursor ? { atUs, id } : null;
+}
+
+function selectPage(sql: Sql, userId: string, count: number, after: Place) {
+  return sql<SummaryRow[]>`
+    WITH page AS (
+      SELECT c.*, p.last_read_seq, coalesce(c.last_message_at, c.created_at, 'epoch') AS at
+      FROM messaging.conversation_participants p
+      JOIN messaging.conversations c ON c.id = p.conversation_id
+      WHERE p.participant_id = ${userId}::uuid
+        AND (coalesce(c.last_message_at, c.created_at, 'epoch'), c.id)
+          < ('epoch'::timestamp + ${after.atUs}::bigint * interval '1 microsecond', ${after.id}::uuid)
+      ORDER BY at DESC, c.id DESC LIMIT ${count}::bigint
+    )
+    SELECT c.id, c.request_match_id, c.last_message_at,
+      coalesce(c.created_at, 'epoch'::timestamp) AS created_at, c.last_seq, c.last_read_seq,
+      (extract(epoch FROM c.at) * 1000000)::bigint AS at_us,
+      (
+        SELECT count(*) FROM messaging.messages x
+        WHERE x.conversation_id = c.id AND x.seq > c.last_read_seq
+          AND x.sender_id <> ${userId}::uuid
+      ) AS unread_count,
+      (
+        SELECT json_agg(json_build_object('id', o.participant_id, 'name', n.name)
+          ORDER BY o.participant_id)
+        FROM messaging.conversation_participants o LEFT JOIN auth.users n ON n.id = o.participant_id
+        WHERE o.conversation_id = c.id
+      ) AS participants,
+      m.id AS message_id, m.sender_id, u.name AS sender_name, m.content, m.message_type, m.media_url,
+      m.client_message_id, m.status, m.created_at AS message_created_at
+    FROM page c
+    LEFT JOIN messaging.messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+    LEFT JOIN auth.users u ON u.id = m.sender_id
+    ORDER BY c.at DESC, c.id DESC`;
+}
+
+function toSummary(row: SummaryRow): ConversationSummary {
+  return {
+    id: row.id,
+    request_match_id: row.request_match_id,
+    last_message_at: row.last_message_at,
+    created_at: row.created_at,
+    participants: row.participants,
+    last_seq: row.last_seq,
+    last_message: row.message_id === null ? null : toMessage(lastMessageRow(row, row.message_id)),
+    last_read_seq: row.last_read_seq,
+    unread_count: row.unread_count,
+  };
+}
+
+function lastMessageRow(row: SummaryRow, id: string): MessageRow {
+  return {
+    id,
+    conversation_id: row.id,
+    seq: row.last_seq,
+    sender_id: row.sender_id,
+    sender_name: row.sender_name,
+    content: row.content,
+    message_type: row.message_type,
+    media_url: row.media_url,
+    client_message_id: row.client_message_id,
+    status: row.status,
+    created_at: row.message_created_at,
+  };
+}

@@ -1,0 +1,161 @@
+/**
+ * Who takes part. Every change happens under the conversation's row lock, which the writer holds as
+ * well: a message is committed either before a removal or after it, never across. With the change
+ * `members_version` grows, so that a node sees from any message whether its view of the members is
+ * still the right one. What allows a change is read in the same transaction.
+ */
+import type { MembershipOutcome } from '../chat/ports.ts';
+import type { Database, Sql } from './database.ts';
+import { isServerError } from './link.ts';
+import {
+  advanceInSteps,
+  advanceStatuses,
+  lockConversation,
+  MAX_SPAN,
+  type Span,
+} from './statuses.ts';
+
+export interface AddRequest {
+  conversationId: string;
+  userId: string;
+  /** null is a service; otherwise that user must be a participant. */
+  addedBy: string | null;
+  maxParticipants: number;
+}
+
+export interface RemoveRequest {
+  conversationId: string;
+  userId: string;
+}
+
+/** A membership change and the statuses that remain to be completed after it. */
+interface Change {
+  outcome: MembershipOutcome;
+  remaining?: Span;
+}
+
+const FOREIGN_KEY_VIOLATION = '23503';
+
+/**
+ * Adds a participant. Their cursors start at the last message: what came before them can be read
+ * but is not unread, and no message waits for them to read it.
+ */
+export async function addParticipant(
+  database: Database,
+  request: AddRequest,
+): Promise<MembershipOutcome> {
+  const isRepeated = attemptCounter();
+  try {
+    return await settle(
+      database,
+      await database.transaction((sql) => add(sql, request, isRepeated())),
+    );
+  } catch (error) {
+    // The user was deleted after we had looked.
+    if (isForeignKeyViolation(error)) return { outcome: 'unknown_reference' };
+    throw error;
+  }
+}
+
+async function add(sql: Sql, request: AddRequest, repeated: boolean): Promise<Change> {
+  const { conversationId, userId, addedBy, maxParticipants } = request;
+  const [[conversation], [state]] = await Promise.all([
+    lockConversation(sql, conversationId),
+    sql<{ participants: number; present: boolean; allowed: boolean; known: boolean }[]>`
+      SELECT count(*) AS participants,
+        coalesce(bool_or(participant_id = ${userId}::uuid), false) AS present,
+        ${addedBy}::uuid IS NULL
+          OR coalesce(bool_or(participant_id = ${addedBy}::uuid), false) AS allowed,
+        EXISTS (SELECT FROM auth.users WHERE id = ${userId}::uuid) AS known
+      FROM messaging.conversation_participants WHERE conversation_id = ${conversationId}::uuid`,
+  ]);
+  if (conversation === undefined) return { outcome: { outcome: 'no_conversation' } };
+  if (state === undefined) throw new Error('An aggregate without GROUP BY gives one row');
+  if (!state.allowed) return { outcome: { outcome: 'not_a_participant' } };
+  if (state.present) return { outcome: untouched(conversation.members_version, repeated) };
+  if (!state.known) return { outcome: { outcome: 'unknown_reference' } };
+  if (state.participants >= maxParticipants) return { outcome: { outcome: 'too_many' } };
+  const lastSeq = conversation.last_seq;
+  // Nobody waited for the messages of someone who was alone. Now there is somebody, and they have
+  // passed them. With others there already, a cursor at the end changes no message.
+  const wasAlone = state.participants <= 1;
+  const insert = sql`
+    INSERT INTO messaging.conversation_participants
+      (conversation_id, participant_id, last_read_seq, last_delivered_seq)
+    VALUES (${conversationId}::uuid, ${userId}::uuid, ${lastSeq}::bigint, ${lastSeq}::bigint)`;
+  const [, changed] = await Promise.all([
+    insert,
+    recordChange(sql, { conversationId, fromSeq: wasAlone ? 0 : lastSeq, toSeq: lastSeq }),
+  ]);
+  return changed;
+}
+
+/** Removes a participant; messages that waited for nobody else become read or delivered. */
+export async function removeParticipant(
+  database: Database,
+  request: RemoveRequest,
+): Promise<MembershipOutcome> {
+  const isRepeated = attemptCounter();
+  return settle(database, await database.transaction((sql) => remove(sql, request, isRepeated())));
+}
+
+async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Promise<Change> {
+  const { conversationId, userId } = request;
+  const [[conversation], [removed]] = await Promise.all([
+    lockConversation(sql, conversationId),
+    sql<{ last_read_seq: number }[]>`
+      DELETE FROM messaging.conversation_participants
+      WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid
+      RETURNING last_read_seq`,
+  ]);
+  if (conversation === undefined) return { outcome: { outcome: 'no_conversation' } };
+  if (removed === undefined) {
+    return { outcome: untouched(conversation.members_version, repeated) };
+  }
+  return recordChange(sql, {
+    conversationId,
+    fromSeq: removed.last_read_seq,
+    toSeq: conversation.last_seq,
+  });
+}
+
+/** Raises the version and completes the first statuses of `waiting`, in one round trip. */
+async function recordChange(sql: Sql, waiting: Span): Promise<Change> {
+  const { conversationId, fromSeq } = waiting;
+  const toSeq = Math.min(waiting.toSeq, fromSeq + MAX_SPAN);
+  const [[conversation]] = await Promise.all([
+    sql<{ members_version: number }[]>`
+      UPDATE messaging.conversations SET members_version = members_version + 1
+      WHERE id = ${conversationId}::uuid RETURNING members_version`,
+    toSeq > fromSeq ? advanceStatuses(sql, { conversationId, fromSeq, toSeq }) : null,
+  ]);
+  if (conversation === undefined) throw new Error('A locked conversation vanished');
+  return {
+    outcome: { outcome: 'changed', membersVersion: conversation.members_version },
+    remaining: { ...waiting, fromSeq: toSeq },
+  };
+}
+
+/** After COMMIT: a long rest of statuses, without holding up the conversation. */
+async function settle(database: Database, { outcome, remaining }: Change) {
+  if (remaining !== undefined) await advanceInSteps(database, remaining);
+  return outcome;
+}
+
+/** On a repeated attempt an earlier one may have made the change and lost the reply. */
+function untouched(membersVersion: number, repeated: boolean): MembershipOutcome {
+  return { outcome: repeated ? 'changed' : 'unchanged', membersVersion };
+}
+
+/** Tells each call whether it is a repeated one. */
+function attemptCounter(): () => boolean {
+  let attempts = 0;
+  return () => {
+    attempts += 1;
+    return attempts > 1;
+  };
+}
+
+function isForeignKeyViolation(error: unknown): boolean {
+  return isServerError(error) && error.code === FOREIGN_KEY_VIOLATION;
+}

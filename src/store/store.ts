@@ -1,0 +1,43 @@
+/**
+ * The rules' `Store` on PostgreSQL: puts the parts of this directory together. Ids given to it are
+ * UUIDs already; what is refused is a value, what can not be answered is ChatError('unavailable').
+ */
+import type { AppendOutcome, MessageDraft, Store } from '../chat/ports.ts';
+import { createConversation } from './conversations.ts';
+import { markDelivered, markRead } from './cursors.ts';
+import type { Database } from './database.ts';
+import { createDeliveryReads, type DeliveryReadLimits } from './delivery-reads.ts';
+import { readHistory } from './history.ts';
+import { listConversations } from './list.ts';
+import { addParticipant, removeParticipant } from './participants.ts';
+
+export interface StoreDeps {
+  database: Database;
+  /** Group commit. */
+  writer: { append(draft: MessageDraft): Promise<AppendOutcome> };
+  limits?: Partial<DeliveryReadLimits>;
+}
+
+const defaultLimits: DeliveryReadLimits = {
+  maxBatch: 1000,
+  maxRangeRows: 2000,
+  maxInFlight: 2,
+  maxWaiting: 20_000,
+};
+
+export function createStore({ database, writer, limits }: StoreDeps): Store {
+  return {
+    appendMessage: (draft) => writer.append(draft),
+    listConversations: (request) => listConversations(database, request),
+    readHistory: (request) => readHistory(database, request),
+    createConversation: (request) => createConversation(database, request),
+    markRead: (request) => markRead(database, request),
+    markDelivered: (request) => markDelivered(database, request),
+    addParticipant: (request) => addParticipant(database, request),
+    removeParticipant: (request) => removeParticipant(database, request),
+    ...createDeliveryReads(database, { ...defaultLimits, ...limits }),
+    ping: async () => {
+      await database.query((sql) => sql`SELECT 1`);
+    },
+  };
+}
