@@ -25,21 +25,23 @@ export const Timestamp = Type.String({
   examples: ['2025-01-10T12:00:00.000Z'],
 });
 
+/** Validated as written: for what callers send. */
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-export const MessageType = Type.Union([
-  Type.Literal('text'),
-  Type.Literal('image'),
-  Type.Literal('location'),
-]);
-export type MessageType = Static<typeof MessageType>;
+/** For what callers are sent: the serialiser is much faster with a list of types than with a union. */
+const NullableOut = <T extends TSchema>(schema: T) =>
+  Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] });
 
-export const MessageStatus = Type.Union([
-  Type.Literal('sent'),
-  Type.Literal('delivered'),
-  Type.Literal('read'),
-]);
-export type MessageStatus = Static<typeof MessageStatus>;
+/** As `NullableOut`, for one of a few words. */
+const EnumOut = <const T extends readonly string[]>(values: T) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+
+const MESSAGE_TYPES = ['text', 'image', 'location'] as const;
+export type MessageType = (typeof MESSAGE_TYPES)[number];
+export const MessageType = Type.Union(MESSAGE_TYPES.map((type) => Type.Literal(type)));
+
+const MESSAGE_STATUSES = ['sent', 'delivered', 'read'] as const;
+export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
 export const ClientMessageId = Type.String({
   minLength: 1,
@@ -53,12 +55,12 @@ export const Message = Type.Object(
     conversation_id: Uuid,
     seq: Seq,
     sender_id: Uuid,
-    sender_name: Nullable(Type.String()),
+    sender_name: NullableOut(Type.String()),
     content: Type.String(),
-    message_type: MessageType,
-    media_url: Nullable(Type.String()),
-    client_message_id: Nullable(Type.String()),
-    status: MessageStatus,
+    message_type: EnumOut(MESSAGE_TYPES),
+    media_url: NullableOut(Type.String()),
+    client_message_id: NullableOut(Type.String()),
+    status: EnumOut(MESSAGE_STATUSES),
     created_at: Timestamp,
   },
   { $id: 'Message' },
@@ -72,14 +74,17 @@ export const SentMessage = Type.Object(
 );
 export type SentMessage = Static<typeof SentMessage>;
 
-export const Person = Type.Object({ id: Uuid, name: Nullable(Type.String()) }, { $id: 'Person' });
+export const Person = Type.Object(
+  { id: Uuid, name: NullableOut(Type.String()) },
+  { $id: 'Person' },
+);
 export type Person = Static<typeof Person>;
 
 export const Conversation = Type.Object(
   {
     id: Uuid,
-    request_match_id: Nullable(Uuid),
-    last_message_at: Nullable(Timestamp),
+    request_match_id: NullableOut(Uuid),
+    last_message_at: NullableOut(Timestamp),
     created_at: Timestamp,
     participants: Type.Array(Person),
     last_seq: Seq,
@@ -92,7 +97,7 @@ export type Conversation = Static<typeof Conversation>;
 export const ConversationSummary = Type.Object(
   {
     ...Conversation.properties,
-    last_message: Nullable(Type.Object(Message.properties)),
+    last_message: NullableOut(Type.Object(Message.properties)),
     last_read_seq: Seq,
     unread_count: Type.Integer({ minimum: 0 }),
   },

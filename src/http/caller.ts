@@ -1,0 +1,38 @@
+/** Who calls: every route under /messages asks for the request's actor here. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Authenticator } from '../auth/authenticator.ts';
+import { ChatError } from '../chat/errors.ts';
+import type { Actor } from '../chat/ports.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set before anything of the request but its headers is looked at. */
+    caller: Actor | null;
+  }
+}
+
+/** Authenticates every request of `fastify` (a scope of its own routes) before its body is read. */
+export function authenticateCallers(fastify: FastifyInstance, authenticator: Authenticator): void {
+  fastify.decorateRequest('caller', null);
+  fastify.addHook('onRequest', async (request) => {
+    request.caller = await authenticator.authenticate({
+      token: bearerToken(request.headers.authorization),
+      statedUserId: oneHeader(request.headers['x-user-id']),
+      anonymousIsService: true,
+    });
+  });
+}
+
+export function callerOf(request: FastifyRequest): Actor {
+  if (request.caller === null) throw new ChatError('unauthenticated', 'Nobody was authenticated.');
+  return request.caller;
+}
+
+function bearerToken(header: string | undefined): string | undefined {
+  const match = /^Bearer +(\S+) *$/i.exec(header ?? '');
+  return match?.[1];
+}
+
+function oneHeader(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,103 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from '@sinclair/typebox';
+import type { Conversations } from '../chat/conversations.ts';
+import {
+  Conversation,
+  ConversationSummary,
+  ConversationsQuery,
+  CreateConversationInput,
+  ParticipantChange,
+  Uuid,
+} from '../chat/schemas.ts';
+import { callerOf } from './caller.ts';
+import { failures, Success } from './envelope.ts';
+
+const ofUser = Type.Object({ userId: Uuid });
+const ofParticipant = Type.Object({ conversationId: Uuid, userId: Uuid });
+
+export function conversationRoutes(conversations: Conversations): FastifyPluginAsyncTypebox {
+  return async (fastify) => {
+    fastify.get(
+      '/messages/conversations/:userId',
+      {
+        schema: {
+          summary: "A user's conversations, latest first",
+          tags: ['conversations'],
+          params: ofUser,
+          querystring: ConversationsQuery,
+          response: {
+            200: Type.Object({
+              ...Success(Type.Array(ConversationSummary)).properties,
+              next_cursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+            }),
+            ...failures,
+          },
+        },
+      },
+      async (request) => {
+        const page = await conversations.list(
+          callerOf(request),
+          request.params.userId,
+          request.query,
+        );
+        return {
+          success: true as const,
+          data: page.conversations,
+          next_cursor: page.nextCursor,
+        };
+      },
+    );
+
+    fastify.post(
+      '/messages',
+      {
+        schema: {
+          summary: 'Create a conversation, or find the one its match has',
+          tags: ['conversations'],
+          body: CreateConversationInput,
+          response: { 200: Success(Conversation), 201: Success(Conversation), ...failures },
+        },
+      },
+      async (request, reply) => {
+        const result = await conversations.create(callerOf(request), request.body);
+        reply.code(result.created ? 201 : 200);
+        return { success: true as const, data: result.conversation };
+      },
+    );
+
+    fastify.put(
+      '/messages/:conversationId/participants/:userId',
+      {
+        schema: {
+          summary: 'Add a participant',
+          tags: ['conversations'],
+          params: ofParticipant,
+          response: { 200: Success(ParticipantChange), ...failures },
+        },
+      },
+      async (request) => {
+        const { conversationId, userId } = request.params;
+        const data = await conversations.addParticipant(callerOf(request), conversationId, userId);
+        return { success: true as const, data };
+      },
+    );
+
+    fastify.delete(
+      '/messages/:conversationId/participants/:userId',
+      {
+        schema: {
+          summary: 'Remove a participant; their sockets leave at once',
+          tags: ['conversations'],
+          params: ofParticipant,
+          response: { 200: Success(ParticipantChange), ...failures },
+        },
+      },
+      async (request) => {
+        const { conversationId, userId } = request.params;
+        const caller = callerOf(request);
+        const data = await conversations.removeParticipant(caller, conversationId, userId);
+        return { success: true as const, data };
+      },
+    );
+  };
+}

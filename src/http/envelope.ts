@@ -1,0 +1,23 @@
+/** The envelope of every REST answer, as schemas. */
+import { type TSchema, Type } from '@sinclair/typebox';
+import { errorCatalogue } from '../chat/errors.ts';
+
+/** `{"success":true,"data":…}` */
+export const Success = <T extends TSchema>(data: T) =>
+  Type.Object({ success: Type.Literal(true), data });
+
+/** `{"success":false,"error":{"code":"…","message":"…"}}` */
+export const Failure = Type.Object({
+  success: Type.Literal(false),
+  error: Type.Object({
+    code: Type.Unsafe<keyof typeof errorCatalogue>({
+      type: 'string',
+      enum: Object.keys(errorCatalogue),
+    }),
+    message: Type.String(),
+    details: Type.Optional(Type.Record(Type.String(), Type.String())),
+  }),
+});
+
+/** What any call may answer besides its success. */
+export const failures = { '4xx': Failure, '5xx': Failure };

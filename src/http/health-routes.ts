@@ -1,0 +1,71 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from '@sinclair/typebox';
+import { ChatError } from '../chat/errors.ts';
+import { Failure, Success } from './envelope.ts';
+
+/** What `/ready` looks at: a sentence per check that is not as it should be. */
+export interface Readiness {
+  ready: boolean;
+  /** Check name → `ok` or what is wrong. */
+  checks: Record<string, string>;
+}
+
+export interface HealthDeps {
+  version: string;
+  readiness(): Promise<Readiness>;
+}
+
+const Health = Type.Object({
+  status: Type.Literal('healthy'),
+  service: Type.Literal('messaging-service'),
+  version: Type.String(),
+  uptime_seconds: Type.Number(),
+});
+const Ready = Type.Object({
+  status: Type.Literal('ready'),
+  checks: Type.Record(Type.String(), Type.String()),
+});
+
+export function healthRoutes({ version, readiness }: HealthDeps): FastifyPluginAsyncTypebox {
+  return async (fastify) => {
+    fastify.get(
+      '/health',
+      {
+        schema: {
+          summary: 'Alive',
+          tags: ['operations'],
+          response: { 200: Success(Health) },
+        },
+      },
+      async () => ({
+        success: true as const,
+        data: {
+          status: 'healthy' as const,
+          service: 'messaging-service' as const,
+          version,
+          uptime_seconds: Math.round(process.uptime()),
+        },
+      }),
+    );
+
+    fastify.get(
+      '/ready',
+      {
+        schema: {
+          summary: 'Fit to take traffic; the failing check is named',
+          tags: ['operations'],
+          response: { 200: Success(Ready), 503: Failure },
+        },
+      },
+      async () => {
+        const { ready, checks } = await readiness();
+        if (!ready) {
+          const failing = Object.entries(checks).filter(([, state]) => state !== 'ok');
+          const names = failing.map(([name]) => name).join(', ');
+          throw new ChatError('unavailable', `Not ready: ${names}.`, Object.fromEntries(failing));
+        }
+        return { success: true as const, data: { status: 'ready' as const, checks } };
+      },
+    );
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * The REST door: Fastify with the routes of the contract, the OpenAPI document made from their
+ * schemas, and one way to say no. It runs on whatever server the caller gives it.
+ */
+import cors from '@fastify/cors';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { type FastifyServerFactory, fastify } from 'fastify';
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Chat } from '../chat/chat.ts';
+import { ChatError } from '../chat/errors.ts';
+import type { Logger } from '../log.ts';
+import { authenticateCallers } from './caller.ts';
+import { conversationRoutes } from './conversation-routes.ts';
+import { answerError, answerNotFound } from './errors.ts';
+import { type HealthDeps, healthRoutes } from './health-routes.ts';
+import { messageRoutes } from './message-routes.ts';
+import { compileValidator } from './validation.ts';
+
+export interface HttpAppDeps extends HealthDeps {
+  chat: Chat;
+  authenticator: Authenticator;
+  corsOrigins: '*' | readonly string[];
+  maxPayloadBytes: number;
+  /** True while the process is going down: calls are refused, so that clients go elsewhere. */
+  draining(): boolean;
+  log: Logger;
+  /** Left out: Node's own http server. */
+  serverFactory?: FastifyServerFactory;
+}
+
+export async function createHttpApp(deps: HttpAppDeps) {
+  const app = fastify({
+    loggerInstance: deps.log,
+    // A line per request costs more than the request; failures are logged where they are answered.
+    disableRequestLogging: true,
+    bodyLimit: deps.maxPayloadBytes,
+    ...(deps.serverFactory === undefined ? {} : { serverFactory: deps.serverFactory }),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setValidatorCompiler(compileValidator);
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler(answerNotFound);
+  // `fetch` with an empty body and a JSON content type is common for PUT and DELETE.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else parseJson(request, String(body), done);
+  });
+
+  await app.register(cors, {
+    origin: deps.corsOrigins === '*' ? '*' : [...deps.corsOrigins],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+    allowedHeaders: ['authorization', 'content-type', 'x-user-id'],
+    maxAge: 600,
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Messaging service',
+        description: 'Chat between people: stored, ordered, delivered once.',
+        version: deps.version,
+      },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          userId: { type: 'apiKey', in: 'header', name: 'x-user-id' },
+        },
+      },
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(healthRoutes(deps));
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (_request, reply) => {
+      if (!deps.draining()) return;
+      reply.header('connection', 'close');
+      throw new ChatError('unavailable', 'This node is going down; another one answers.');
+    });
+    authenticateCallers(scope, deps.authenticator);
+    await scope.register(conversationRoutes(deps.chat.conversations));
+    await scope.register(messageRoutes(deps.chat.messages, deps.chat.cursors));
+  });
+  return app;
+}
+
+export type HttpApp = Awaited<ReturnType<typeof createHttpApp>>;

@@ -1,0 +1,76 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from '@sinclair/typebox';
+import type { Cursors } from '../chat/cursors.ts';
+import type { Messages } from '../chat/messages.ts';
+import {
+  HistoryPage,
+  HistoryQuery,
+  MarkReadInput,
+  ReadResult,
+  SendInput,
+  SentMessage,
+  Uuid,
+} from '../chat/schemas.ts';
+import { callerOf } from './caller.ts';
+import { failures, Success } from './envelope.ts';
+
+const ofConversation = Type.Object({ conversationId: Uuid });
+
+export function messageRoutes(messages: Messages, cursors: Cursors): FastifyPluginAsyncTypebox {
+  return async (fastify) => {
+    fastify.get(
+      '/messages/:conversationId',
+      {
+        schema: {
+          summary: 'A page of messages in chronological order',
+          tags: ['messages'],
+          params: ofConversation,
+          querystring: HistoryQuery,
+          response: { 200: Success(HistoryPage), ...failures },
+        },
+      },
+      async (request) => {
+        const { conversationId } = request.params;
+        const data = await messages.history(callerOf(request), conversationId, request.query);
+        return { success: true as const, data };
+      },
+    );
+
+    fastify.post(
+      '/messages/:conversationId',
+      {
+        schema: {
+          summary: 'Send a message; 200 with duplicate for a repeated client_message_id',
+          tags: ['messages'],
+          params: ofConversation,
+          body: SendInput,
+          response: { 200: Success(SentMessage), 201: Success(SentMessage), ...failures },
+        },
+      },
+      async (request, reply) => {
+        const { conversationId } = request.params;
+        const data = await messages.send(callerOf(request), conversationId, request.body);
+        reply.code(data.duplicate ? 200 : 201);
+        return { success: true as const, data };
+      },
+    );
+
+    fastify.post(
+      '/messages/:conversationId/mark-read',
+      {
+        schema: {
+          summary: 'Mark messages as read up to a position, or all of them',
+          tags: ['messages'],
+          params: ofConversation,
+          body: MarkReadInput,
+          response: { 200: Success(ReadResult), ...failures },
+        },
+      },
+      async (request) => {
+        const { conversationId } = request.params;
+        const data = await cursors.markRead(callerOf(request), conversationId, request.body);
+        return { success: true as const, data };
+      },
+    );
+  };
+}
