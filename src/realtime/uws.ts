@@ -35,7 +35,14 @@ declare module 'uWebSockets.js' {
 
 type Native = typeof import('uWebSockets.js') & {
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: ListenOptions;
+  _cfg(key: string): void;
 };
+
+/**
+ * Bytes of request line and header fields that uWebSockets.js collects when they arrive in several
+ * packets; its own 4 KiB are little beside a token and some cookies. As Node's default.
+ */
+const maxHeaderBytes = 16_384;
 
 /** A port in use by this process. */
 export interface Listening {
@@ -54,9 +61,12 @@ let loaded: Native | undefined;
 
 function native(): Native {
   if (loaded === undefined) {
+    // Read by the library from the environment once, when it is loaded, and settable no other way.
+    process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= String(maxHeaderBytes);
     try {
       // A CommonJS package that requires its binary at once: only `require` lets us catch that.
       const module: Native = createRequire(import.meta.url)('uWebSockets.js');
+      module._cfg('silent'); // No `uWebSockets: 20` field in every response.
       loaded = module;
     } catch (cause) {
       throw new Error(loadFailure(cause), { cause });

@@ -1,0 +1,208 @@
+/**
+ * Lets Fastify run on a uWebSockets.js app that others use too (Socket.IO has its own routes on
+ * it): Fastify answers every path nobody else took.
+ *
+ * Guarantees: what Fastify's handlers, hooks and plugins see is what they would see on Node's
+ * `http`, as far as uWebSockets.js has it; a request that two servers could read differently
+ * (repeated Host or Content-Length, odd Transfer-Encoding) is refused before Fastify sees it.
+ *
+ * Where uWebSockets.js differs and nothing can be done: HTTP/1.0, absolute-form and `*` targets get
+ * 505; a header over its own buffer (16 KiB) or with over 100 fields, a missing Host, chunk
+ * extensions and malformed heads end the connection, some without an answer; a second request
+ * pipelined behind one not yet answered closes the connection; idle connections close after about
+ * 10 s whatever Fastify's timeouts say; trailers and interim responses are not sent.
+ *
+ * Imports only types of the realtime layer: the app is a parameter.
+ */
+import { EventEmitter } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { FastifyServerFactory } from 'fastify';
+import type { HttpResponse, TemplatedApp } from '../realtime/uws.ts';
+import { type Refusal, readHead } from './uws-head.ts';
+import { UwsRequest } from './uws-request.ts';
+import { type ResponseContext, UwsResponse } from './uws-response.ts';
+
+export interface UwsBridgeOptions {
+  /** The app that owns the port. The bridge registers `any('/*')` on it, the last choice. */
+  readonly app: TemplatedApp;
+  /** Bytes of a request body held for a slow reader; more is 413. Not below Fastify's bodyLimit. */
+  readonly maxBodyBytes: number;
+  /** Bytes of request line and header fields together; more is 431. Default 16 KiB, as in Node. */
+  readonly maxHeaderBytes?: number;
+  /** Bytes a streamed response may hold for a client slower than its source. Default 16 MiB. */
+  readonly maxBufferedBytes?: number;
+  /** The JSON body of the bridge's own refusals. Default: as Fastify's own client errors. */
+  readonly refusalBody?: (refusal: Refusal) => string;
+  /**
+   * Takes the port, for `fastify.listen()`; without it that is an error and the caller listens on
+   * the app himself after `fastify.ready()`.
+   */
+  readonly listen?: (host: string, port: number) => Promise<{ port: number; stop(): void }>;
+}
+
+export interface UwsBridge {
+  /** For Fastify's option of this name. One Fastify instance per bridge. */
+  readonly serverFactory: FastifyServerFactory;
+  /** Requests taken in whose response is not sent yet. */
+  inFlight(): number;
+  /**
+   * Resolves when no request is in flight. Waits without a limit: the caller has the deadline.
+   */
+  idle(): Promise<void>;
+}
+
+const defaultMaxHeaderBytes = 16_384;
+const defaultMaxBufferedBytes = 16 * 1024 * 1024;
+
+/**
+ * Makes the bridge. There are two ways to use it:
+ *
+ * - The port is shared: `fastify({ serverFactory })`, `await fastify.ready()`, then listen on the
+ *   app; at the end stop listening, `await idle()` and `fastify.close()`.
+ * - Fastify alone, with `listen` given: `fastify.listen()` and `fastify.close()` as on Node's http;
+ *   closing waits for the requests in flight.
+ */
+export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
+  const { app, maxBodyBytes } = options;
+  const maxHeaderBytes = options.maxHeaderBytes ?? defaultMaxHeaderBytes;
+  const refusalBody = options.refusalBody ?? fastifyRefusal;
+  const load = createLoad();
+  const context: ResponseContext = {
+    maxBufferedBytes: options.maxBufferedBytes ?? defaultMaxBufferedBytes,
+    onSettled: load.down,
+  };
+
+  function serve(dispatch: (req: UwsRequest, res: UwsResponse) => void): void {
+    app.any('/*', (res, req) => {
+      const head = readHead(req, maxHeaderBytes);
+      if (head.refusal !== undefined) {
+        refuse(res, head.refusal, refusalBody(head.refusal), head.close);
+        return;
+      }
+      load.up();
+      const request = new UwsRequest(head, maxBodyBytes);
+      const response = new UwsResponse(res, request, head.close, context);
+      if (head.hasBody) res.onData((chunk, isLast) => request.receive(chunk, isLast));
+      dispatch(request, response);
+      // Only now: what was answered at once needs no handler, and nothing aborts in between.
+      if (!response.settled) res.onAborted(() => response.abort());
+    });
+  }
+
+  const serverFactory: FastifyServerFactory = (handler) => {
+    // Our pair stands in for Node's: structurally what Fastify uses of it, held to that by the one
+    // test suite that both doors run. Extending Node's classes would cost what the bridge gains.
+    serve(handler as unknown as (req: UwsRequest, res: UwsResponse) => void);
+    return new UwsServer(options.listen, load.idle) as unknown as Server;
+  };
+  return { serverFactory, inFlight: load.count, idle: load.idle };
+}
+
+/** Counts the requests in flight. */
+function createLoad() {
+  let inFlight = 0;
+  let waiting: (() => void)[] = [];
+  return {
+    up(): void {
+      inFlight += 1;
+    },
+    down(): void {
+      inFlight -= 1;
+      if (inFlight > 0 || waiting.length === 0) return;
+      const all = waiting;
+      waiting = [];
+      for (const resolve of all) resolve();
+    },
+    count: (): number => inFlight,
+    idle(): Promise<void> {
+      if (inFlight === 0) return Promise.resolve();
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+  };
+}
+
+function refuse(res: HttpResponse, refusal: Refusal, body: string, clientCloses: boolean): void {
+  const status = refusal.status === 431 ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  res.writeStatus(status).writeHeader('Content-Type', 'application/json; charset=utf-8');
+  if (clientCloses) res.writeHeader('Connection', 'close');
+  // What follows on this connection can not be trusted to be a request.
+  res.end(body, true);
+}
+
+function fastifyRefusal({ status, message }: Refusal): string {
+  const error = status === 431 ? 'Request Header Fields Too Large' : 'Bad Request';
+  return JSON.stringify({ error, message, statusCode: status });
+}
+
+/** What Fastify needs of an `http.Server`. */
+class UwsServer extends EventEmitter {
+  listening = false;
+  // Fastify sets these; uWebSockets.js has its own.
+  keepAliveTimeout = 0;
+  requestTimeout = 0;
+  headersTimeout = 0;
+  timeout = 0;
+  readonly #take: UwsBridgeOptions['listen'];
+  readonly #idle: () => Promise<void>;
+  #address: AddressInfo | null = null;
+  #stop: (() => void) | undefined;
+
+  constructor(take: UwsBridgeOptions['listen'], idle: () => Promise<void>) {
+    super();
+    this.#take = take;
+    this.#idle = idle;
+  }
+
+  listen(where: { host?: string; port?: number }, callback?: () => void): this {
+    if (callback !== undefined) this.once('listening', callback);
+    const host = where.host ?? '';
+    const taking =
+      this.#take?.(host, where.port ?? 0) ??
+      Promise.reject(new Error('The bridge was made without `listen`: listen on the app itself'));
+    taking.then(
+      ({ port, stop }) => {
+        const family = host.includes(':') || host === '' ? 'IPv6' : 'IPv4';
+        this.#address = { address: host === '' ? '::' : host, family, port };
+        this.#stop = stop;
+        this.listening = true;
+        this.emit('listening');
+      },
+      (error: unknown) => this.emit('error', error),
+    );
+    return this;
+  }
+
+  close(callback?: (error?: Error) => void): this {
+    this.#stop?.();
+    this.#stop = undefined;
+    this.listening = false;
+    this.#idle().then(() => {
+      this.#address = null;
+      this.emit('close');
+      callback?.();
+    });
+    return this;
+  }
+
+  /** Idle connections belong to the app, which closes them by itself. */
+  closeIdleConnections(): void {
+    return;
+  }
+
+  address(): AddressInfo | null {
+    return this.#address;
+  }
+
+  setTimeout(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+}
