@@ -40,8 +40,13 @@ test('frozen it keeps connections and answers nothing; thawed it answers', async
     answered = true;
     return [...rows];
   });
-  const stopped = await own.pids();
-  expect(stopped.length).toBeGreaterThan(1);
+  const pids = await own.pids();
+  expect(pids.length).toBeGreaterThan(1);
+  const states = async () =>
+    (await listProcesses()).filter(({ pid }) => pids.includes(pid)).map(({ state }) => state);
+  await waitFor(async () => (await states()).every((state) => state === 'T'), {
+    what: 'every process of it to be stopped',
+  });
   expect(answered).toBe(false);
   await own.thaw();
   expect(await answer).toEqual([{ one: 1 }]);

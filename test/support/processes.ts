@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 export interface ProcessRow {
   pid: number;
   parent: number;
+  /** One letter as in proc(5) and ps(1): R running, S sleeping, T stopped, Z ended … */
+  state: string;
   /** The words of the command line, separated by spaces; empty for a process that has ended. */
   command: string;
 }
@@ -21,9 +23,11 @@ export async function listProcesses(): Promise<ProcessRow[]> {
     try {
       const stat = await readFile(`/proc/${name}/stat`, 'utf8');
       const command = await readFile(`/proc/${name}/cmdline`, 'utf8');
+      const [state = '', parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       rows.push({
         pid: Number(name),
-        parent: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]),
+        parent: Number(parent),
+        state,
         command: command.replaceAll('\0', ' ').trim(),
       });
     } catch {
@@ -38,11 +42,11 @@ export async function childrenOf(pid: number): Promise<number[]> {
 }
 
 async function listWithPs(): Promise<ProcessRow[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-ww', '-A', '-o', 'pid=,ppid=,command=']);
+  const columns = 'pid=,ppid=,state=,command=';
+  const { stdout } = await promisify(execFile)('ps', ['-ww', '-A', '-o', columns]);
   return stdout.split('\n').flatMap((line) => {
-    const [, pid, parent, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
-    return pid === undefined
-      ? []
-      : [{ pid: Number(pid), parent: Number(parent), command: command ?? '' }];
+    const [, pid, parent, state, command] = /^\s*(\d+)\s+(\d+)\s+(\S)\S*\s+(.*)$/.exec(line) ?? [];
+    if (pid === undefined || state === undefined) return [];
+    return [{ pid: Number(pid), parent: Number(parent), state, command: command ?? '' }];
   });
 }

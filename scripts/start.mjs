@@ -1,0 +1,94 @@
+// `npm start`: checks Node, builds dist/ when it does not fit the sources, and runs the service in
+// this same process, so that signals reach it directly. Plain JavaScript without dependencies: it
+// has to run before anything is built, and to say in one sentence what is missing.
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const OLDEST_NODE = [20, 19];
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const main = join(dist, 'main.js');
+const stampFile = join(dist, '.built-from');
+
+checkNode();
+checkPackages();
+buildIfStale();
+await import(pathToFileURL(main).href);
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+    fail(`This service needs Node ${OLDEST_NODE.join('.')} or later; this is ${process.version}.`);
+  }
+}
+
+function checkPackages() {
+  if (!existsSync(join(root, 'node_modules'))) fail('The packages are missing: run npm ci first.');
+}
+
+function buildIfStale() {
+  // An image or archive without sources brings its dist/ along.
+  if (!existsSync(join(root, 'src'))) return;
+  const wanted = fingerprint();
+  if (existsSync(main) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) {
+    return;
+  }
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  if (!existsSync(compiler)) {
+    fail('Building needs the development packages: run npm ci without --omit=dev.');
+  }
+  console.error('Building …');
+  // From nothing: a module whose source is gone must not stay.
+  rmSync(dist, { recursive: true, force: true });
+  const result = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (result.error !== undefined) fail(`The build could not be run: ${result.error.message}.`);
+  if (result.status !== 0 || !existsSync(main)) {
+    // What was written beside the errors must not look like a build.
+    rmSync(dist, { recursive: true, force: true });
+    fail('The build failed; see above.');
+  }
+  mkdirSync(dist, { recursive: true });
+  writeFileSync(stampFile, wanted);
+}
+
+/**
+ * Names, sizes and times of all that the build reads. Compared for equality, not for age: a file
+ * may be replaced by an older one, or removed.
+ */
+function fingerprint() {
+  const hash = createHash('sha256');
+  const add = (path) => {
+    const { size, mtimeMs } = statSync(path);
+    hash.update(`${relative(root, path)}\0${size}\0${mtimeMs}\n`);
+  };
+  const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  for (const path of files.sort()) add(path);
+  for (const name of ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) {
+    if (existsSync(join(root, name))) add(join(root, name));
+  }
+  return hash.digest('hex');
+}
+
+/** @returns {never} */
+function fail(sentence) {
+  console.error(sentence);
+  process.exit(1);
+}
