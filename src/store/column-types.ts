@@ -69,6 +69,11 @@ function fromArrayText<T>(parse: (element: string) => T): (text: string) => (T |
   };
 }
 
+/** For types whose text never needs quotes, on the write path. Elements must not be null. */
+function toPlainArrayText(values: readonly (string | number)[]): string {
+  return `{${values.join(',')}}`;
+}
+
 function arrayOf<T>(oid: number, parse: (element: string) => T) {
   return { to: oid, from: [oid], serialize: toArrayText, parse: fromArrayText(parse) };
 }
@@ -87,9 +92,9 @@ export const columnTypes = {
   },
   boolArray: arrayOf(arrayOids.bool, (element) => element === 't'),
   int4Array: arrayOf(arrayOids.int4, Number),
-  int8Array: arrayOf(arrayOids.int8, Number),
+  int8Array: { ...arrayOf(arrayOids.int8, Number), serialize: toPlainArrayText },
   textArray: arrayOf(arrayOids.text, same),
   varcharArray: arrayOf(arrayOids.varchar, same),
   timestampArray: arrayOf(arrayOids.timestamp, toIsoTimestamp),
-  uuidArray: arrayOf(arrayOids.uuid, same),
+  uuidArray: { ...arrayOf(arrayOids.uuid, same), serialize: toPlainArrayText },
 };

@@ -6,7 +6,14 @@
  * Guarantees: a call settles within `queryDeadlineMs`; at most `maxWaiting` calls wait for one of
  * at most `poolMax` connections; nothing runs twice except inside `transaction`.
  */
-import { DatabaseUnavailable, isServerError, type Link, openLink, type Sql } from './link.ts';
+import { DatabaseUnavailable, type Link, openLink, type Sql } from './link.ts';
+import {
+  asUnavailable,
+  cleanlyOn,
+  inTransaction,
+  isRepeatable,
+  retryPauseMs,
+} from './transaction.ts';
 
 export { DatabaseUnavailable, type Sql } from './link.ts';
 /** The `sql` inside `transaction`: plain statements only, BEGIN and COMMIT are ours. */
@@ -58,7 +65,8 @@ export interface Database {
    * connection lost with the outcome unknown: ONLY for work that may be repeated.
    */
   transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T>;
-  lane(): Lane;
+  /** A connection apart from the pool, with these session settings. */
+  lane(settings?: Record<string, string>): Lane;
   /** Refuses new calls, lets running ones finish for at most `timeoutMs`, then closes everything. */
   close(timeoutMs: number): Promise<void>;
   stats(): { connections: number; busy: number; waiting: number; lost: number };
@@ -66,8 +74,6 @@ export interface Database {
 
 const DEFAULT_MAX_WAITING = 5000;
 const MAX_TRANSACTION_ATTEMPTS = 8;
-const RETRY_BASE_MS = 5;
-const RETRY_MAX_MS = 200;
 const GOODBYE_MS = 500;
 
 export function createDatabase(options: DatabaseOptions): Database {
@@ -82,9 +88,10 @@ export function createDatabase(options: DatabaseOptions): Database {
   let away = false;
   let onQuiet: (() => void) | undefined;
 
-  function open(home: Set<Link>): Link {
+  function open(home: Set<Link>, settings: Record<string, string> = {}): Link {
     const link = openLink({
       ...options,
+      settings,
       lockTimeoutMs: options.lockTimeoutMs ?? 0,
       onGone: () => {
         home.delete(link);
@@ -189,12 +196,12 @@ export function createDatabase(options: DatabaseOptions): Database {
     }
   }
 
-  function lane(): Lane {
+  function lane(settings: Record<string, string> = {}): Lane {
     let link: Link | undefined;
     return {
       run: async (work, deadlineMs) => {
         if (closing) throw new DatabaseUnavailable('crowded');
-        if (link === undefined || link.isGone()) link = open(laneLinks);
+        if (link === undefined || link.isGone()) link = open(laneLinks, settings);
         try {
           return noteHealth(await link.run((sql) => cleanlyOn(sql, work), deadlineMs));
         } catch (error) {
@@ -230,60 +237,4 @@ export function createDatabase(options: DatabaseOptions): Database {
       lost,
     }),
   };
-}
-
-/** BEGIN and COMMIT around `work`; BEGIN travels with its first statement. */
-async function inTransaction<T>(sql: Sql, work: (sql: TransactionSql) => Promise<T>): Promise<T> {
-  return cleanlyOn(sql, async () => {
-    const [, value] = await Promise.all([sql.unsafe('BEGIN'), work(sql)]);
-    const ended = await sql.unsafe('COMMIT');
-    // A COMMIT after a swallowed error is answered with ROLLBACK, not with an error.
-    if (ended.command !== 'COMMIT') throw new Error('The transaction was rolled back');
-    return value;
-  });
-}
-
-/** Leaves no transaction open when `work` fails. ROLLBACK outside of one only gives a notice. */
-async function cleanlyOn<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
-  try {
-    return await work(sql);
-  } catch (error) {
-    // Fails only when the connection is gone, and then the server rolls back by itself.
-    await sql.unsafe('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
-}
-
-const SERIALIZATION_FAILURE = '40001';
-const DEADLOCK_DETECTED = '40P01';
-
-/** Whether PostgreSQL undid the transaction for reasons that will pass. */
-export function isSerializationFailure(error: unknown): boolean {
-  return (
-    isServerError(error) &&
-    (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK_DETECTED)
-  );
-}
-
-function isRepeatable(error: unknown): boolean {
-  if (isSerializationFailure(error)) return true;
-  return error instanceof DatabaseUnavailable && error.reason === 'lost';
-}
-
-/** A pause before attempt `attempt + 1`, with jitter so that rivals do not meet again. */
-export function retryPauseMs(attempt: number): number {
-  return Math.min(RETRY_BASE_MS * 2 ** attempt, RETRY_MAX_MS) * (0.5 + Math.random() / 2);
-}
-
-// SQLSTATE classes and codes that say "not now" rather than "not this": connection exception,
-// insufficient resources, operator intervention (statement timeout too), system error, transaction
-// rollback, lock not available, read-only transaction (a server failed over).
-const NOT_NOW = /^(08|53|57|58|40)|^55P03$|^25006$/;
-
-/** `error`, as DatabaseUnavailable where the server could not do the work at this moment. */
-export function asUnavailable(error: unknown): unknown {
-  if (isServerError(error) && NOT_NOW.test(error.code)) {
-    return new DatabaseUnavailable('overloaded', error);
-  }
-  return error;
 }

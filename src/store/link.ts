@@ -6,7 +6,7 @@
  * That is why this is not a postgres.js pool: a pool moves queued statements of one transaction to
  * another connection after a loss, and a silent server (stopped, half-open TCP) never errors in it.
  */
-import { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import postgres from 'postgres';
 import { ChatError } from '../chat/errors.ts';
 import { columnTypes } from './column-types.ts';
@@ -22,6 +22,8 @@ export interface LinkOptions {
   idleInTransactionTimeoutMs: number;
   /** Longest wait for a lock; 0 leaves it to the statement timeout. */
   lockTimeoutMs: number;
+  /** Further session settings. */
+  settings?: Record<string, string>;
   /** Called once when the connection is gone, for whatever reason. */
   onGone: () => void;
 }
@@ -54,6 +56,11 @@ export interface Link {
   end(timeoutMs: number): Promise<void>;
 }
 
+// postgres.js stops pipelining when the socket asks for a pause: a batch must fit before it does.
+// (@types/node does not name the stream options that net.Socket passes on.)
+const PIPELINE_BUFFER: SocketConstructorOpts & { writableHighWaterMark: number } = {
+  writableHighWaterMark: 16 * 1024 * 1024,
+};
 const KEEP_ALIVE_S = 15;
 // postgres.js counts in seconds.
 const MS_PER_S = 1000;
@@ -76,7 +83,7 @@ export function openLink(options: LinkOptions): Link {
       setImmediate(() => refused.destroy(new Error('This connection has ended')));
       return refused;
     }
-    socket = new Socket();
+    socket = new Socket(PIPELINE_BUFFER);
     // Statements are pipelined as small writes: Nagle's algorithm would hold them back.
     socket.setNoDelay(true);
     const [host = 'localhost'] = target.host;
@@ -111,6 +118,7 @@ export function openLink(options: LinkOptions): Link {
       statement_timeout: options.statementTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
       lock_timeout: options.lockTimeoutMs,
+      ...options.settings,
     },
   };
   const sql: Sql = postgres(options.url, settings);

@@ -1,0 +1,200 @@
+/**
+ * One transaction for many messages, in two round trips: lock and look, then write and commit.
+ *
+ * Guarantees: seqs of a conversation continue its last one without a gap, in the order of the
+ * drafts; membership and client_message_ids are judged after the conversations are locked, so a
+ * removal or a rival's message is either seen or waits for us; outcomes are returned after COMMIT.
+ */
+import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
+import type { Message } from '../chat/schemas.ts';
+import {
+  type ConversationHeadRow,
+  insertMessages,
+  lockConversations,
+  type NewHead,
+  readByIds,
+  readClock,
+  readKeyed,
+  readSenders,
+  type SenderRow,
+  updateHeads,
+} from './append-statements.ts';
+import type { Sql } from './link.ts';
+import { type MessageRow, toMessage } from './rows.ts';
+
+export interface Attempt {
+  /** An earlier attempt may have been committed: look the drafts' own ids up first. */
+  mayBeStored: boolean;
+  /** Called when the statements that could make it so are about to be sent. */
+  onCommitting: () => void;
+}
+
+/**
+ * Stores the drafts in their order. Outcome `i` belongs to draft `i`. Ids must be lower case.
+ * Rejects with what PostgreSQL says when one row can not be stored: then none is.
+ */
+export async function appendBatch(
+  sql: Sql,
+  drafts: readonly MessageDraft[],
+  attempt: Attempt,
+): Promise<AppendOutcome[]> {
+  const plan = planBatch(drafts, await look(sql, drafts, attempt.mayBeStored));
+  if (plan.messages.length === 0) {
+    await sql.unsafe('COMMIT');
+    return plan.outcomes;
+  }
+  attempt.onCommitting();
+  const [, , ended] = await Promise.all([
+    insertMessages(sql, plan.messages),
+    updateHeads(sql, plan.heads),
+    sql.unsafe('COMMIT'),
+  ]);
+  // A COMMIT that undoes is answered with another word, not with an error.
+  if (ended.command !== 'COMMIT') throw new Error(`COMMIT was answered with ${ended.command}`);
+  return plan.outcomes;
+}
+
+/** What the database says about a batch, read under the conversations' locks. */
+interface View {
+  heads: readonly ConversationHeadRow[];
+  now: string;
+  senders: readonly SenderRow[];
+  /** Messages stored earlier: under the same client_message_id, or (a repeat) the same id. */
+  keyed: readonly MessageRow[];
+  own: readonly MessageRow[];
+}
+
+async function look(
+  sql: Sql,
+  drafts: readonly MessageDraft[],
+  mayBeStored: boolean,
+): Promise<View> {
+  const conversationIds = new Set<string>();
+  const pairs = new Map<string, MessageDraft>();
+  for (const draft of drafts) {
+    conversationIds.add(draft.conversationId);
+    pairs.set(pairKey(draft.conversationId, draft.senderId), draft);
+  }
+  const senders = [...pairs.values()];
+  const keyed = drafts.filter((draft) => draft.clientMessageId !== null);
+  const none: Promise<MessageRow[]> = Promise.resolve([]);
+  const [, heads, clock, senderRows, keyedRows, ownRows] = await Promise.all([
+    sql.unsafe('BEGIN'),
+    lockConversations(sql, [...conversationIds]),
+    readClock(sql),
+    readSenders(
+      sql,
+      senders.map((draft) => draft.conversationId),
+      senders.map((draft) => draft.senderId),
+    ),
+    keyed.length > 0 ? readKeyed(sql, keyed) : none,
+    mayBeStored
+      ? readByIds(
+          sql,
+          drafts.map((draft) => draft.id),
+        )
+      : none,
+  ]);
+  const now = clock[0]?.now;
+  if (now === undefined) throw new Error('The database did not tell the time');
+  return { heads, now, senders: senderRows, keyed: keyedRows, own: ownRows };
+}
+
+interface Plan {
+  outcomes: AppendOutcome[];
+  messages: Message[];
+  heads: NewHead[];
+}
+
+/** Decides about every draft and gives the new messages their places. Pure. */
+function planBatch(drafts: readonly MessageDraft[], view: View): Plan {
+  const heads = new Map(view.heads.map((row) => [row.id, toHead(row, view.now)]));
+  const names = new Map(
+    view.senders.map((row) => [pairKey(row.conversation_id, row.participant_id), row.name]),
+  );
+  const byId = new Map(view.own.map((row) => [row.id, row]));
+  const byKey = new Map<string, Message>();
+  for (const row of view.keyed) {
+    byKey.set(
+      messageKey(row.conversation_id, row.sender_id, row.client_message_id),
+      toMessage(row),
+    );
+  }
+  const messages: Message[] = [];
+
+  function decide(draft: MessageDraft): AppendOutcome {
+    const head = heads.get(draft.conversationId);
+    if (head === undefined) return { outcome: 'no_conversation' };
+    const { membersVersion } = head;
+    const own = byId.get(draft.id);
+    if (own !== undefined) return { outcome: 'stored', message: toMessage(own), membersVersion };
+    const name = names.get(pairKey(draft.conversationId, draft.senderId));
+    if (name === undefined) return { outcome: 'not_a_participant' };
+    const key = messageKey(draft.conversationId, draft.senderId, draft.clientMessageId);
+    const first = draft.clientMessageId === null ? undefined : byKey.get(key);
+    if (first !== undefined) {
+      if (!saysTheSame(draft, first)) return { outcome: 'idempotency_conflict' };
+      return { outcome: 'duplicate', message: first };
+    }
+    head.lastSeq += 1;
+    const message = newMessage(draft, head, name);
+    messages.push(message);
+    if (draft.clientMessageId !== null) byKey.set(key, message);
+    return { outcome: 'stored', message, membersVersion };
+  }
+
+  const outcomes = drafts.map(decide);
+  const touched = [...heads.values()].filter((head) => head.lastSeq > head.firstSeq);
+  return { outcomes, messages, heads: touched };
+}
+
+interface Head extends NewHead {
+  firstSeq: number;
+  membersVersion: number;
+}
+
+function toHead(row: ConversationHeadRow, now: string): Head {
+  // A clock that was set back must not make a later message look older.
+  const last = row.last_message_at;
+  const lastMessageAt = last !== null && last > now ? last : now;
+  return {
+    conversationId: row.id,
+    firstSeq: row.last_seq,
+    lastSeq: row.last_seq,
+    lastMessageAt,
+    membersVersion: row.members_version,
+  };
+}
+
+function newMessage(draft: MessageDraft, head: Head, senderName: string | null): Message {
+  return {
+    id: draft.id,
+    conversation_id: draft.conversationId,
+    seq: head.lastSeq,
+    sender_id: draft.senderId,
+    sender_name: senderName,
+    content: draft.content,
+    message_type: draft.messageType,
+    media_url: draft.mediaUrl,
+    client_message_id: draft.clientMessageId,
+    status: 'sent',
+    created_at: head.lastMessageAt,
+  };
+}
+
+function saysTheSame(draft: MessageDraft, message: Message): boolean {
+  return (
+    draft.content === message.content &&
+    draft.messageType === message.message_type &&
+    draft.mediaUrl === message.media_url
+  );
+}
+
+// UUIDs have one length, so two of them side by side are unambiguous, and so is a key after them.
+function pairKey(conversationId: string, senderId: string): string {
+  return conversationId + senderId;
+}
+
+function messageKey(conversationId: string, senderId: string, key: string | null): string {
+  return `${conversationId}${senderId}${key}`;
+}

@@ -1,0 +1,115 @@
+/**
+ * The SQL of the write path, all of it. Every statement takes flat arrays, so its text is the same
+ * for any batch and stays prepared.
+ */
+import type { MessageDraft } from '../chat/ports.ts';
+import type { Message } from '../chat/schemas.ts';
+import type { Sql } from './link.ts';
+import type { MessageRow } from './rows.ts';
+
+/**
+ * Session settings of the writer's connection. All look-ups are by index from an array of unknown
+ * length, which the planner takes for ten rows; on a table that was empty when the statement was
+ * planned it would choose to read the table, and keep that plan while the table grows.
+ */
+export const WRITER_SETTINGS: Record<string, string> = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  plan_cache_mode: 'force_generic_plan',
+};
+
+export interface ConversationHeadRow {
+  id: string;
+  last_seq: number;
+  members_version: number;
+  last_message_at: string | null;
+}
+
+/**
+ * Locks the conversations in the order of their ids, which is every writer's order. FOR NO KEY
+ * UPDATE, because FOR UPDATE would wait for (and hold up) foreign-key checks. What must be true of
+ * a conversation is read in later statements: this one's snapshot is older than its wait.
+ */
+export const lockConversations = (sql: Sql, ids: readonly string[]) =>
+  sql<ConversationHeadRow[]>`
+    SELECT id, last_seq, members_version, last_message_at
+    FROM messaging.conversations WHERE id = ANY(${ids}::uuid[])
+    ORDER BY id FOR NO KEY UPDATE`;
+
+/** The database's clock: nodes' clocks differ, and created_at follows seq. */
+export const readClock = (sql: Sql) =>
+  sql<{ now: string }[]>`SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now`;
+
+export interface SenderRow {
+  conversation_id: string;
+  participant_id: string;
+  name: string | null;
+}
+
+/** Which of the pairs (conversation, sender) are participations, and the senders' names. */
+export const readSenders = (
+  sql: Sql,
+  conversationIds: readonly string[],
+  senderIds: readonly string[],
+) =>
+  sql<SenderRow[]>`
+    SELECT p.conversation_id, p.participant_id, u.name::text AS name
+    FROM unnest(${conversationIds}::uuid[], ${senderIds}::uuid[]) AS d (conversation_id, sender_id)
+    JOIN messaging.conversation_participants p
+      ON p.conversation_id = d.conversation_id AND p.participant_id = d.sender_id
+    JOIN auth.users u ON u.id = p.participant_id`;
+
+/** Messages already stored under the drafts' client_message_ids. */
+export const readKeyed = (sql: Sql, keyed: readonly MessageDraft[]) =>
+  sql<MessageRow[]>`
+    SELECT m.id, m.conversation_id, m.seq, m.sender_id, u.name::text AS sender_name, m.content,
+      m.message_type, m.media_url, m.client_message_id, m.status, m.created_at
+    FROM unnest(
+      ${keyed.map((draft) => draft.conversationId)}::uuid[],
+      ${keyed.map((draft) => draft.senderId)}::uuid[],
+      ${keyed.map((draft) => draft.clientMessageId)}::text[]
+    ) AS d (conversation_id, sender_id, key)
+    JOIN messaging.messages m ON m.conversation_id = d.conversation_id
+      AND m.sender_id = d.sender_id AND m.client_message_id = d.key
+    LEFT JOIN auth.users u ON u.id = m.sender_id`;
+
+/** Messages an earlier attempt of the same drafts has stored. */
+export const readByIds = (sql: Sql, ids: readonly string[]) =>
+  sql<MessageRow[]>`
+    SELECT m.id, m.conversation_id, m.seq, m.sender_id, u.name::text AS sender_name, m.content,
+      m.message_type, m.media_url, m.client_message_id, m.status, m.created_at
+    FROM messaging.messages m LEFT JOIN auth.users u ON u.id = m.sender_id
+    WHERE m.id = ANY(${ids}::uuid[])`;
+
+export const insertMessages = (sql: Sql, messages: readonly Message[]) =>
+  sql`
+    INSERT INTO messaging.messages (id, conversation_id, seq, sender_id, content, message_type,
+      media_url, client_message_id, created_at)
+    SELECT * FROM unnest(
+      ${messages.map((message) => message.id)}::uuid[],
+      ${messages.map((message) => message.conversation_id)}::uuid[],
+      ${messages.map((message) => message.seq)}::bigint[],
+      ${messages.map((message) => message.sender_id)}::uuid[],
+      ${messages.map((message) => message.content)}::text[],
+      ${messages.map((message) => message.message_type)}::text[],
+      ${messages.map((message) => message.media_url)}::text[],
+      ${messages.map((message) => message.client_message_id)}::text[],
+      ${messages.map((message) => message.created_at)}::timestamp[])`;
+
+export interface NewHead {
+  conversationId: string;
+  lastSeq: number;
+  lastMessageAt: string;
+}
+
+export const updateHeads = (sql: Sql, heads: readonly NewHead[]) =>
+  sql`
+    UPDATE messaging.conversations c
+    SET last_seq = d.last_seq, last_message_at = d.last_message_at
+    FROM unnest(
+      ${heads.map((head) => head.conversationId)}::uuid[],
+      ${heads.map((head) => head.lastSeq)}::bigint[],
+      ${heads.map((head) => head.lastMessageAt)}::timestamp[]
+    ) AS d (id, last_seq, last_message_at)
+    WHERE c.id = d.id`;

@@ -1,0 +1,62 @@
+/** Transactions, and which failures of them pass by themselves. */
+import { DatabaseUnavailable, isServerError, type Sql } from './link.ts';
+
+/** BEGIN and COMMIT around `work`; BEGIN travels with its first statement. */
+export async function inTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  return cleanlyOn(sql, async () => {
+    const [, value] = await Promise.all([sql.unsafe('BEGIN'), work(sql)]);
+    const ended = await sql.unsafe('COMMIT');
+    // A COMMIT after a swallowed error is answered with ROLLBACK, not with an error.
+    if (ended.command !== 'COMMIT') throw new Error('The transaction was rolled back');
+    return value;
+  });
+}
+
+/** Leaves no transaction open when `work` fails. ROLLBACK outside of one only gives a notice. */
+export async function cleanlyOn<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  try {
+    return await work(sql);
+  } catch (error) {
+    // Fails only when the connection is gone, and then the server rolls back by itself.
+    await sql.unsafe('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK_DETECTED = '40P01';
+
+/** Whether PostgreSQL undid the transaction for reasons that will pass. */
+export function isSerializationFailure(error: unknown): boolean {
+  return (
+    isServerError(error) &&
+    (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK_DETECTED)
+  );
+}
+
+/** Whether work that may be repeated should be. */
+export function isRepeatable(error: unknown): boolean {
+  if (isSerializationFailure(error)) return true;
+  return error instanceof DatabaseUnavailable && error.reason === 'lost';
+}
+
+const RETRY_BASE_MS = 5;
+const RETRY_MAX_MS = 200;
+
+/** A pause before attempt `attempt + 1`, with jitter so that rivals do not meet again. */
+export function retryPauseMs(attempt: number): number {
+  return Math.min(RETRY_BASE_MS * 2 ** attempt, RETRY_MAX_MS) * (0.5 + Math.random() / 2);
+}
+
+// SQLSTATE classes and codes that say "not now" rather than "not this": connection exception,
+// insufficient resources, operator intervention (statement timeout too), system error, transaction
+// rollback, lock not available, read-only transaction (a server failed over).
+const NOT_NOW = /^(08|53|57|58|40)|^55P03$|^25006$/;
+
+/** `error`, as DatabaseUnavailable where the server could not do the work at this moment. */
+export function asUnavailable(error: unknown): unknown {
+  if (isServerError(error) && NOT_NOW.test(error.code)) {
+    return new DatabaseUnavailable('overloaded', error);
+  }
+  return error;
+}
