@@ -1,0 +1,139 @@
+/**
+ * What may stand in a message, and in which form it is stored.
+ *
+ * Guarantees: what it returns is well-formed Unicode without NUL, within the length limit, with
+ * something to see in it, and (`strip`) without markup; a location parses as two numbers in range;
+ * a media URL is http(s) and written as a browser would request it. Knows no door and no store.
+ */
+import { ChatError } from './errors.ts';
+import { stripMarkup } from './sanitize.ts';
+import type { MessageType } from './schemas.ts';
+
+/** What browsers and proxies agree to carry; UTF-16 units, which in a stored URL are bytes. */
+export const MAX_MEDIA_URL_LENGTH = 2048;
+
+export interface ContentInput {
+  content: string;
+  messageType: MessageType;
+  mediaUrl?: string | null | undefined;
+}
+
+export interface ContentRules {
+  /** Characters (code points) of `content`, counted as sent. */
+  maxContentLength: number;
+  /** `strip` removes markup (sanitize.ts); `none` leaves it. Every other rule holds in both. */
+  sanitizeHtml: 'strip' | 'none';
+}
+
+export interface CleanContent {
+  content: string;
+  mediaUrl: string | null;
+}
+
+/** C0, DEL and C1, except newline and tab; of CRLF the newline stays. */
+const removedControls = /[^\P{Cc}\n\t]/gu;
+
+/** Neither white space nor one of the characters that draw nothing by themselves. */
+const somethingVisible = /[^\s\p{Default_Ignorable_Code_Point}]/u;
+
+const decimalDegrees = /^\s*([+-]?\d{1,3}(?:\.\d{1,20})?)\s*,\s*([+-]?\d{1,3}(?:\.\d{1,20})?)\s*$/;
+
+/**
+ * The content of a message as it is stored, or a refusal.
+ *
+ * - Refused: more than `maxContentLength` code points as sent; NUL; lone surrogates.
+ * - Removed: other control characters except newline and tab, *before* markup is looked for, so that
+ *   none can hide a tag's name.
+ * - `text`: something visible must be left. `image`: the content is a caption and may be empty;
+ *   `mediaUrl` is required. `location`: `"lat,lon"` in decimal degrees, stored without white space.
+ * - `mediaUrl` goes with `image` only.
+ *
+ * @throws ChatError `invalid_request`, with the field in `details`.
+ */
+export function cleanContent(input: ContentInput, rules: ContentRules): CleanContent {
+  const { content, messageType } = input;
+  const mediaUrl = input.mediaUrl ?? null;
+  refuseUnstorable(content, rules.maxContentLength);
+  if (mediaUrl !== null && messageType !== 'image') {
+    throw refusal('media_url', 'media_url goes with message_type image only');
+  }
+
+  const plain = content.replace(removedControls, '');
+  if (messageType === 'location') return { content: cleanLocation(plain), mediaUrl: null };
+
+  const clean = rules.sanitizeHtml === 'strip' ? stripMarkup(plain) : plain;
+  const isVisible = somethingVisible.test(clean);
+  if (messageType === 'image') {
+    return { content: isVisible ? clean : '', mediaUrl: cleanMediaUrl(mediaUrl) };
+  }
+  if (!isVisible) {
+    throw refusal(
+      'content',
+      content === ''
+        ? 'content must not be empty'
+        : 'content has nothing to show once white space, control characters and markup are left out',
+    );
+  }
+  return { content: clean, mediaUrl: null };
+}
+
+function refuseUnstorable(content: string, maxLength: number): void {
+  if (isLongerThan(content, maxLength)) {
+    throw refusal('content', `content must be at most ${maxLength} characters`);
+  }
+  if (content.includes('\0')) throw refusal('content', 'content must not contain NUL');
+  if (!content.isWellFormed()) {
+    throw refusal('content', 'content must be well-formed Unicode: it has a lone surrogate');
+  }
+}
+
+/** Counts code points only where the answer depends on it: never more than twice `maxLength`. */
+function isLongerThan(text: string, maxLength: number): boolean {
+  if (text.length <= maxLength) return false;
+  if (text.length > 2 * maxLength) return true;
+  let length = 0;
+  for (const _ of text) length++;
+  return length > maxLength;
+}
+
+function cleanLocation(content: string): string {
+  const [, latitude = '', longitude = ''] = decimalDegrees.exec(content) ?? [];
+  if (latitude === '' || longitude === '') {
+    throw refusal('content', 'content of a location must be "lat,lon" in decimal degrees');
+  }
+  if (Math.abs(Number(latitude)) > 90) {
+    throw refusal('content', 'latitude must be between -90 and 90');
+  }
+  if (Math.abs(Number(longitude)) > 180) {
+    throw refusal('content', 'longitude must be between -180 and 180');
+  }
+  return `${latitude},${longitude}`;
+}
+
+/** The parsed form is kept, not the typed one: quotes and angle brackets in it are percent-encoded. */
+function cleanMediaUrl(mediaUrl: string | null): string {
+  if (mediaUrl === null || mediaUrl === '') {
+    throw refusal('media_url', 'media_url is required for message_type image');
+  }
+  if (mediaUrl.length > MAX_MEDIA_URL_LENGTH) throw tooLongUrl();
+  if (/[\s\p{Cc}]/u.test(mediaUrl) || !mediaUrl.isWellFormed() || !URL.canParse(mediaUrl)) {
+    throw refusal('media_url', 'media_url must be a URL, without white space');
+  }
+  const url = new URL(mediaUrl);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw refusal('media_url', 'media_url must be http or https');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw refusal('media_url', 'media_url must not carry a user name or password');
+  }
+  if (url.href.length > MAX_MEDIA_URL_LENGTH) throw tooLongUrl();
+  return url.href;
+}
+
+function tooLongUrl(): ChatError {
+  return refusal('media_url', `media_url must be at most ${MAX_MEDIA_URL_LENGTH} characters`);
+}
+
+function refusal(field: 'content' | 'media_url', message: string): ChatError {
+  return new ChatError('invalid_request', message, { [field]: message });
+}
