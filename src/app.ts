@@ -1,0 +1,260 @@
+/**
+ * The composition root: the only place that knows every part. Reads top to bottom as the service is
+ * built: storage, bus, realtime, rules, doors; and `stop` takes it down in the opposite order.
+ */
+import { createAuthenticator } from './auth/authenticator.ts';
+import type { Bus } from './bus/bus.ts';
+import { createMemoryBus } from './bus/memory-bus.ts';
+import { createRedisBus } from './bus/redis-bus.ts';
+import { type Chat, createChat } from './chat/chat.ts';
+import type { Clock } from './chat/ports.ts';
+import type { Config } from './config.ts';
+import { createAnnouncer } from './delivery/announcer.ts';
+import { createChatNamespace } from './delivery/chat-namespace.ts';
+import { createCommands } from './delivery/commands.ts';
+import { eventFrame } from './delivery/frames.ts';
+import { createJoining } from './delivery/joining.ts';
+import { createRooms } from './delivery/rooms.ts';
+import { createTokenExpiry } from './delivery/token-expiry.ts';
+import { createUserTopics } from './delivery/user-topics.ts';
+import type { Readiness } from './http/health-routes.ts';
+import { createHttpApp } from './http/http-app.ts';
+import { createUwsBridge } from './http/uws-bridge.ts';
+import type { Logger } from './log.ts';
+import type { NamespaceHandler } from './realtime/socket.ts';
+import { createSocketServer, DEFAULT_SOCKET_SERVER_LIMITS } from './realtime/socket-server.ts';
+import { createUwsApp, type Listening, listenExclusive } from './realtime/uws.ts';
+import { newId } from './shared/ids.ts';
+import { createDatabase } from './store/database.ts';
+import { insertDemoData } from './store/demo-data.ts';
+import { migrate } from './store/migrate.ts';
+import { createStore } from './store/store.ts';
+import { createWriter, defaultWriterLimits } from './store/writer.ts';
+
+export interface AppDeps {
+  config: Config;
+  databaseUrl: string;
+  /** Puts the demo people into an empty database. */
+  demoData: boolean;
+  version: string;
+  log: Logger;
+}
+
+export interface App {
+  readonly port: number;
+  /**
+   * Refuses new work, lets running requests and sends finish, closes the sockets so that clients
+   * reconnect elsewhere, then everything else. Safe to call again.
+   */
+  stop(): Promise<void>;
+}
+
+const POOL_CLOSE_MS = 1_000;
+const SENDS_FINISH_MS = 3_000;
+const REQUESTS_FINISH_MS = 3_000;
+const ENVELOPE_OVERHEAD_BYTES = 4_096;
+
+const systemClock: Clock = {
+  now: Date.now,
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/**
+ * Migrates, builds the service and listens.
+ *
+ * @throws Error with one sentence when the database can not be migrated or the port not be taken
+ */
+export async function startApp(deps: AppDeps): Promise<App> {
+  const { config, log } = deps;
+  const nodeId = newId();
+  await migrate({ databaseUrl: deps.databaseUrl, log: (line) => log.info(line) });
+
+  const database = createDatabase({
+    url: deps.databaseUrl,
+    poolMax: config.database.poolMax,
+    queryDeadlineMs: config.database.queryDeadlineMs,
+    statementTimeoutMs: config.database.statementTimeoutMs,
+    connectTimeoutMs: config.database.connectTimeoutMs,
+    idleInTransactionTimeoutMs: config.database.statementTimeoutMs,
+    applicationName: 'messaging-service',
+    log,
+  });
+  if (deps.demoData) await insertDemoData(database);
+  const writer = createWriter({
+    database,
+    limits: {
+      ...defaultWriterLimits,
+      maxQueue: config.database.maxSendQueue,
+      maxBatch: config.database.maxSendBatch,
+      sendDeadlineMs: config.database.sendDeadlineMs,
+    },
+    log,
+  });
+  const store = createStore({ database, writer });
+
+  // A frame carries one message: its text may be 6 bytes a character as JSON escapes.
+  const maxFrameBytes = config.content.maxContentLength * 6 + ENVELOPE_OVERHEAD_BYTES;
+  const bus: Bus =
+    config.redis.url === null
+      ? createMemoryBus({ nodeId })
+      : createRedisBus({ url: config.redis.url, prefix: config.redis.prefix, nodeId, log });
+
+  const uws = createUwsApp();
+  const namespaces = new Map<string, NamespaceHandler>();
+  const server = createSocketServer({
+    app: uws,
+    path: '/socket.io/',
+    limits: {
+      ...DEFAULT_SOCKET_SERVER_LIMITS,
+      pingIntervalMs: config.realtime.pingIntervalMs,
+      pingTimeoutMs: config.realtime.pingTimeoutMs,
+      connectTimeoutMs: config.realtime.connectTimeoutMs,
+      maxPayloadBytes: config.maxPayloadBytes,
+      maxSessions: config.realtime.maxConnections,
+      maxBackpressureBytes: config.realtime.maxBackpressureBytes,
+      maxPollingBufferBytes: config.realtime.maxBackpressureBytes,
+      // One topic for each joined conversation, and the person's own.
+      maxTopicsPerSocket: config.delivery.maxJoinedConversations + 1,
+    },
+    corsOrigins: config.corsOrigins,
+    log,
+    namespaces,
+  });
+
+  const rooms = createRooms({
+    bus,
+    store,
+    publish: (topic, frame) => server.publish(topic, frame),
+    evicted: (room, { socket, userId }, missed) => {
+      joining.forget(socket, room.conversationId);
+      chat.typing.stopAll(socket, room.conversationId);
+      if (!missed) return;
+      const change = { conversation_id: room.conversationId, user_id: userId };
+      socket.sendFrame(eventFrame('participant_removed', change));
+    },
+    limits: {
+      holeHoldMs: config.delivery.holeHoldMs,
+      maxHeld: 1_000,
+      readLimit: 500,
+      retryMs: 250,
+      headCheckIntervalMs: config.delivery.headCheckIntervalMs,
+      headCheckBatch: 1_000,
+    },
+    log,
+  });
+  const announcer = createAnnouncer({
+    bus,
+    rooms,
+    server,
+    limits: { maxEnvelopeBytes: Math.max(maxFrameBytes, 262_144) },
+    log,
+  });
+  const chat: Chat = createChat({
+    store,
+    events: announcer.events,
+    clock: systemClock,
+    contentRules: config.content,
+  });
+  const joining = createJoining({
+    rooms,
+    membership: chat.membership,
+    store,
+    limits: {
+      maxReplay: config.delivery.maxReplay,
+      maxJoinedConversations: config.delivery.maxJoinedConversations,
+      replayBatch: 500,
+      replayBufferBytes: Math.floor(config.realtime.maxBackpressureBytes / 4),
+      replayPauseMs: 10,
+      catchUpMs: config.database.queryDeadlineMs,
+    },
+  });
+
+  const authenticator = createAuthenticator(config.auth);
+  const tokenExpiry = createTokenExpiry();
+  const commands = createCommands({ chat, joining, authenticator, tokenExpiry, log });
+  const userTopics = createUserTopics(bus, log);
+  const { typing } = chat;
+  namespaces.set(
+    '/',
+    createChatNamespace({ authenticator, commands, joining, typing, tokenExpiry, userTopics }),
+  );
+
+  let draining = false;
+  const bridge = createUwsBridge({ app: uws, maxBodyBytes: config.maxPayloadBytes });
+  const http = await createHttpApp({
+    chat,
+    authenticator,
+    corsOrigins: config.corsOrigins,
+    maxPayloadBytes: config.maxPayloadBytes,
+    version: deps.version,
+    draining: () => draining,
+    readiness,
+    log,
+    serverFactory: bridge.serverFactory,
+  });
+  await http.ready();
+
+  async function readiness(): Promise<Readiness> {
+    const postgres = await store.ping().then(
+      () => 'ok',
+      () => 'does not answer',
+    );
+    const link = bus.status();
+    const redis = link.ok ? 'ok' : link.reason;
+    const checks: Record<string, string> = { postgres };
+    if (link.kind === 'redis') checks.redis = redis;
+    if (draining) checks.draining = 'the node is going down';
+    const ready =
+      postgres === 'ok' && !draining && (redis === 'ok' || !config.redis.requiredForReady);
+    return { ready, checks };
+  }
+
+  async function close(): Promise<void> {
+    tokenExpiry.close();
+    chat.typing.close();
+    await server.close();
+    rooms.close();
+    await http.close();
+    await bus.close();
+    await database.close(POOL_CLOSE_MS);
+  }
+
+  let listening: Listening;
+  try {
+    listening = await listenExclusive(uws, config.host, config.port);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  let stopping: Promise<void> | null = null;
+  async function drainAndClose(): Promise<void> {
+    draining = true;
+    listening.stop();
+    await server.drain({ overMs: config.drainGraceMs });
+    await Promise.all([writer.drain(SENDS_FINISH_MS), within(bridge.idle(), REQUESTS_FINISH_MS)]);
+    await close();
+    uws.close();
+  }
+
+  return {
+    port: listening.port,
+    stop: () => {
+      stopping ??= drainAndClose();
+      return stopping;
+    },
+  };
+}
+
+function within(work: Promise<void>, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, deadlineMs);
+    work.finally(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
