@@ -82,15 +82,31 @@ export function decodeCursor(cursor: string): Place | null {
   return encodeCursor({ atUs, id }) === cursor ? { atUs, id } : null;
 }
 
+/**
+ * Candidates come in the order of the index on `listed_at`, which is the time of the list rounded
+ * down: enough of them for the page, the rest of the last one's time slice, and the slice the cursor
+ * points into. Only these are joined, sorted exactly and cut: the number of all the user's
+ * conversations plays no part.
+ */
 function selectPage(sql: Sql, userId: string, count: number, after: Place) {
   return sql<SummaryRow[]>`
-    WITH page AS (
+    WITH after AS (
+      SELECT at, messaging.list_time(at, NULL) AS listed_at
+      FROM (SELECT 'epoch'::timestamp + ${after.atUs}::bigint * interval '1 microsecond') AS t (at)
+    ), candidate AS (
+      SELECT conversation_id, last_read_seq FROM messaging.conversation_participants
+      WHERE participant_id = ${userId}::uuid AND listed_at = (SELECT listed_at FROM after)
+      UNION ALL
+      (
+        SELECT conversation_id, last_read_seq FROM messaging.conversation_participants
+        WHERE participant_id = ${userId}::uuid AND listed_at < (SELECT listed_at FROM after)
+        ORDER BY listed_at DESC FETCH FIRST (${count}::bigint) ROWS WITH TIES
+      )
+    ), page AS (
       SELECT c.*, p.last_read_seq, coalesce(c.last_message_at, c.created_at, 'epoch') AS at
-      FROM messaging.conversation_participants p
-      JOIN messaging.conversations c ON c.id = p.conversation_id
-      WHERE p.participant_id = ${userId}::uuid
-        AND (coalesce(c.last_message_at, c.created_at, 'epoch'), c.id)
-          < ('epoch'::timestamp + ${after.atUs}::bigint * interval '1 microsecond', ${after.id}::uuid)
+      FROM candidate p JOIN messaging.conversations c ON c.id = p.conversation_id
+      WHERE (coalesce(c.last_message_at, c.created_at, 'epoch'), c.id)
+        < ((SELECT at FROM after), ${after.id}::uuid)
       ORDER BY at DESC, c.id DESC LIMIT ${count}::bigint
     )
     SELECT c.id, c.request_match_id, c.last_message_at,

@@ -1,0 +1,39 @@
+/**
+ * A Database that explains what it is asked instead of doing it: every statement of the code under
+ * test, as that code wrote it, with its own parameters.
+ */
+import type { Database, Sql } from '../../src/store/database.ts';
+
+export interface Explained {
+  /** Hand this to the code under test; statements give no rows. */
+  database: Database;
+  /** The plan of each statement so far, as EXPLAIN prints it. */
+  plans: string[];
+}
+
+/** @param mode what to write between EXPLAIN and the statement, such as `(ANALYZE, BUFFERS)` */
+export function explaining(real: Database, mode: string): Explained {
+  const plans: string[] = [];
+  const explain =
+    (sql: Sql) =>
+    (strings: TemplateStringsArray, ...values: never[]) => {
+      const [first = '', ...rest] = strings;
+      const texts = [`EXPLAIN ${mode} ${first}`, ...rest];
+      const query = sql<{ 'QUERY PLAN': string }[]>(
+        Object.assign(texts, { raw: texts }) as TemplateStringsArray,
+        ...values,
+      );
+      return query.then((rows) => {
+        plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+        return [];
+      });
+    };
+  return {
+    plans,
+    database: {
+      ...real,
+      // Only the tagged template is offered: all the reads use nothing else.
+      query: (work) => real.query((sql) => work(explain(sql) as unknown as Sql)),
+    },
+  };
+}
