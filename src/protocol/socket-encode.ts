@@ -10,6 +10,7 @@
 import type { Frame } from './engine-packet.ts';
 import { checkNamespace } from './namespace.ts';
 import { hasBinary, takeOutBinary } from './placeholders.ts';
+import { stringifyArgs } from './stringify-args.ts';
 
 /** The payload of a CONNECT_ERROR. */
 export interface ConnectErrorData {
@@ -74,9 +75,9 @@ function encodeArgs(
   ackId: number | undefined,
 ): Frame[] {
   const id = ackId === undefined ? '' : String(ackId);
-  if (!hasBinary(args)) {
-    return [textHead + prefix(namespace) + id + JSON.stringify(args)];
-  }
+  const text = stringifyArgs(textHead + prefix(namespace) + id, args);
+  if (text !== undefined) return [text];
+  if (!hasBinary(args)) return [textHead + prefix(namespace) + id + JSON.stringify(args)];
   const attachments: Uint8Array[] = [];
   const json = JSON.stringify(takeOutBinary(args, attachments));
   return [`${binaryHead}${attachments.length}-${prefix(namespace)}${id}${json}`, ...attachments];

@@ -7,8 +7,8 @@
  * Source: Socket.IO protocol, version 5, "Packet encoding":
  * `<type>[<attachments>-][<namespace>,][<ack id>][<JSON payload>]`.
  */
-import { isDeeperThan } from './json-depth.ts';
 import { checkNamespace } from './namespace.ts';
+import { parseArgs, parseJson } from './parse-args.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 export {
@@ -65,16 +65,6 @@ export type SocketPacket =
   | ConnectErrorPacket
   | BinaryPacket;
 
-/** Names with a meaning of their own on one of the sides; a peer must not emit them. */
-const RESERVED_EVENTS: ReadonlySet<string> = new Set([
-  'connect',
-  'connect_error',
-  'disconnect',
-  'disconnecting',
-  'newListener',
-  'removeListener',
-]);
-
 /** Number.MAX_SAFE_INTEGER has sixteen digits. */
 const MAX_ACK_ID_DIGITS = 16;
 /** No limit of attachments has more digits; the count is bounded before it is read. */
@@ -84,7 +74,6 @@ const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 const SLASH = 0x2f;
 const DASH = 0x2d;
-const OPEN_ARRAY = 0x5b;
 
 /**
  * Decodes the data of an Engine.IO message (without its leading `4`).
@@ -120,7 +109,7 @@ function decodeConnect(text: string, limits: SocketLimits): ConnectPacket {
   const namespace = readNamespace(text, 1, limits);
   const at = skipNamespace(text, 1, namespace);
   if (at >= text.length) return { type: 'connect', namespace, data: undefined };
-  const data = parseJson(text.substring(at), limits);
+  const data = parseJson(text.substring(at), limits.maxDepth);
   if (!isRecord(data)) throw new ProtocolError('invalid_payload', 'CONNECT takes an object');
   return { type: 'connect', namespace, data };
 }
@@ -135,7 +124,7 @@ function decodeDisconnect(text: string, limits: SocketLimits): DisconnectPacket 
 
 function decodeConnectError(text: string, limits: SocketLimits): ConnectErrorPacket {
   const namespace = readNamespace(text, 1, limits);
-  const data = parseJson(text.substring(skipNamespace(text, 1, namespace)), limits);
+  const data = parseJson(text.substring(skipNamespace(text, 1, namespace)), limits.maxDepth);
   if (typeof data !== 'string' && !isRecord(data)) {
     throw new ProtocolError('invalid_payload', 'CONNECT_ERROR takes an object or a string');
   }
@@ -143,11 +132,15 @@ function decodeConnectError(text: string, limits: SocketLimits): ConnectErrorPac
 }
 
 function decodeEvent(text: string, start: number, limits: SocketLimits): EventPacket {
-  const namespace = readNamespace(text, start, limits);
-  const idAt = skipNamespace(text, start, namespace);
+  let namespace = '/';
+  let idAt = start;
+  if (text.charCodeAt(start) === SLASH) {
+    namespace = readNamespace(text, start, limits);
+    idAt += namespace.length + 1;
+  }
   const argsAt = skipDigits(text, idAt);
   const ackId = argsAt === idAt ? undefined : readAckId(text, idAt, argsAt);
-  const args = parseArgs(text, argsAt, limits);
+  const args = parseArgs(text, argsAt, limits.maxDepth);
   if (!hasEventName(args, limits.maxEventNameLength)) {
     throw new ProtocolError('invalid_event', 'event name missing, reserved or too long');
   }
@@ -160,7 +153,7 @@ function decodeAck(text: string, start: number, limits: SocketLimits): AckPacket
   const argsAt = skipDigits(text, idAt);
   if (argsAt === idAt) throw new ProtocolError('invalid_ack_id', 'acknowledgement without an id');
   const ackId = readAckId(text, idAt, argsAt);
-  return { type: 'ack', namespace, args: parseArgs(text, argsAt, limits), ackId };
+  return { type: 'ack', namespace, args: parseArgs(text, argsAt, limits.maxDepth), ackId };
 }
 
 function decodeBinary(
@@ -221,33 +214,30 @@ function readAckId(text: string, start: number, end: number): number {
   return id;
 }
 
-function parseArgs(text: string, start: number, limits: SocketLimits): unknown[] {
-  if (text.charCodeAt(start) !== OPEN_ARRAY) {
-    throw new ProtocolError('invalid_payload', 'payload is not an array');
-  }
-  const args = parseJson(text.substring(start), limits);
-  if (!Array.isArray(args)) throw new ProtocolError('invalid_payload', 'payload is not an array');
-  return args;
-}
-
-function parseJson(json: string, limits: SocketLimits): unknown {
-  if (isDeeperThan(json, limits.maxDepth)) {
-    throw new ProtocolError('too_deep', 'payload nested too deep');
-  }
-  try {
-    return JSON.parse(json);
-  } catch {
-    // The parser's own message quotes the peer's bytes; it stays here.
-    throw new ProtocolError('invalid_json', 'payload is not JSON');
-  }
-}
-
 function hasEventName(args: unknown[], maxLength: number): args is EventArgs {
   const name = args[0];
-  if (typeof name === 'string') return name.length <= maxLength && !RESERVED_EVENTS.has(name);
+  if (typeof name === 'string') return name.length <= maxLength && !isReserved(name);
   if (typeof name !== 'number') return false;
   args[0] = String(name);
   return true;
+}
+
+/** Names with a meaning of their own on one of the sides; a peer must not emit them. */
+function isReserved(name: string): boolean {
+  switch (name.length) {
+    case 7:
+      return name === 'connect';
+    case 10:
+      return name === 'disconnect';
+    case 11:
+      return name === 'newListener';
+    case 13:
+      return name === 'connect_error' || name === 'disconnecting';
+    case 14:
+      return name === 'removeListener';
+    default:
+      return false;
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
