@@ -6,7 +6,7 @@ import cors from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type FastifyServerFactory, fastify } from 'fastify';
+import { type FastifyServerFactory, fastify, LogController } from 'fastify';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
@@ -34,7 +34,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
   const app = fastify({
     loggerInstance: deps.log,
     // A line per request costs more than the request; failures are logged where they are answered.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: deps.maxPayloadBytes,
     ...(deps.serverFactory === undefined ? {} : { serverFactory: deps.serverFactory }),
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -42,6 +42,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(answerNotFound);
+  app.removeContentTypeParser('text/plain');
   // `fetch` with an empty body and a JSON content type is common for PUT and DELETE.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {

@@ -1,0 +1,608 @@
+/** CONTRACT section 4, row by row, on both doors. */
+import { randomUUID } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  createConversation,
+  createMatch,
+  createPerson,
+  type TestPerson,
+} from '../support/people.ts';
+import { doorKinds, openRestDoor, type RestDoor } from '../support/rest-doors.ts';
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  body: {
+    success: boolean;
+    data: Record<string, unknown> & { messages: Record<string, unknown>[] };
+    next_cursor: string | null;
+    error: { code: string; message: string; details?: Record<string, string> };
+  };
+}
+
+let db: TestDatabase;
+let alice: TestPerson;
+let bob: TestPerson;
+let carol: TestPerson;
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+  alice = await createPerson(db.sql, 'Alice');
+  bob = await createPerson(db.sql, 'Bob');
+  carol = await createPerson(db.sql, 'Carol');
+});
+afterAll(() => db.drop());
+
+describe.each(doorKinds)('REST on %s', (kind) => {
+  let door: RestDoor;
+  let conversationId: string;
+
+  beforeAll(async () => {
+    door = await openRestDoor(kind, { databaseUrl: db.url });
+  });
+  afterAll(() => door.close());
+  beforeEach(async () => {
+    conversationId = await createConversation(db.sql, [alice, bob]);
+    door.announced.length = 0;
+  });
+
+  /** A call by `caller` (undefined: a service). A body that is a string goes out as it is. */
+  async function call(
+    method: string,
+    path: string,
+    caller?: { id: string },
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const response = await fetch(door.url + path, {
+      method,
+      headers: {
+        ...(caller === undefined ? {} : { 'x-user-id': caller.id }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  }
+
+  const send = (caller: { id: string } | undefined, body: object, id = conversationId) =>
+    call('POST', `/messages/${id}`, caller, body);
+
+  function refused(answer: Answer, status: number, code: string): void {
+    expect(answer.body).toMatchObject({ success: false, error: { code } });
+    expect(answer.status).toBe(status);
+    expect(Object.keys(answer.body)).toEqual(['success', 'error']);
+    expect(JSON.stringify(answer.body)).not.toMatch(/\bat \S+:\d+|node_modules|SELECT|INSERT/);
+  }
+
+  describe('POST /messages/:conversationId', () => {
+    it('answers 201 with the stored message', async () => {
+      const answer = await send(alice, { content: 'Hello, when can we meet?' });
+      expect(answer.status).toBe(201);
+      expect(answer.body).toEqual({
+        success: true,
+        data: {
+          id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          conversation_id: conversationId,
+          seq: 1,
+          sender_id: alice.id,
+          sender_name: 'Alice',
+          content: 'Hello, when can we meet?',
+          message_type: 'text',
+          media_url: null,
+          client_message_id: null,
+          status: 'sent',
+          created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        },
+      });
+      const [row] = await db.sql`
+        SELECT content, seq::int FROM messaging.messages WHERE id = ${String(answer.body.data.id)}`;
+      expect(row).toEqual({ content: 'Hello, when can we meet?', seq: 1 });
+      expect(door.announced.map(({ event }) => event)).toEqual(['messageStored']);
+    });
+
+    it('answers 200 with duplicate:true for a repeated client_message_id, stored once', async () => {
+      const body = { content: 'once', client_message_id: 'key-1' };
+      const first = await send(alice, body);
+      const again = await send(alice, body);
+      expect([first.status, again.status]).toEqual([201, 200]);
+      expect(again.body.data).toEqual({ ...first.body.data, duplicate: true });
+      const rows = await db.sql`
+        SELECT 1 FROM messaging.messages WHERE conversation_id = ${conversationId}`;
+      expect(rows.length).toBe(1);
+      expect(door.announced.length).toBe(1);
+    });
+
+    it('409 idempotency_conflict for the same key with another body', async () => {
+      await send(alice, { content: 'one', client_message_id: 'key-2' });
+      refused(
+        await send(alice, { content: 'two', client_message_id: 'key-2' }),
+        409,
+        'idempotency_conflict',
+      );
+    });
+
+    it('takes image and location messages, and refuses them malformed', async () => {
+      const media_url = 'https://example.com/cat.png';
+      const image = await send(alice, { content: 'my cat', message_type: 'image', media_url });
+      expect(image.body.data).toMatchObject({ message_type: 'image', media_url });
+      const location = await send(alice, { content: '52.5,13.4', message_type: 'location' });
+      expect(location.body.data).toMatchObject({ message_type: 'location', content: '52.5,13.4' });
+      for (const body of [
+        { content: 'x', message_type: 'image' },
+        { content: 'x', message_type: 'image', media_url: 'javascript:alert(1)' },
+        { content: 'here', message_type: 'location' },
+        { content: '91,0', message_type: 'location' },
+        { content: 'x', message_type: 'video' },
+      ]) {
+        refused(await send(alice, body), 400, 'invalid_request');
+      }
+    });
+
+    it('strips markup and keeps text that only looks like it', async () => {
+      const stripped = await send(alice, {
+        content: 'a <b>bold</b><script>alert(1)</script> move',
+      });
+      expect(stripped.body.data.content).toBe('a bold move');
+      const kept = await send(alice, { content: '2 < 3 && x > y, <3, List<String>' });
+      expect(kept.body.data.content).toBe('2 < 3 && x > y, <3, List<String>');
+    });
+
+    it.each([
+      ['no body', undefined],
+      ['bad JSON', '{"content":'],
+      ['an array', []],
+      ['no content', {}],
+      ['empty content', { content: '' }],
+      ['content of another type', { content: 5 }],
+      ['too long a content', { content: 'x'.repeat(4_001) }],
+      ['NUL', { content: 'a\u0000b' }],
+      ['a lone surrogate', { content: 'a\ud800b' }],
+      ['an empty client_message_id', { content: 'x', client_message_id: '' }],
+      ['too long a client_message_id', { content: 'x', client_message_id: 'k'.repeat(65) }],
+      ['NUL in client_message_id', { content: 'x', client_message_id: 'a\u0000' }],
+      ['a bad sender_id', { content: 'x', sender_id: 'me' }],
+    ])('400 invalid_request for %s, and nothing is stored', async (_what, body) => {
+      refused(
+        await call('POST', `/messages/${conversationId}`, alice, body),
+        400,
+        'invalid_request',
+      );
+      const rows = await db.sql`
+        SELECT 1 FROM messaging.messages WHERE conversation_id = ${conversationId}`;
+      expect(rows.length).toBe(0);
+    });
+
+    it('413 for a body over the limit, 415 for one that is not JSON', async () => {
+      refused(await send(alice, { content: 'x'.repeat(110_000) }), 413, 'payload_too_large');
+      const text = await call('POST', `/messages/${conversationId}`, alice, 'hi', {
+        'content-type': 'text/plain',
+      });
+      refused(text, 415, 'unsupported_media_type');
+    });
+
+    it('ignores fields that are not the sender’s to set', async () => {
+      const answer = await send(alice, {
+        content: 'x',
+        id: randomUUID(),
+        seq: 99,
+        status: 'read',
+        created_at: '2001-01-01T00:00:00.000Z',
+        role: 'service',
+      });
+      expect(answer.body.data).toMatchObject({ seq: 1, status: 'sent' });
+    });
+  });
+
+  describe('identity and membership', () => {
+    it('403 identity_mismatch for another’s id in a payload', async () => {
+      refused(await send(alice, { content: 'x', sender_id: bob.id }), 403, 'identity_mismatch');
+      const read = `/messages/${conversationId}/mark-read`;
+      refused(await call('POST', read, alice, { user_id: bob.id }), 403, 'identity_mismatch');
+      refused(
+        await call('GET', `/messages/conversations/${bob.id}`, alice),
+        403,
+        'identity_mismatch',
+      );
+      refused(
+        await call('DELETE', `/messages/${conversationId}/participants/${bob.id}`, alice),
+        403,
+        'identity_mismatch',
+      );
+    });
+
+    it('403 not_a_participant for a stranger on every route, and for what does not exist', async () => {
+      for (const id of [conversationId, randomUUID()]) {
+        refused(await send(carol, { content: 'x' }, id), 403, 'not_a_participant');
+        refused(await call('GET', `/messages/${id}`, carol), 403, 'not_a_participant');
+        refused(
+          await call('POST', `/messages/${id}/mark-read`, carol, {}),
+          403,
+          'not_a_participant',
+        );
+        refused(
+          await call('PUT', `/messages/${id}/participants/${carol.id}`, carol),
+          403,
+          'not_a_participant',
+        );
+      }
+      expect(door.announced).toEqual([]);
+    });
+
+    it('a service names whom it acts for, and hears 404 for what does not exist', async () => {
+      const sent = await send(undefined, { content: 'from the backend', sender_id: bob.id });
+      expect(sent.status).toBe(201);
+      refused(await send(undefined, { content: 'x' }), 400, 'invalid_request');
+      const stranger = { content: 'x', sender_id: carol.id };
+      refused(await send(undefined, stranger), 403, 'not_a_participant');
+      const gone = randomUUID();
+      refused(await send(undefined, { content: 'x', sender_id: bob.id }, gone), 404, 'not_found');
+      refused(await call('GET', `/messages/${gone}`), 404, 'not_found');
+      expect((await call('GET', `/messages/${conversationId}`)).status).toBe(200);
+    });
+
+    it('takes ids in either case', async () => {
+      const answer = await send({ id: alice.id.toUpperCase() }, { content: 'x' });
+      expect(answer.body.data.sender_id).toBe(alice.id);
+      const upper = await send(alice, { content: 'x' }, conversationId.toUpperCase());
+      expect(upper.body.data).toMatchObject({ conversation_id: conversationId, seq: 2 });
+    });
+  });
+
+  describe('GET /messages/:conversationId', () => {
+    const seqsOf = (answer: Answer) => answer.body.data.messages.map(({ seq }) => seq);
+
+    beforeEach(async () => {
+      for (let n = 1; n <= 7; n += 1) await send(n % 2 ? alice : bob, { content: `message ${n}` });
+    });
+
+    it('offset counts from the newest, a page is in chronological order, total is all', async () => {
+      const newest = await call('GET', `/messages/${conversationId}?limit=3`, alice);
+      expect(newest.body.data.total).toBe(7);
+      expect(seqsOf(newest)).toEqual([5, 6, 7]);
+      const older = await call('GET', `/messages/${conversationId}?limit=3&offset=3`, bob);
+      expect(seqsOf(older)).toEqual([2, 3, 4]);
+      const last = await call('GET', `/messages/${conversationId}?limit=3&offset=6`, bob);
+      expect(seqsOf(last)).toEqual([1]);
+      const beyond = await call('GET', `/messages/${conversationId}?offset=70`, bob);
+      expect(seqsOf(beyond)).toEqual([]);
+    });
+
+    it('before_seq and after_seq place a page by position', async () => {
+      const before = await call('GET', `/messages/${conversationId}?limit=2&before_seq=5`, alice);
+      expect(seqsOf(before)).toEqual([3, 4]);
+      const after = await call('GET', `/messages/${conversationId}?limit=2&after_seq=5`, alice);
+      expect(seqsOf(after)).toEqual([6, 7]);
+    });
+
+    it.each([
+      'limit=0',
+      'limit=201',
+      'limit=ten',
+      'offset=-1',
+      'offset=1.5',
+      'offset=1&before_seq=3',
+      'offset=0&after_seq=3',
+      'after_seq=-1',
+      'before_seq=0',
+      'after_seq=9007199254740993',
+    ])('400 invalid_request for ?%s', async (query) => {
+      const answer = await call('GET', `/messages/${conversationId}?${query}`, alice);
+      refused(answer, 400, 'invalid_request');
+    });
+
+    it('400 invalid_request for an id that is not a UUID', async () => {
+      refused(await call('GET', '/messages/not-a-uuid', alice), 400, 'invalid_request');
+      refused(await call('GET', "/messages/1'%20OR%201=1", alice), 400, 'invalid_request');
+    });
+  });
+
+  describe('POST /messages', () => {
+    const create = (caller: { id: string } | undefined, body: unknown) =>
+      call('POST', '/messages', caller, body);
+
+    it('201 with the conversation, announced to its participants', async () => {
+      const answer = await create(alice, { participant_ids: [alice.id, bob.id] });
+      expect(answer.status).toBe(201);
+      expect(answer.body.data).toEqual({
+        id: expect.any(String),
+        request_match_id: null,
+        last_message_at: null,
+        created_at: expect.any(String),
+        participants: expect.arrayContaining([
+          { id: alice.id, name: 'Alice' },
+          { id: bob.id, name: 'Bob' },
+        ]),
+        last_seq: 0,
+      });
+      expect(door.announced.map(({ event }) => event)).toEqual(['conversationCreated']);
+    });
+
+    it('finds the one its match has: 200 for the same people, 409 for others', async () => {
+      const request_match_id = await createMatch(db.sql);
+      const pair = { request_match_id, participant_ids: [alice.id, bob.id] };
+      const first = await create(undefined, pair);
+      const again = await create(bob, { ...pair, participant_ids: [bob.id, alice.id] });
+      expect([first.status, again.status]).toEqual([201, 200]);
+      expect(again.body.data.id).toBe(first.body.data.id);
+      refused(
+        await create(undefined, { request_match_id, participant_ids: [alice.id, carol.id] }),
+        409,
+        'conversation_exists',
+      );
+    });
+
+    it('refuses what makes no sense', async () => {
+      refused(await create(alice, { participant_ids: [bob.id] }), 403, 'identity_mismatch');
+      const nobody = randomUUID();
+      refused(
+        await create(alice, { participant_ids: [alice.id, nobody] }),
+        422,
+        'unknown_reference',
+      );
+      refused(
+        await create(alice, { participant_ids: [alice.id], request_match_id: nobody }),
+        422,
+        'unknown_reference',
+      );
+      for (const participant_ids of [
+        [],
+        'x',
+        ['x'],
+        [alice.id, alice.id],
+        [alice.id, alice.id.toUpperCase()],
+        Array.from({ length: 257 }, () => randomUUID()),
+      ]) {
+        refused(await create(alice, { participant_ids }), 400, 'invalid_request');
+      }
+    });
+  });
+
+  describe('GET /messages/conversations/:userId', () => {
+    it('lists with people, last message and unread count, latest first', async () => {
+      const person = await createPerson(db.sql, 'Dora');
+      const older = await createConversation(db.sql, [person, alice]);
+      const newer = await createConversation(db.sql, [person, bob]);
+      await send(alice, { content: 'first' }, older);
+      await send(bob, { content: 'hello' }, newer);
+      await send(bob, { content: 'there' }, newer);
+      await send(person, { content: 'mine' }, newer);
+      const answer = await call('GET', `/messages/conversations/${person.id}`, person);
+      expect(answer.status).toBe(200);
+      expect(answer.body).toMatchObject({
+        success: true,
+        next_cursor: null,
+        data: [
+          {
+            id: newer,
+            request_match_id: null,
+            last_seq: 3,
+            last_read_seq: 0,
+            unread_count: 2,
+            last_message: { seq: 3, content: 'mine', sender_id: person.id, sender_name: 'Dora' },
+          },
+          { id: older, last_seq: 1, unread_count: 1, last_message: { content: 'first' } },
+        ],
+      });
+    });
+
+    it('pages with next_cursor, each conversation once', async () => {
+      const person = await createPerson(db.sql, 'Emil');
+      const made: string[] = [];
+      for (let n = 0; n < 5; n += 1) made.push(await createConversation(db.sql, [person, alice]));
+      const seen: unknown[] = [];
+      let cursor: string | null = null;
+      do {
+        const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+        const path = `/messages/conversations/${person.id}?limit=2${query}`;
+        const answer: Answer = await call('GET', path, person);
+        seen.push(...(answer.body.data as unknown as { id: string }[]).map(({ id }) => id));
+        cursor = answer.body.next_cursor;
+      } while (cursor !== null);
+      expect(seen.sort()).toEqual(made.sort());
+    });
+
+    it('400 invalid_request for a cursor of somebody else’s making', async () => {
+      const path = `/messages/conversations/${alice.id}?cursor=`;
+      for (const cursor of ['nonsense', '%00', 'e30', '../..']) {
+        refused(await call('GET', path + cursor, alice), 400, 'invalid_request');
+      }
+    });
+  });
+
+  describe('POST /messages/:conversationId/mark-read', () => {
+    const markRead = (caller: { id: string } | undefined, body: object) =>
+      call('POST', `/messages/${conversationId}/mark-read`, caller, body);
+
+    it('moves the cursor, keeps status true and tells the conversation', async () => {
+      await send(alice, { content: 'one' });
+      await send(alice, { content: 'two' });
+      await send(bob, { content: 'three' });
+      door.announced.length = 0;
+      const some = await markRead(bob, { user_id: bob.id, up_to_seq: 1 });
+      expect(some.body.data).toEqual({
+        conversation_id: conversationId,
+        user_id: bob.id,
+        last_read_seq: 1,
+        marked: 1,
+      });
+      const rest = await markRead(bob, {});
+      expect(rest.body.data).toMatchObject({ last_read_seq: 3, marked: 1 });
+      const history = await call('GET', `/messages/${conversationId}`, alice);
+      expect(history.body.data.messages.map(({ status }) => status)).toEqual([
+        'read',
+        'read',
+        'sent',
+      ]);
+      expect(door.announced.map(({ event }) => event)).toEqual(['messagesRead', 'messagesRead']);
+    });
+
+    it('never moves back, nor past the end', async () => {
+      await send(alice, { content: 'one' });
+      expect((await markRead(bob, { up_to_seq: 50 })).body.data.last_read_seq).toBe(1);
+      expect((await markRead(bob, { up_to_seq: 0 })).body.data).toMatchObject({
+        last_read_seq: 1,
+        marked: 0,
+      });
+    });
+
+    it('400 invalid_request for a position that is none', async () => {
+      for (const up_to_seq of [-1, 1.5, '1', 2 ** 60]) {
+        refused(await markRead(bob, { up_to_seq }), 400, 'invalid_request');
+      }
+    });
+  });
+
+  describe('participants', () => {
+    const participant = (id: string) => `/messages/${conversationId}/participants/${id}`;
+
+    it('a participant adds, the one who left is out at once', async () => {
+      const added = await call('PUT', participant(carol.id), alice);
+      expect(added.body).toEqual({
+        success: true,
+        data: { conversation_id: conversationId, user_id: carol.id },
+      });
+      expect((await send(carol, { content: 'hi' })).status).toBe(201);
+      const removed = await call('DELETE', participant(carol.id), carol);
+      expect(removed.status).toBe(200);
+      refused(await send(carol, { content: 'hi' }), 403, 'not_a_participant');
+      refused(await call('GET', `/messages/${conversationId}`, carol), 403, 'not_a_participant');
+      expect(door.announced.map(({ event }) => event)).toEqual([
+        'participantAdded',
+        'messageStored',
+        'participantRemoved',
+      ]);
+    });
+
+    it('422 unknown_reference for a person that is not there', async () => {
+      refused(await call('PUT', participant(randomUUID()), alice), 422, 'unknown_reference');
+    });
+  });
+
+  describe('the rest of the door', () => {
+    it('GET /health and /ready', async () => {
+      const health = await call('GET', '/health');
+      expect(health.body.data).toMatchObject({ status: 'healthy', service: 'messaging-service' });
+      const ready = await call('GET', '/ready');
+      expect([ready.status, ready.body.data]).toEqual([
+        200,
+        { status: 'ready', checks: { postgres: 'ok' } },
+      ]);
+    });
+
+    it('404 not_found for an unknown route or method', async () => {
+      refused(await call('GET', '/nothing/here', alice), 404, 'not_found');
+      refused(await call('PATCH', `/messages/${conversationId}`, alice, {}), 404, 'not_found');
+    });
+
+    it('401 unauthenticated for a stated id that is none', async () => {
+      refused(
+        await call('GET', `/messages/${conversationId}`, { id: 'alice' }),
+        401,
+        'unauthenticated',
+      );
+    });
+
+    it('GET /docs/json describes every route in OpenAPI 3.1; /docs shows it', async () => {
+      const response = await fetch(`${door.url}/docs/json`);
+      const document = (await response.json()) as {
+        openapi: string;
+        paths: Record<string, object>;
+      };
+      expect(document.openapi).toBe('3.1.0');
+      const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+        Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+      );
+      expect(routes.sort()).toEqual([
+        'DELETE /messages/{conversationId}/participants/{userId}',
+        'GET /health',
+        'GET /messages/conversations/{userId}',
+        'GET /messages/{conversationId}',
+        'GET /ready',
+        'POST /messages',
+        'POST /messages/{conversationId}',
+        'POST /messages/{conversationId}/mark-read',
+        'PUT /messages/{conversationId}/participants/{userId}',
+      ]);
+      const page = await fetch(`${door.url}/docs`);
+      expect(page.status).toBe(200);
+      expect(await page.text()).toContain('swagger-ui');
+    });
+
+    it('answers CORS preflight', async () => {
+      const response = await fetch(`${door.url}/messages/${conversationId}`, {
+        method: 'OPTIONS',
+        headers: {
+          origin: 'http://elsewhere.example',
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'content-type',
+        },
+      });
+      expect(response.status).toBe(204);
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
+      expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+    });
+  });
+});
+
+describe('REST with AUTH_MODE=jwt', () => {
+  const secret = 'a secret of at least thirty-two bytes';
+  let door: RestDoor;
+  let conversationId: string;
+
+  beforeAll(async () => {
+    door = await openRestDoor('uWS bridge', { databaseUrl: db.url, jwtSecret: secret });
+    conversationId = await createConversation(db.sql, [alice, bob]);
+  });
+  afterAll(() => door.close());
+
+  const token = (claims: Record<string, unknown>, expiresAt: number | string = '5m') =>
+    new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime(expiresAt)
+      .sign(new TextEncoder().encode(secret));
+
+  async function get(authorization?: string) {
+    const response = await fetch(`${door.url}/messages/${conversationId}`, {
+      headers: authorization === undefined ? { 'x-user-id': alice.id } : { authorization },
+    });
+    const body = (await response.json()) as { error?: { code: string } };
+    return [response.status, body.error?.code];
+  }
+
+  it('believes a token, by sub or by userId, and a service', async () => {
+    expect(await get(`Bearer ${await token({ sub: alice.id })}`)).toEqual([200, undefined]);
+    expect(await get(`Bearer ${await token({ userId: bob.id })}`)).toEqual([200, undefined]);
+    expect(await get(`Bearer ${await token({ role: 'service' })}`)).toEqual([200, undefined]);
+    expect(await get(`Bearer ${await token({ sub: carol.id })}`)).toEqual([
+      403,
+      'not_a_participant',
+    ]);
+  });
+
+  it('401 without one, with a broken one, and with one that names nobody', async () => {
+    expect(await get()).toEqual([401, 'unauthenticated']);
+    expect(await get('Bearer x.y.z')).toEqual([401, 'unauthenticated']);
+    expect(await get('Basic abc')).toEqual([401, 'unauthenticated']);
+    expect(await get(`Bearer ${await token({ sub: 'alice' })}`)).toEqual([401, 'unauthenticated']);
+    const forever = await new SignJWT({ sub: alice.id })
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(new TextEncoder().encode(secret));
+    expect(await get(`Bearer ${forever}`)).toEqual([401, 'unauthenticated']);
+  });
+
+  it('401 token_expired for an old one', async () => {
+    const old = await token({ sub: alice.id }, Math.floor(Date.now() / 1000) - 60);
+    expect(await get(`Bearer ${old}`)).toEqual([401, 'token_expired']);
+  });
+});

@@ -1,0 +1,123 @@
+/**
+ * The REST door on a real database, behind either server: the uWebSockets.js bridge that production
+ * uses, or Node's own http. What the rules announce is collected instead of sent.
+ */
+import type { AddressInfo } from 'node:net';
+import { createAuthenticator } from '../../src/auth/authenticator.ts';
+import { createChat } from '../../src/chat/chat.ts';
+import type { Events } from '../../src/chat/ports.ts';
+import { createHttpApp } from '../../src/http/http-app.ts';
+import { createUwsBridge } from '../../src/http/uws-bridge.ts';
+import { createLog } from '../../src/log.ts';
+import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
+import { createDatabase } from '../../src/store/database.ts';
+import { createStore } from '../../src/store/store.ts';
+import { createWriter, defaultWriterLimits } from '../../src/store/writer.ts';
+
+export type DoorKind = 'uWS bridge' | 'Node http';
+export const doorKinds: DoorKind[] = ['uWS bridge', 'Node http'];
+
+export interface Announcement {
+  event: keyof Events;
+  payload: unknown;
+}
+
+export interface RestDoor {
+  url: string;
+  announced: Announcement[];
+  close(): Promise<void>;
+}
+
+/** One `name: function` per announcement of the rules. */
+function collectEvents(announced: Announcement[]): Events {
+  const collect = (event: keyof Events) => (payload: unknown) => {
+    announced.push({ event, payload });
+  };
+  return {
+    messageStored: collect('messageStored'),
+    typingStarted: collect('typingStarted'),
+    typingStopped: collect('typingStopped'),
+    messagesRead: collect('messagesRead'),
+    messagesDelivered: collect('messagesDelivered'),
+    conversationCreated: collect('conversationCreated'),
+    participantAdded: collect('participantAdded'),
+    participantRemoved: collect('participantRemoved'),
+  };
+}
+
+export async function openRestDoor(
+  kind: DoorKind,
+  options: {
+    databaseUrl: string;
+    maxPayloadBytes?: number;
+    jwtSecret?: string;
+    draining?: () => boolean;
+  },
+): Promise<RestDoor> {
+  const log = createLog({ level: 'silent', pretty: false });
+  const maxPayloadBytes = options.maxPayloadBytes ?? 100_000;
+  const database = createDatabase({
+    url: options.databaseUrl,
+    poolMax: 4,
+    queryDeadlineMs: 10_000,
+    statementTimeoutMs: 10_000,
+    connectTimeoutMs: 5_000,
+    idleInTransactionTimeoutMs: 10_000,
+    applicationName: 'rest-suite',
+    log,
+  });
+  const writer = createWriter({ database, limits: defaultWriterLimits, log });
+  const announced: Announcement[] = [];
+  const store = createStore({ database, writer });
+  const chat = createChat({
+    store,
+    events: collectEvents(announced),
+    clock: { now: Date.now, after: () => () => undefined },
+    contentRules: { maxContentLength: 4_000, sanitizeHtml: 'strip' },
+  });
+  const app = createUwsApp();
+  const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes });
+  const http = await createHttpApp({
+    chat,
+    authenticator: createAuthenticator({
+      mode: options.jwtSecret === undefined ? 'insecure' : 'jwt',
+      jwtSecret: options.jwtSecret ?? null,
+      issuer: null,
+      audience: null,
+    }),
+    corsOrigins: '*',
+    maxPayloadBytes,
+    version: '0.0.0-test',
+    draining: options.draining ?? (() => false),
+    readiness: async () => {
+      await store.ping();
+      return { ready: true, checks: { postgres: 'ok' } };
+    },
+    log,
+    ...(kind === 'uWS bridge' ? { serverFactory: bridge.serverFactory } : {}),
+  });
+
+  let port: number;
+  let stopListening: (() => void) | undefined;
+  if (kind === 'uWS bridge') {
+    await http.ready();
+    const listening = await listenExclusive(app, '127.0.0.1', 0);
+    port = listening.port;
+    stopListening = listening.stop;
+  } else {
+    await http.listen({ host: '127.0.0.1', port: 0 });
+    const address = http.server.address() as AddressInfo;
+    port = address.port;
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    announced,
+    async close() {
+      stopListening?.();
+      await http.close();
+      app.close();
+      await writer.drain(1_000);
+      await database.close(1_000);
+    },
+  };
+}
