@@ -1,39 +1,21 @@
 /** A Socket.IO v5 server over Engine.IO v4 on uWebSockets.js. It knows nothing of chat. */
 
+import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
+import { createEngineServer, type EngineStats } from './engine-server.ts';
 import type { NamespaceHandler, Socket } from './socket.ts';
+import { type ConnectionHost, SocketConnection } from './socket-connection.ts';
+import { type Namespace, NamespaceSocket } from './socket-namespace.ts';
 import type { TemplatedApp } from './uws.ts';
 
-/** Bounds of the realtime layer. Every one closes or refuses only the connection that reaches it. */
-export interface SocketServerLimits {
-  /** A ping is sent every so often, milliseconds. */
-  readonly pingIntervalMs: number;
-  /** A ping not answered within this many milliseconds closes the session. */
-  readonly pingTimeoutMs: number;
-  /** Largest WebSocket message and largest POST body, bytes; told to the client as `maxPayload`. */
-  readonly maxPayloadBytes: number;
+/** Bounds of the realtime layer. Each closes or refuses only the connection that reaches it. */
+export interface SocketServerLimits extends EngineLimits {
   /** A session with no namespace connected after this many milliseconds is closed. */
   readonly connectTimeoutMs: number;
-  /** A probing WebSocket that has not upgraded after this many milliseconds is closed. */
-  readonly upgradeTimeoutMs: number;
-  /** A POST body must be complete within this many milliseconds. */
-  readonly bodyTimeoutMs: number;
-  /** Bytes a WebSocket may be behind before it is closed. */
-  readonly maxBackpressureBytes: number;
-  /** Bytes a socket may be behind before frames published with `shed` skip it. */
-  readonly shedBackpressureBytes: number;
-  /** Sessions at once; further handshakes are answered 503. */
-  readonly maxSessions: number;
-  /** Bytes that may wait for a polling client's next GET before its session is closed. */
-  readonly maxPollingBufferBytes: number;
-  /** Packets in one POST body. */
-  readonly maxPayloadPackets: number;
-  /** Query string of a handshake, bytes. */
-  readonly maxQueryBytes: number;
-  /** Polling responses of at least so many bytes are compressed for clients that accept it. */
-  readonly compressThresholdBytes: number;
   /** Attachments of one binary packet. */
   readonly maxAttachments: number;
+  /** Bytes of all attachments of one binary packet. */
+  readonly maxAttachmentBytes: number;
   /** Nesting of JSON in a packet. */
   readonly maxJsonDepth: number;
   /** Namespaces connected, or connecting, on one connection. */
@@ -55,6 +37,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   connectTimeoutMs: 45_000,
   upgradeTimeoutMs: 10_000,
   bodyTimeoutMs: 10_000,
+  closeTimeoutMs: 10_000,
   maxBackpressureBytes: 1_048_576,
   shedBackpressureBytes: 65_536,
   maxSessions: 1_000_000,
@@ -63,6 +46,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   maxQueryBytes: 8_192,
   compressThresholdBytes: 1_024,
   maxAttachments: 10,
+  maxAttachmentBytes: 4_000_000,
   maxJsonDepth: 64,
   maxNamespacesPerSession: 8,
   maxNamespaceLength: 128,
@@ -92,15 +76,9 @@ export interface PublishOptions {
   readonly namespace?: string | undefined;
 }
 
-export interface SocketServerStats {
-  /** Engine.IO sessions, connected to a namespace or not. */
-  readonly sessions: number;
-  readonly websocketSessions: number;
-  readonly pollingSessions: number;
+export interface SocketServerStats extends EngineStats {
   /** Sockets connected to a namespace. */
   readonly sockets: number;
-  /** Sessions closed so far, by reason. */
-  readonly closed: ReadonlyMap<string, number>;
 }
 
 export interface SocketServer {
@@ -122,6 +100,87 @@ export interface SocketServer {
   stats(): SocketServerStats;
 }
 
-export function createSocketServer(_options: SocketServerOptions): SocketServer {
-  throw new Error('not yet');
+/**
+ * Mounts a Socket.IO server on `app`. The caller makes the app listen.
+ *
+ * Source: Socket.IO protocol, version 5; where it is silent, the behaviour of socket.io 4.
+ */
+export function createSocketServer(options: SocketServerOptions): SocketServer {
+  const { app, path, limits, corsOrigins, log, namespaces } = options;
+  let sockets = 0;
+
+  const host: ConnectionHost = {
+    limits,
+    log,
+    packetLimits: {
+      maxAttachments: limits.maxAttachments,
+      maxDepth: limits.maxJsonDepth,
+      maxNamespaceLength: limits.maxNamespaceLength,
+      maxEventNameLength: limits.maxEventNameLength,
+    },
+    namespace: (name) => mounted.get(name),
+    // The request's facts are worth their memory only while another CONNECT may want them.
+    keepsFacts: namespaces.size > 1,
+    count(change) {
+      sockets += change;
+    },
+    connected: (connection) => waiting.delete(connection),
+  };
+  const engine = createEngineServer<SocketConnection>({
+    app,
+    path,
+    limits,
+    corsOrigins,
+    log,
+    handler: {
+      onSession(session) {
+        const connection = new SocketConnection(host, session);
+        session.owner = connection;
+        waiting.add(connection);
+      },
+      onMessage(session, data) {
+        session.owner?.message(data);
+      },
+      onClose(session, reason) {
+        const connection = session.owner;
+        if (connection === undefined) return;
+        waiting.delete(connection);
+        connection.end(reason);
+      },
+    },
+  });
+  const waiting = engine.deadlines<SocketConnection>(limits.connectTimeoutMs, (connection) =>
+    connection.session.close('connect timeout'),
+  );
+  const mounted = new Map<string, Namespace>();
+  for (const [name, handler] of namespaces) {
+    mounted.set(name, { name, handler, topicPrefix: topicPrefix(engine.topicPrefix, name) });
+  }
+
+  function topicKey(namespace: string, topic: string): string {
+    return topicPrefix(engine.topicPrefix, namespace) + topic;
+  }
+
+  return {
+    publish(topic, frame, publishOptions) {
+      const except = publishOptions?.except;
+      const key = topicKey(publishOptions?.namespace ?? '/', topic);
+      const connection = except instanceof NamespaceSocket ? except.connection : undefined;
+      const sender = connection instanceof SocketConnection ? connection.session : undefined;
+      engine.publish(key, frame, sender, publishOptions?.shed);
+    },
+    subscribers: (topic, namespace = '/') => engine.subscribers(topicKey(namespace, topic)),
+    get socketCount() {
+      return sockets;
+    },
+    stopAccepting: engine.stopAccepting,
+    drain: engine.drain,
+    close: engine.close,
+    stats: () => ({ ...engine.stats(), sockets }),
+  };
+}
+
+/** Before the topics of a namespace. No namespace has a comma in it, so no two share a topic. */
+function topicPrefix(serverPrefix: string, namespace: string): string {
+  return namespace === '/' ? `${serverPrefix}:` : `${serverPrefix}${namespace},`;
 }

@@ -91,7 +91,12 @@ export interface Socket<Data = unknown> {
   emitWithAck(event: string, args: readonly unknown[], deadlineMs: number): Promise<unknown[]>;
   /** Sends an already encoded frame (`42["x"]`); for several namespaces the caller encodes them. */
   sendFrame(frame: Frame): void;
-  /** Frames published to `topic` reach this socket from now on. */
+  /**
+   * Frames published to `topic` reach this socket from now on; during `onConnect`, from the CONNECT
+   * reply on. Joining twice is joining once.
+   *
+   * @throws RangeError when the socket has joined `maxTopicsPerSocket` topics.
+   */
   join(topic: string): void;
   leave(topic: string): void;
   leaveAll(): void;

@@ -1,0 +1,129 @@
+/**
+ * Receives the POSTs of polling sessions.
+ *
+ * Guarantees: a body takes at most `maxPayloadBytes` of memory and `bodyTimeoutMs` of time, whatever
+ * the client announces; the packets of a payload are handled all or none, up to the one that closes
+ * the session.
+ */
+
+import { decodePayload, type EnginePacket } from '../protocol/engine-packet.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import { ENGINE_ERRORS, type EngineError, type HttpReply } from './engine-http.ts';
+import type { EngineLimits } from './engine-limits.ts';
+import type { RealtimeLog } from './engine-log.ts';
+import type { EngineSession } from './engine-session.ts';
+import type { DeadlineQueue } from './heartbeat.ts';
+import type { HttpRequest } from './uws.ts';
+
+/** Explicit, to keep old user agents from offering it as a download. */
+const OK_TYPE = 'text/html';
+/** Reasons that are the client's fault: its POST is answered with an error. */
+const FAULTS: ReadonlySet<string> = new Set(['parse error', 'transport error', 'server error']);
+
+/** A body on its way. */
+interface Incoming<Owner> {
+  readonly session: EngineSession<Owner>;
+  readonly reply: HttpReply;
+  readonly chunks: Buffer[];
+  bytes: number;
+}
+
+export interface PostReceiver<Owner> {
+  /** Takes the POST of an open or closing polling session. */
+  receive(session: EngineSession<Owner>, reply: HttpReply, req: HttpRequest): void;
+}
+
+export interface PostDeps<Owner> {
+  readonly limits: EngineLimits;
+  readonly log: RealtimeLog;
+  /** Makes the queue that cuts slow bodies. */
+  deadlines(ms: number, onDue: (body: Incoming<Owner>) => void): DeadlineQueue<Incoming<Owner>>;
+}
+
+export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<Owner> {
+  const { limits, log } = deps;
+  const late = deps.deadlines(limits.bodyTimeoutMs, (body) =>
+    refuse(body.session, body.reply, ENGINE_ERRORS.bodyTimeout),
+  );
+
+  /** A POST that can not be taken is a hole in what the client sent: the session ends with it. */
+  function refuse(session: EngineSession<Owner>, reply: HttpReply, error: EngineError): void {
+    if (session.polling?.post === reply) session.polling.post = undefined;
+    session.abort('transport error');
+    reply.error(error, true);
+  }
+
+  function chunk(body: Incoming<Owner>, data: ArrayBuffer, isLast: boolean): void {
+    const { session, reply } = body;
+    if (!reply.open) return;
+    body.bytes += data.byteLength;
+    if (body.bytes > limits.maxPayloadBytes) {
+      late.delete(body);
+      refuse(session, reply, ENGINE_ERRORS.payloadTooLarge);
+    } else if (!isLast) {
+      body.chunks.push(Buffer.from(data.slice(0))); // The buffer dies with the callback.
+    } else {
+      late.delete(body);
+      body.chunks.push(Buffer.from(data));
+      const { chunks } = body;
+      const whole = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+      complete(session, reply, (whole ?? Buffer.alloc(0)).toString());
+    }
+  }
+
+  function complete(session: EngineSession<Owner>, reply: HttpReply, text: string): void {
+    const { polling } = session;
+    if (polling?.post === reply) polling.post = undefined;
+    if (polling === undefined || session.state === 'closed') {
+      reply.error(ENGINE_ERRORS.badRequest);
+      return;
+    }
+    let packets: EnginePacket[];
+    try {
+      packets = decodePayload(text, { maxPackets: limits.maxPayloadPackets });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      session.abort('parse error');
+      reply.error(ENGINE_ERRORS.badRequest);
+      return;
+    }
+    for (const packet of packets) session.packet(packet);
+    if (FAULTS.has(session.reason)) reply.error(ENGINE_ERRORS.badRequest);
+    else reply.ok(OK_TYPE, 'ok');
+  }
+
+  return {
+    receive(session, reply, req) {
+      const { polling } = session;
+      const { response } = reply;
+      if (polling === undefined || response === undefined) return;
+      const overlaps = polling.post !== undefined;
+      // Version 4 sends binary as base64 text: a binary body is not its.
+      const isBinary = req.getHeader('content-type') === 'application/octet-stream';
+      if (overlaps || isBinary) {
+        refuse(session, reply, ENGINE_ERRORS.badRequest);
+        return;
+      }
+      if (Number(req.getHeader('content-length')) > limits.maxPayloadBytes) {
+        refuse(session, reply, ENGINE_ERRORS.payloadTooLarge);
+        return;
+      }
+      const body: Incoming<Owner> = { session, reply, chunks: [], bytes: 0 };
+      polling.post = reply;
+      late.add(body);
+      reply.onAbort = () => {
+        late.delete(body);
+        polling.post = undefined;
+        session.abort('transport error');
+      };
+      response.onData((data, isLast) => {
+        try {
+          chunk(body, data, isLast);
+        } catch (error) {
+          log.error({ err: error }, 'A polling POST failed');
+          refuse(session, reply, ENGINE_ERRORS.badRequest);
+        }
+      });
+    },
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * Every HTTP request of Engine.IO: the checks in the stock server's order, then the handshake, a
+ * poll, a POST, a preflight, or the switch to WebSocket.
+ *
+ * Guarantees: each request gets exactly one answer; a bad one touches no session but its own.
+ */
+
+import {
+  type CorsDecision,
+  ENGINE_ERRORS,
+  type EngineError,
+  HttpReply,
+  hasControlCharacters,
+  parseQuery,
+  type RequestFacts,
+  readFacts,
+} from './engine-http.ts';
+import type { EngineLimits } from './engine-limits.ts';
+import type { RealtimeLog } from './engine-log.ts';
+import type { PostReceiver } from './engine-post.ts';
+import type { Connection, EngineSession } from './engine-session.ts';
+import { acceptWebSocket } from './engine-websocket.ts';
+import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.ts';
+
+export interface RequestDeps<Owner> {
+  readonly limits: EngineLimits;
+  readonly log: RealtimeLog;
+  readonly cors: (origin: string) => CorsDecision;
+  readonly posts: PostReceiver<Owner>;
+  find(sid: string): EngineSession<Owner> | undefined;
+  /** Whether one more session may be opened. */
+  accepts(): boolean;
+  openPolling(facts: RequestFacts, reply: HttpReply): void;
+  /** The handler of a new session's WebSocket. */
+  openWebSocket(facts: RequestFacts): Connection;
+  /** The handler of a WebSocket that wants to take a session over; undefined: not now. */
+  openProbe(session: EngineSession<Owner>): Connection | undefined;
+  /** A GET waits on a session whose client is about to upgrade. */
+  holdPoll(session: EngineSession<Owner>): void;
+}
+
+export interface RequestHandlers {
+  http(res: HttpResponse, req: HttpRequest): void;
+  upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void;
+}
+
+type Query = ReadonlyMap<string, string>;
+
+export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestHandlers {
+  const { limits, log, cors, posts } = deps;
+
+  /** The checks that need no session; the query when all is well. */
+  function check(req: HttpRequest, decision: CorsDecision): Query | EngineError {
+    const raw = req.getQuery() ?? '';
+    if (raw.length > limits.maxQueryBytes) return ENGINE_ERRORS.queryTooLong;
+    const query = parseQuery(raw);
+    const transport = query.get('transport');
+    if (transport !== 'polling' && transport !== 'websocket') return ENGINE_ERRORS.unknownTransport;
+    if (hasControlCharacters(req.getHeader('origin'))) return ENGINE_ERRORS.badRequest;
+    return decision.allowed ? query : ENGINE_ERRORS.forbidden;
+  }
+
+  function checkHandshake(query: Query): EngineError | undefined {
+    if (query.get('EIO') !== '4') return ENGINE_ERRORS.unsupportedVersion;
+    return deps.accepts() ? undefined : ENGINE_ERRORS.unavailable;
+  }
+
+  function poll(session: EngineSession<Owner>, reply: HttpReply): void {
+    const { polling } = session;
+    if (polling === undefined || polling.hasGet) {
+      session.abort('transport error');
+      reply.error(ENGINE_ERRORS.badRequest);
+      return;
+    }
+    reply.onAbort = () => session.abort('transport error');
+    polling.attach(reply);
+    if (session.state === 'closing') {
+      if (polling.flushWith('1')) session.finishClosing();
+      return;
+    }
+    polling.flush();
+    if (polling.hasGet && session.probe?.probed) deps.holdPoll(session);
+  }
+
+  function handshake(
+    res: HttpResponse,
+    req: HttpRequest,
+    query: Query,
+    reply: HttpReply,
+  ): EngineError | undefined {
+    if (req.getMethod() !== 'get') return ENGINE_ERRORS.badHandshakeMethod;
+    if (query.get('transport') !== 'polling') return ENGINE_ERRORS.badRequest;
+    const refusal = checkHandshake(query);
+    if (refusal !== undefined) return refusal;
+    deps.openPolling(readFacts(res, req, query), reply);
+    return undefined;
+  }
+
+  /** Answers the request, or says with what error to answer it. */
+  function http(
+    res: HttpResponse,
+    req: HttpRequest,
+    reply: HttpReply,
+    decision: CorsDecision,
+  ): EngineError | undefined {
+    const query = check(req, decision);
+    if ('code' in query) return query;
+    const sid = query.get('sid') ?? '';
+    if (sid === '') return handshake(res, req, query, reply);
+    const session = deps.find(sid);
+    if (session === undefined) return ENGINE_ERRORS.unknownSid;
+    const mismatch = session.polling === undefined || query.get('transport') !== 'polling';
+    const method = req.getMethod();
+    if (mismatch || (method !== 'get' && method !== 'post')) return ENGINE_ERRORS.badRequest;
+    if (method === 'get') poll(session, reply);
+    else posts.receive(session, reply, req);
+    return undefined;
+  }
+
+  function upgradeHandler(
+    res: HttpResponse,
+    req: HttpRequest,
+    query: Query,
+  ): EngineError | { handler: Connection | undefined } {
+    if (req.getHeader('upgrade').toLowerCase() !== 'websocket') return ENGINE_ERRORS.badRequest;
+    if (req.getHeader('sec-websocket-version') !== '13') return ENGINE_ERRORS.badRequest;
+    const sid = query.get('sid') ?? '';
+    const session = sid === '' ? undefined : deps.find(sid);
+    if (sid !== '' && session === undefined) return ENGINE_ERRORS.unknownSid;
+    if (query.get('transport') !== 'websocket') return ENGINE_ERRORS.badRequest;
+    if (session !== undefined) return { handler: deps.openProbe(session) };
+    const refusal = checkHandshake(query);
+    return refusal ?? { handler: deps.openWebSocket(readFacts(res, req, query)) };
+  }
+
+  return {
+    http(res, req) {
+      const decision = cors(req.getHeader('origin'));
+      const reply = new HttpReply(res, req, decision);
+      try {
+        if (req.getMethod() === 'options') {
+          reply.preflight(req.getHeader('access-control-request-headers'));
+          return;
+        }
+        const refusal = http(res, req, reply, decision);
+        if (refusal !== undefined) reply.error(refusal);
+      } catch (error) {
+        log.error({ err: error }, 'An Engine.IO request failed');
+        reply.error(ENGINE_ERRORS.badRequest, true);
+      }
+    },
+    upgrade(res, req, context) {
+      const decision = cors(req.getHeader('origin'));
+      const query = check(req, decision);
+      const result = 'code' in query ? query : upgradeHandler(res, req, query);
+      if ('handler' in result) acceptWebSocket(res, req, context, result.handler);
+      else new HttpReply(res, req, decision).error(result, true);
+    },
+  };
+}

@@ -1,0 +1,247 @@
+/**
+ * An Engine.IO v4 server on a uWebSockets.js app: sessions over long-polling and WebSocket, with
+ * upgrade, heartbeat, topics and bounds. It knows nothing of Socket.IO.
+ *
+ * Source: Engine.IO protocol, version 4; where it is silent, the behaviour of engine.io 6.
+ */
+
+import { createCors, type RequestFacts } from './engine-http.ts';
+import { newRandomId, SESSION_ID_BYTES } from './engine-ids.ts';
+import type { EngineLimits } from './engine-limits.ts';
+import type { RealtimeLog } from './engine-log.ts';
+import { createPostReceiver } from './engine-post.ts';
+import { createRequestHandlers } from './engine-requests.ts';
+import { type EngineHandler, EngineSession, type SessionHost } from './engine-session.ts';
+import { createTopics, hardBackpressureBytes } from './engine-topics.ts';
+import { Probe, webSocketBehavior } from './engine-websocket.ts';
+import { createHeartbeat, type DeadlineQueue } from './heartbeat.ts';
+import type { TemplatedApp } from './uws.ts';
+
+export interface EngineServerOptions<Owner> {
+  readonly app: TemplatedApp;
+  /** Begins and ends with a slash; everything below it is answered here. */
+  readonly path: string;
+  readonly limits: EngineLimits;
+  readonly corsOrigins: '*' | readonly string[];
+  readonly log: RealtimeLog;
+  readonly handler: EngineHandler<Owner>;
+}
+
+export interface EngineServer<Owner> {
+  /** Before every topic given to this server: topics of an app are shared by all its servers. */
+  readonly topicPrefix: string;
+  /** See `Topics.publish`. */
+  publish(
+    topic: string,
+    frame: string | Uint8Array,
+    except?: EngineSession<Owner>,
+    shed?: boolean,
+  ): void;
+  subscribers(topic: string): number;
+  /** A queue of deadlines on the heartbeat's ticks. */
+  deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T>;
+  stopAccepting(): void;
+  drain(options: { overMs: number }): Promise<void>;
+  close(): Promise<void>;
+  stats(): EngineStats;
+}
+
+export interface EngineStats {
+  readonly sessions: number;
+  readonly websocketSessions: number;
+  readonly pollingSessions: number;
+  /** Sessions behind the shedding watermark. */
+  readonly slowSessions: number;
+  /** Sessions closed so far, by reason. */
+  readonly closed: ReadonlyMap<string, number>;
+}
+
+/** How long a client that is about to upgrade is kept waiting for a GET with nothing to carry. */
+const UPGRADE_POLL_MS = 50;
+/** Pace of a drain. */
+const DRAIN_STEP_MS = 25;
+
+let servers = 0;
+
+export function createEngineServer<Owner>(
+  options: EngineServerOptions<Owner>,
+): EngineServer<Owner> {
+  const { app, path, limits, log, handler } = options;
+  const sessions = new Map<string, EngineSession<Owner>>();
+  const closedBy = new Map<string, number>();
+  // A control character keeps the heartbeat's topics and everybody else's apart.
+  const topicPrefix = `${(servers++).toString(36)}\u0001`;
+  let accepting = true;
+  let webSockets = 0;
+
+  const topics = createTopics<EngineSession<Owner>>({
+    app,
+    maxBackpressureBytes: limits.maxBackpressureBytes,
+    shedBackpressureBytes: limits.shedBackpressureBytes,
+    members: () => sessions.values(),
+  });
+  const heartbeatTopics: string[] = [];
+  const heartbeatTopic = (bucket: number): string =>
+    (heartbeatTopics[bucket] ??= `${topicPrefix}\u0002${bucket}`);
+  const wheel = createHeartbeat<EngineSession<Owner>>({
+    pingIntervalMs: limits.pingIntervalMs,
+    pingTimeoutMs: limits.pingTimeoutMs,
+    onPing(bucket, members) {
+      app.publish(heartbeatTopic(bucket), '2', false);
+      for (const member of members) if (member.socket === undefined) member.send('2');
+    },
+    onTimeout: (session) => session.abort('ping timeout'),
+    onError: (error) => log.error({ err: error }, 'The heartbeat failed'),
+  });
+  const closing = wheel.deadlines<EngineSession<Owner>>(limits.closeTimeoutMs, (session) =>
+    session.finishClosing(),
+  );
+  const probing = wheel.deadlines<Probe<Owner>>(limits.upgradeTimeoutMs, (probe) =>
+    probe.abandon(),
+  );
+  const heldPolls = wheel.deadlines<EngineSession<Owner>>(UPGRADE_POLL_MS, (session) => {
+    if (session.probe !== undefined) session.polling?.release('6');
+  });
+
+  const host: SessionHost<Owner> = {
+    limits,
+    handler,
+    log,
+    wheel,
+    topics,
+    closing,
+    heartbeatTopic,
+    countWebSocket(change) {
+      webSockets += change;
+    },
+    closed(session, reason) {
+      wheel.remove(session);
+      closedBy.set(reason, (closedBy.get(reason) ?? 0) + 1);
+    },
+    forget(session) {
+      sessions.delete(session.sid);
+    },
+  };
+
+  function createSession(facts: RequestFacts, isPolling: boolean): EngineSession<Owner> {
+    const session = new EngineSession(host, newRandomId(SESSION_ID_BYTES), facts, isPolling);
+    sessions.set(session.sid, session);
+    return session;
+  }
+
+  /** `0{"sid":"…","upgrades":["websocket"],"pingInterval":25000,…}` */
+  function openPacket(session: EngineSession<Owner>, upgrades: readonly string[]): string {
+    return `0${JSON.stringify({
+      sid: session.sid,
+      upgrades,
+      pingInterval: limits.pingIntervalMs,
+      pingTimeout: limits.pingTimeoutMs,
+      maxPayload: limits.maxPayloadBytes,
+    })}`;
+  }
+
+  const requests = createRequestHandlers<Owner>({
+    limits,
+    log,
+    cors: createCors(options.corsOrigins),
+    posts: createPostReceiver({ limits, log, deadlines: wheel.deadlines }),
+    find: (sid) => sessions.get(sid),
+    accepts: () => accepting && sessions.size < limits.maxSessions,
+    openPolling(facts, reply) {
+      const session = createSession(facts, true);
+      session.deliver(openPacket(session, ['websocket']));
+      session.polling?.attach(reply);
+      session.polling?.flush();
+      session.start();
+    },
+    openWebSocket(facts) {
+      return {
+        onOpen(socket) {
+          const session = createSession(facts, false);
+          socket.getUserData().handler = session;
+          session.onOpen(socket);
+          socket.send(openPacket(session, []), false);
+          session.start();
+        },
+        onFrame: () => undefined,
+        onDrain: () => undefined,
+        onEnd: () => undefined,
+      };
+    },
+    openProbe(session) {
+      const taken = session.probe !== undefined || session.state === 'closed';
+      if (taken || session.polling === undefined) return undefined;
+      const probe = new Probe(session, probing.delete);
+      probing.add(probe);
+      return probe;
+    },
+    holdPoll: (session) => heldPolls.add(session),
+  });
+
+  app.ws(
+    `${path}*`,
+    webSocketBehavior({
+      maxPayloadBytes: limits.maxPayloadBytes,
+      hardBackpressureBytes: hardBackpressureBytes(
+        limits.maxBackpressureBytes,
+        limits.maxPayloadBytes,
+      ),
+      log,
+      upgrade: requests.upgrade,
+    }),
+  );
+  app.any(`${path}*`, requests.http);
+
+  function closeAll(): void {
+    for (const session of [...sessions.values()]) session.close('server shutting down');
+  }
+
+  return {
+    topicPrefix,
+    publish(topic, frame, except, shed = false) {
+      topics.publish(topic, frame, except, shed);
+    },
+    subscribers: topics.subscribers,
+    deadlines: wheel.deadlines,
+    stopAccepting() {
+      accepting = false;
+    },
+    async drain({ overMs }) {
+      accepting = false;
+      const waiting = shuffle([...sessions.values()]);
+      const steps = Math.max(Math.floor(overMs / DRAIN_STEP_MS), 1);
+      for (let step = 0; step < steps && sessions.size > 0; step++) {
+        const share = Math.ceil(waiting.length / (steps - step));
+        for (const session of waiting.splice(0, share)) session.close('server shutting down');
+        await new Promise((resolve) => setTimeout(resolve, overMs / steps));
+      }
+      closeAll();
+    },
+    async close() {
+      accepting = false;
+      closeAll();
+      for (const session of [...sessions.values()]) session.finishClosing();
+      wheel.stop();
+    },
+    stats: () => ({
+      sessions: sessions.size,
+      websocketSessions: webSockets,
+      pollingSessions: sessions.size - webSockets,
+      slowSessions: topics.slowCount,
+      closed: closedBy,
+    }),
+  };
+}
+
+/** Random order, so that no group of clients reconnects together (Fisher and Yates). */
+function shuffle<T>(items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    const other = items[j];
+    const item = items[i];
+    if (other === undefined || item === undefined) continue;
+    items[i] = other;
+    items[j] = item;
+  }
+  return items;
+}

@@ -1,0 +1,317 @@
+/**
+ * One Engine.IO session, over polling, over WebSocket, or moving from the first to the second.
+ *
+ * Guarantees: frames reach the client in the order of `send`, each once, or the session ends;
+ * `onClose` of the handler runs exactly once for each `onSession`, and nothing is handed to the
+ * handler after it; a handler that throws ends this session only. Idle over WebSocket, a session is
+ * this object, its id and a place in the wheel: no timer, no closure, no collection.
+ */
+
+import { decodeEnginePacket, type EnginePacket, type Frame } from '../protocol/engine-packet.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import type { RequestFacts } from './engine-http.ts';
+import type { EngineLimits } from './engine-limits.ts';
+import type { RealtimeLog } from './engine-log.ts';
+import { PollingTransport } from './engine-polling.ts';
+import type { TopicMember, Topics } from './engine-topics.ts';
+import type { Beating, DeadlineQueue, Heartbeat } from './heartbeat.ts';
+import type { WebSocket } from './uws.ts';
+
+/** What the layer above does with sessions. `Owner` is what it hangs on each. */
+export interface EngineHandler<Owner = unknown> {
+  onSession(session: EngineSession<Owner>): void;
+  /** The data of a message packet: text, or the session's own copy of the bytes. */
+  onMessage(session: EngineSession<Owner>, data: string | Uint8Array): void;
+  onClose(session: EngineSession<Owner>, reason: string): void;
+}
+
+/** What uWebSockets.js keeps for each WebSocket: whoever handles its events. */
+export interface Connection {
+  onOpen(socket: EngineSocket): void;
+  onFrame(frame: ArrayBuffer, isBinary: boolean): void;
+  onDrain(): void;
+  onEnd(): void;
+}
+export type EngineSocket = WebSocket<{ handler: Connection }>;
+
+/** What a session shares with all others of its server. */
+export interface SessionHost<Owner> {
+  readonly limits: EngineLimits;
+  readonly handler: EngineHandler<Owner>;
+  readonly log: RealtimeLog;
+  readonly wheel: Heartbeat<EngineSession<Owner>>;
+  readonly topics: Topics<EngineSession<Owner>>;
+  /** Closed polling sessions whose client has not heard of it yet. */
+  readonly closing: DeadlineQueue<EngineSession<Owner>>;
+  /** The topic through which uWebSockets.js pings a bucket of the wheel. */
+  heartbeatTopic(bucket: number): string;
+  /** The session has a WebSocket now. */
+  countWebSocket(change: 1 | -1): void;
+  /** The session has closed: count it, and stop pinging it. */
+  closed(session: EngineSession<Owner>, reason: string): void;
+  /** Nobody can ask for this session id any more. */
+  forget(session: EngineSession<Owner>): void;
+}
+
+/** `closing`: closed for the handler, but frames still wait for the client's next GET. */
+export type SessionState = 'open' | 'closing' | 'closed';
+
+const MESSAGE = 0x34; // '4'
+const PONG = 0x33; // '3'
+const HANDLER_FAILED = 'A handler of the Engine.IO layer failed';
+
+export class EngineSession<Owner = unknown> implements Connection, TopicMember, Beating {
+  /** The secret of this session: whoever knows it can speak for the client. */
+  readonly sid: string;
+  state: SessionState = 'open';
+  /** Why it is no longer open. */
+  reason = '';
+  bucket = 0;
+  slot = -1;
+  pongTick = 0;
+  owner: Owner | undefined = undefined;
+  /** The request that opened the session, until the layer above has no more use for it. */
+  facts: RequestFacts | undefined;
+  polling: PollingTransport | undefined;
+  socket: EngineSocket | undefined = undefined;
+  /** A WebSocket that may take over; at most one at a time. */
+  probe: { readonly probed: boolean; abandon(): void } | undefined = undefined;
+  #topics: Set<string> | undefined = undefined;
+  readonly #host: SessionHost<Owner>;
+
+  constructor(host: SessionHost<Owner>, sid: string, facts: RequestFacts, isPolling: boolean) {
+    this.#host = host;
+    this.sid = sid;
+    this.facts = facts;
+    this.polling = isPolling ? new PollingTransport(host.limits) : undefined;
+  }
+
+  /** Begins: the heartbeat runs and the layer above is told. */
+  start(): void {
+    this.#host.wheel.add(this);
+    if (this.socket !== undefined) this.#settle(this.socket);
+    try {
+      this.#host.handler.onSession(this);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Sends an encoded packet, or the bytes of a binary message. Dropped when not open. */
+  send(frame: Frame): void {
+    if (this.state === 'open') this.deliver(frame);
+  }
+
+  deliver(frame: Frame): void {
+    const { socket, polling } = this;
+    if (socket !== undefined) {
+      // 1 is "all went to the kernel"; only the other answers are worth a second call.
+      if (socket.send(frame, typeof frame !== 'string') !== 1) this.#host.topics.checkPace(this);
+    } else if (polling !== undefined && !polling.push(frame)) {
+      this.endSlow();
+    }
+  }
+
+  bufferedBytes(): number {
+    return this.socket?.getBufferedAmount() ?? this.polling?.waitingBytes ?? 0;
+  }
+
+  endSlow(): void {
+    // Later, because this is found out in the middle of a publish to others.
+    queueMicrotask(() => this.abort('slow reader'));
+  }
+
+  subscribe(topic: string): void {
+    if (this.state !== 'open') return;
+    if (this.socket !== undefined) {
+      this.socket.subscribe(topic);
+      return;
+    }
+    this.#topics ??= new Set();
+    this.#topics.add(topic);
+    this.#host.topics.joinPolling(topic, this);
+  }
+
+  unsubscribe(topic: string): void {
+    if (this.socket !== undefined) this.socket.unsubscribe(topic);
+    else if (this.#topics?.delete(topic)) this.#host.topics.leavePolling(topic, this);
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.socket?.isSubscribed(topic) ?? this.#topics?.has(topic) ?? false;
+  }
+
+  /** The topics subscribed to, the heartbeat's among them. */
+  subscriptions(): readonly string[] {
+    return this.socket?.getTopics() ?? [...(this.#topics ?? [])];
+  }
+
+  /** Ends the session in order: what was sent before reaches the client, then the close. */
+  close(reason: string): void {
+    if (this.state !== 'open') return;
+    const { socket, polling } = this;
+    if (socket !== undefined) {
+      this.#finish(reason);
+      socket.end();
+      return;
+    }
+    if (polling?.flushWith('1')) {
+      this.#finish(reason);
+      return;
+    }
+    this.state = 'closing';
+    this.#leavePollingTopics();
+    this.#host.closing.add(this);
+    this.#tell(reason);
+  }
+
+  /** Ends the session at once; what waits is dropped. A pending GET is answered with `answer`. */
+  abort(reason: string, answer: '1' | '6' = '1'): void {
+    if (this.state === 'closed') return;
+    const { socket, polling } = this;
+    this.#finish(reason);
+    if (socket !== undefined) {
+      // A peer that does not read would hold an orderly close back.
+      if (socket.getBufferedAmount() > 0) socket.close();
+      else socket.end();
+    }
+    polling?.release(answer);
+  }
+
+  /** A GET took the last frames of a closing session, or none came in time. */
+  finishClosing(): void {
+    if (this.state === 'closing') this.#finish('');
+  }
+
+  /** The probing WebSocket has become the transport: the buffer goes first, then the topics. */
+  upgrade(socket: EngineSocket): void {
+    const { polling } = this;
+    if (polling === undefined || this.state === 'closed') {
+      socket.end();
+      return;
+    }
+    this.probe = undefined;
+    const wasClosing = this.state === 'closing';
+    polling.release('6');
+    for (const frame of polling.takeAll()) socket.send(frame, typeof frame !== 'string');
+    const topics = this.#topics;
+    this.#leavePollingTopics();
+    if (wasClosing) {
+      this.#finish('');
+      socket.end();
+      return;
+    }
+    this.polling = undefined;
+    this.socket = socket;
+    socket.getUserData().handler = this;
+    this.#settle(socket);
+    for (const topic of topics ?? []) socket.subscribe(topic);
+    this.#host.topics.checkPace(this);
+  }
+
+  onOpen(socket: EngineSocket): void {
+    this.socket = socket;
+  }
+
+  onFrame(frame: ArrayBuffer, isBinary: boolean): void {
+    if (this.state !== 'open') return;
+    if (isBinary) {
+      this.#message(new Uint8Array(frame.slice(0))); // The buffer dies with the callback.
+      return;
+    }
+    const bytes = Buffer.from(frame);
+    if (bytes[0] === MESSAGE) this.#message(bytes.toString('utf8', 1));
+    else if (bytes[0] === PONG) this.pongTick = this.#host.wheel.tick();
+    else this.#packetText(bytes.toString());
+  }
+
+  onDrain(): void {
+    if (this.socket !== undefined) this.#host.topics.checkPace(this);
+  }
+
+  onEnd(): void {
+    // Our own `end` and `close` get here too, but with the session already closed.
+    if (this.state !== 'closed') this.#finish('transport close');
+  }
+
+  /** A packet from whatever transport. */
+  packet(packet: EnginePacket): void {
+    if (this.state !== 'open') return;
+    switch (packet.type) {
+      case 'message':
+        this.#message(packet.data);
+        break;
+      case 'pong':
+        this.pongTick = this.#host.wheel.tick();
+        break;
+      case 'close':
+        this.abort('transport close', '6');
+        break;
+      case 'ping': // Only servers ping in this version.
+        this.abort('transport error');
+        break;
+      default: // The stock server does nothing about a stray open, upgrade or noop.
+    }
+  }
+
+  #packetText(text: string): void {
+    let packet: EnginePacket;
+    try {
+      packet = decodeEnginePacket(text);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.abort('parse error');
+      return;
+    }
+    this.packet(packet);
+  }
+
+  #message(data: string | Uint8Array): void {
+    try {
+      this.#host.handler.onMessage(this, data);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #settle(socket: EngineSocket): void {
+    this.#host.countWebSocket(1);
+    socket.subscribe(this.#host.heartbeatTopic(this.bucket));
+  }
+
+  #finish(reason: string): void {
+    const wasOpen = this.state === 'open';
+    const wasClosing = this.state === 'closing';
+    const { probe, socket } = this;
+    this.state = 'closed';
+    this.socket = undefined;
+    this.probe = undefined;
+    this.#leavePollingTopics();
+    this.#host.topics.forget(this);
+    if (socket !== undefined) this.#host.countWebSocket(-1);
+    if (wasClosing) this.#host.closing.delete(this);
+    this.#host.forget(this);
+    probe?.abandon();
+    if (wasOpen) this.#tell(reason);
+  }
+
+  #tell(reason: string): void {
+    this.reason = reason;
+    this.#host.closed(this, reason);
+    try {
+      this.#host.handler.onClose(this, reason);
+    } catch (error) {
+      this.#host.log.error({ err: error }, HANDLER_FAILED);
+    }
+  }
+
+  #leavePollingTopics(): void {
+    for (const topic of this.#topics ?? []) this.#host.topics.leavePolling(topic, this);
+    this.#topics = undefined;
+  }
+
+  #fail(error: unknown): void {
+    this.#host.log.error({ err: error }, HANDLER_FAILED);
+    this.abort('server error');
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Topics: who hears what. WebSocket members are subscribed in uWebSockets.js, where a publish is one
+ * call whatever the audience; polling members are kept here.
+ *
+ * Guarantees: each member hears a publish once, in the order of the calls; a member that moves from
+ * polling to WebSocket loses and doubles nothing, because both sides of the move happen in one turn.
+ *
+ * Slow readers. uWebSockets.js drops frames of a socket beyond its own limit and closes it a little
+ * later; a frame published in between could arrive after a lost one, a silent hole. So its limit is
+ * set out of reach and ours is kept by scans: as every frame is counted here before it is sent, no
+ * socket can have grown by more than `scanEveryBytes` since the last scan, and one scan per that many
+ * published bytes closes whoever is beyond `maxBackpressureBytes`. The scan also finds those worth
+ * sparing ephemeral frames: only these few are taken out of the topic around such a publish.
+ */
+
+import type { Frame } from '../protocol/engine-packet.ts';
+import type { TemplatedApp, WebSocket } from './uws.ts';
+
+/** A member of topics as seen from here. */
+export interface TopicMember {
+  /** The live WebSocket, undefined while polling and after the end. */
+  readonly socket: WebSocket<unknown> | undefined;
+  /** Hands a frame to a member without a WebSocket. */
+  deliver(frame: Frame): void;
+  bufferedBytes(): number;
+  /** The member is too far behind: end it now. */
+  endSlow(): void;
+}
+
+export interface Topics<M extends TopicMember> {
+  publish(topic: string, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
+  subscribers(topic: string): number;
+  joinPolling(topic: string, member: M): void;
+  leavePolling(topic: string, member: M): void;
+  /** A member's socket took data or got a direct frame: look how far behind it is. */
+  checkPace(member: M): void;
+  /** The member has ended. */
+  forget(member: M): void;
+  /** Members currently behind the shedding watermark. */
+  readonly slowCount: number;
+}
+
+export interface TopicsOptions<M extends TopicMember> {
+  readonly app: TemplatedApp;
+  readonly maxBackpressureBytes: number;
+  readonly shedBackpressureBytes: number;
+  /** Every member with a WebSocket, for the scan. */
+  readonly members: () => Iterable<M>;
+}
+
+/** Published bytes between two scans, as a share of the backpressure limit. */
+const SCAN_SHARE = 0.5;
+
+/** The limit to give uWebSockets.js itself: never reached while the scans do their work. */
+export function hardBackpressureBytes(maxBackpressureBytes: number, maxFrameBytes: number): number {
+  // A topic keeps up to 32 frames of 16 KiB per socket back before it writes them.
+  return Math.min(4 * maxBackpressureBytes + 2 * maxFrameBytes + 32 * 16_384, 0x7fffffff);
+}
+
+export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): Topics<M> {
+  const { app, maxBackpressureBytes, shedBackpressureBytes, members } = options;
+  const scanEveryBytes = maxBackpressureBytes * SCAN_SHARE;
+  const polling = new Map<string, Set<M>>();
+  const slow = new Set<M>();
+  let unscannedBytes = 0;
+
+  function checkPace(member: M): void {
+    const behind = member.bufferedBytes();
+    if (behind > maxBackpressureBytes) member.endSlow();
+    else if (behind > shedBackpressureBytes) slow.add(member);
+    else if (slow.size > 0) slow.delete(member);
+  }
+
+  function scan(): void {
+    unscannedBytes = 0;
+    for (const member of members()) if (member.socket !== undefined) checkPace(member);
+  }
+
+  function publishToSockets(
+    topic: string,
+    frame: string | Uint8Array,
+    except: M | undefined,
+  ): void {
+    const sender = except?.socket;
+    if (sender === undefined) app.publish(topic, frame, false);
+    else sender.publish(topic, frame, false);
+  }
+
+  function publishSparing(topic: string, frame: string | Uint8Array, except: M | undefined): void {
+    const spared: WebSocket<unknown>[] = [];
+    for (const { socket } of slow) {
+      // Frames published before stay queued: every socket keeps at least its heartbeat topic.
+      if (socket?.isSubscribed(topic) && socket.unsubscribe(topic)) spared.push(socket);
+    }
+    publishToSockets(topic, frame, except);
+    for (const socket of spared) socket.subscribe(topic);
+  }
+
+  return {
+    publish(topic, frame, except, shed) {
+      unscannedBytes += frame.length;
+      if (unscannedBytes > scanEveryBytes) scan();
+      if (shed && slow.size > 0) publishSparing(topic, frame, except);
+      else publishToSockets(topic, frame, except);
+      const pollers = polling.get(topic);
+      if (pollers === undefined) return;
+      const text = typeof frame === 'string' ? frame : Buffer.from(frame).toString();
+      for (const member of pollers) {
+        if (member === except || (shed && member.bufferedBytes() > shedBackpressureBytes)) continue;
+        member.deliver(text);
+      }
+    },
+    subscribers: (topic) => app.numSubscribers(topic) + (polling.get(topic)?.size ?? 0),
+    joinPolling(topic, member) {
+      const pollers = polling.get(topic);
+      if (pollers === undefined) polling.set(topic, new Set([member]));
+      else pollers.add(member);
+    },
+    leavePolling(topic, member) {
+      const pollers = polling.get(topic);
+      if (pollers?.delete(member) && pollers.size === 0) polling.delete(topic);
+    },
+    checkPace,
+    forget: (member) => void slow.delete(member),
+    get slowCount() {
+      return slow.size;
+    },
+  };
+}

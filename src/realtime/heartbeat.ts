@@ -1,0 +1,153 @@
+/**
+ * One timer for every session: a wheel of buckets over the ping interval, and queues of deadlines
+ * that share its ticks.
+ *
+ * Guarantees: a member is pinged for the first time two to three ticks before a full interval has
+ * passed (a client counts from the handshake, so early is safe and late is not), then once per
+ * interval; a member without a pong is reported `pingTimeoutMs` after the ping, at most a tick
+ * late. Time is counted in ticks: when the process stalls, the missed ticks beyond half a ping
+ * timeout are dropped instead of caught up, so that a stall does not look like everybody's silence.
+ */
+
+/** What the wheel keeps in its members, so that it needs no map. Set by the wheel only. */
+export interface Beating {
+  bucket: number;
+  slot: number;
+  /** The tick of the last pong; the owner sets it to `tick()` when one arrives. */
+  pongTick: number;
+}
+
+/** Things that are due a fixed time after they were added, oldest first. */
+export interface DeadlineQueue<T> {
+  /** Starts (or restarts) the wait for `item`. */
+  add(item: T): void;
+  delete(item: T): void;
+  readonly size: number;
+}
+
+export interface Heartbeat<M extends Beating> {
+  /** The current tick. */
+  tick(): number;
+  add(member: M): void;
+  remove(member: M): void;
+  /** A queue whose items are handed to `onDue` once, `ms` after they were added and removed first. */
+  deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T>;
+  stop(): void;
+}
+
+export interface HeartbeatOptions<M extends Beating> {
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  /** A bucket's turn has come: ping its members. Not called for an empty bucket. */
+  readonly onPing: (bucket: number, members: readonly M[]) => void;
+  /** The member did not answer in time. It is expected to be removed meanwhile. */
+  readonly onTimeout: (member: M) => void;
+  /** A callback threw. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Ticks per interval, before the bounds below. */
+const TICKS_PER_INTERVAL = 100;
+const MIN_TICK_MS = 5;
+const MAX_TICK_MS = 50;
+/** How many ticks before the end of its first interval a member is pinged. */
+const EARLY_TICKS = 2;
+
+/** The wheel turns until `stop`; its timer does not keep the process alive. */
+export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>): Heartbeat<M> {
+  const { pingIntervalMs, pingTimeoutMs, onPing, onTimeout, onError } = options;
+  const wantedMs = Math.min(
+    Math.max(pingIntervalMs / TICKS_PER_INTERVAL, MIN_TICK_MS),
+    MAX_TICK_MS,
+  );
+  const size = Math.max(Math.round(pingIntervalMs / wantedMs), EARLY_TICKS + 2);
+  const tickMs = pingIntervalMs / size;
+  const timeoutTicks = Math.max(Math.ceil(pingTimeoutMs / tickMs), 1);
+  const maxCatchUpTicks = Math.max(Math.ceil(timeoutTicks / 2), 1);
+
+  const buckets: M[][] = Array.from({ length: size }, () => []);
+  const queues: { due(now: number): void }[] = [];
+  let now = 0;
+  let startedMs = performance.now();
+  let timer = setTimeout(turn, tickMs).unref();
+
+  function turn(): void {
+    const elapsed = Math.floor((performance.now() - startedMs) / tickMs);
+    const behind = elapsed - now;
+    if (behind > maxCatchUpTicks) startedMs += (behind - maxCatchUpTicks) * tickMs;
+    const until = now + Math.min(behind, maxCatchUpTicks);
+    while (now < until) step();
+    const nextMs = startedMs + (now + 1) * tickMs - performance.now();
+    timer = setTimeout(turn, Math.max(nextMs, 1)).unref();
+  }
+
+  function step(): void {
+    now++;
+    const bucket = now % size;
+    const members = buckets[bucket] ?? [];
+    if (members.length > 0) guard(() => onPing(bucket, members));
+    const pingTick = now - timeoutTicks;
+    if (pingTick > 0) expire(buckets[pingTick % size] ?? [], pingTick);
+    for (const queue of queues) queue.due(now);
+  }
+
+  function expire(members: readonly M[], pingTick: number): void {
+    // Backwards, because a removal moves the last member into the gap: nobody is left out.
+    for (let i = members.length - 1; i >= 0; i--) {
+      const member = members[i];
+      if (member !== undefined && member.pongTick < pingTick) guard(() => onTimeout(member));
+    }
+  }
+
+  function guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  return {
+    tick: () => now,
+    add(member) {
+      member.bucket = (now + size - EARLY_TICKS) % size;
+      member.pongTick = now;
+      const members = buckets[member.bucket] ?? [];
+      member.slot = members.push(member) - 1;
+    },
+    remove(member) {
+      const members = buckets[member.bucket];
+      if (members === undefined || members[member.slot] !== member) return;
+      const last = members.pop();
+      if (last !== undefined && last !== member) {
+        members[member.slot] = last;
+        last.slot = member.slot;
+      }
+      member.slot = -1;
+    },
+    deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T> {
+      const ticks = Math.max(Math.ceil(ms / tickMs), 1);
+      const items = new Map<T, number>();
+      queues.push({
+        due(tick) {
+          for (const [item, at] of items) {
+            if (at > tick) return;
+            items.delete(item);
+            guard(() => onDue(item));
+          }
+        },
+      });
+      return {
+        add(item) {
+          items.delete(item); // A Map keeps the first position: restarting must move to the end.
+          items.set(item, now + ticks);
+        },
+        delete: (item) => void items.delete(item),
+        get size() {
+          return items.size;
+        },
+      };
+    },
+    stop: () => clearTimeout(timer),
+  };
+}

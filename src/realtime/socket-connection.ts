@@ -1,0 +1,240 @@
+/**
+ * One Engine.IO session speaking Socket.IO: its sockets, and the packet that is being put together.
+ *
+ * Guarantees: packets are handled in the order they arrive; a packet the protocol does not allow in
+ * the present state ends this connection and nothing else; no handler is called for a socket that
+ * is not connected.
+ */
+
+import { AttachmentCollector } from '../protocol/binary.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import {
+  type ConnectPacket,
+  decodeSocketPacket,
+  encodeConnectError,
+  type SocketLimits,
+  type SocketPacket,
+} from '../protocol/socket-packet.ts';
+import type { RealtimeLog } from './engine-log.ts';
+import type { EngineSession } from './engine-session.ts';
+import { ConnectRefused, type Handshake } from './socket.ts';
+import { createAck } from './socket-ack.ts';
+import { type Namespace, NamespaceSocket, type SocketOwner } from './socket-namespace.ts';
+
+/** What all connections of a server share. */
+export interface ConnectionHost {
+  readonly limits: SocketOwner['limits'] & {
+    readonly maxNamespacesPerSession: number;
+    readonly maxAttachmentBytes: number;
+  };
+  readonly packetLimits: SocketLimits;
+  readonly log: RealtimeLog;
+  /** Whether the facts of the request outlive the first CONNECT. */
+  readonly keepsFacts: boolean;
+  namespace(name: string): Namespace | undefined;
+  /** Sockets came or went. */
+  count(change: 1 | -1): void;
+  /** The connection has a namespace: its connect timeout is over. */
+  connected(connection: SocketConnection): void;
+}
+
+export class SocketConnection implements SocketOwner {
+  readonly session: EngineSession<SocketConnection>;
+  readonly #host: ConnectionHost;
+  /** Nearly every connection has one socket, and no map. */
+  #only: NamespaceSocket | undefined = undefined;
+  #sockets: Map<string, NamespaceSocket> | undefined = undefined;
+  #collector: AttachmentCollector | undefined = undefined;
+
+  constructor(host: ConnectionHost, session: EngineSession<SocketConnection>) {
+    this.#host = host;
+    this.session = session;
+  }
+
+  get log(): RealtimeLog {
+    return this.#host.log;
+  }
+
+  get limits(): SocketOwner['limits'] {
+    return this.#host.limits;
+  }
+
+  /** The data of one Engine.IO message. */
+  message(data: string | Uint8Array): void {
+    try {
+      const packet = typeof data === 'string' ? this.#text(data) : this.#attachment(data);
+      if (packet !== undefined) this.#packet(packet);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.log.debug({ code: error.code }, 'A packet was malformed');
+      this.session.abort('parse error');
+    }
+  }
+
+  /** The session has ended. */
+  end(reason: string): void {
+    this.#collector = undefined;
+    for (const socket of this.#all()) socket.end(reason);
+  }
+
+  remove(socket: NamespaceSocket): void {
+    if (this.#only === socket) this.#only = undefined;
+    else if (this.#sockets?.get(socket.namespace) === socket) {
+      this.#sockets.delete(socket.namespace);
+    }
+    if (socket.state === 'gone') this.#host.count(-1);
+  }
+
+  disconnectAll(): void {
+    for (const socket of this.#all()) socket.disconnectNamespace();
+    this.session.close('forced server close');
+  }
+
+  #text(data: string): SocketPacket | undefined {
+    if (this.#collector !== undefined) {
+      throw new ProtocolError('invalid_attachments', 'text while attachments are missing');
+    }
+    const packet = decodeSocketPacket(data, this.#host.packetLimits);
+    if (packet.type !== 'binary') return packet;
+    const { maxAttachmentBytes } = this.#host.limits;
+    this.#collector = new AttachmentCollector(packet, { maxBytes: maxAttachmentBytes });
+    return undefined;
+  }
+
+  #attachment(data: Uint8Array): SocketPacket | undefined {
+    if (this.#collector === undefined) {
+      throw new ProtocolError('invalid_attachments', 'attachment without a packet');
+    }
+    const packet = this.#collector.add(data);
+    if (packet !== undefined) this.#collector = undefined;
+    return packet;
+  }
+
+  #packet(packet: SocketPacket): void {
+    const socket = this.#find(packet);
+    if (packet.type === 'connect') {
+      if (socket === undefined) this.#connect(packet);
+      else this.#violation('a second CONNECT');
+      return;
+    }
+    if (socket?.state !== 'connected') {
+      this.#violation('a packet for a namespace that is not connected');
+      return;
+    }
+    if (packet.type === 'event') this.#event(socket, packet.args, packet.ackId);
+    else if (packet.type === 'ack') socket.acknowledged(packet.ackId, packet.args);
+    else if (packet.type === 'disconnect') socket.end('client namespace disconnect');
+    else this.#violation(`a ${packet.type} packet`);
+  }
+
+  #event(
+    socket: NamespaceSocket,
+    packetArgs: [string, ...unknown[]],
+    ackId: number | undefined,
+  ): void {
+    const [event, ...args] = packetArgs;
+    const ack = ackId === undefined ? undefined : createAck(socket, ackId);
+    try {
+      const done = socket.handler.onEvent(socket, event, args, ack);
+      if (done instanceof Promise) done.catch((error: unknown) => this.#failed(error, socket));
+    } catch (error) {
+      this.#failed(error, socket);
+    }
+  }
+
+  #connect(packet: ConnectPacket): void {
+    const { session } = this;
+    const namespace = this.#host.namespace(packet.namespace);
+    if (namespace === undefined) {
+      this.#refuse(packet.namespace, 'Invalid namespace', undefined);
+      return;
+    }
+    const { facts } = session;
+    if (facts === undefined) {
+      // Its facts were dropped after the first CONNECT; the client comes back with a new request.
+      session.close('transport close');
+      return;
+    }
+    if (this.#count() >= this.#host.limits.maxNamespacesPerSession) {
+      this.#violation('too many namespaces');
+      return;
+    }
+    const socket = new NamespaceSocket(this, namespace);
+    this.#add(socket);
+    const handshake: Handshake = {
+      ...facts,
+      auth: packet.data ?? {},
+      transport: session.polling === undefined ? 'websocket' : 'polling',
+    };
+    try {
+      const data = namespace.handler.onConnect(socket, handshake);
+      if (data instanceof Promise) {
+        data.then(
+          (value: unknown) => this.#accept(socket, value),
+          (error: unknown) => this.#reject(socket, error),
+        );
+      } else this.#accept(socket, data);
+    } catch (error) {
+      this.#reject(socket, error);
+    }
+  }
+
+  #accept(socket: NamespaceSocket, data: unknown): void {
+    if (socket.state !== 'connecting') return; // The client has gone meanwhile.
+    this.#host.count(1);
+    this.#host.connected(this);
+    if (!this.#host.keepsFacts) this.session.facts = undefined;
+    try {
+      socket.start(data);
+      socket.handler.onConnected?.(socket);
+    } catch (error) {
+      this.#failed(error, socket);
+    }
+  }
+
+  #reject(socket: NamespaceSocket, error: unknown): void {
+    if (socket.state !== 'connecting') return;
+    socket.end('refused');
+    const refused = error instanceof ConnectRefused ? error : undefined;
+    if (refused === undefined) this.#failed(error, socket);
+    this.#refuse(socket.namespace, refused?.message ?? 'Internal error', refused?.data);
+  }
+
+  #refuse(namespace: string, message: string, data: unknown): void {
+    const error = data === undefined ? { message } : { message, data };
+    for (const frame of encodeConnectError(namespace, error)) this.session.send(frame);
+  }
+
+  /** The stock server closes the connection without a word; so do we. */
+  #violation(what: string): void {
+    this.log.debug({ what }, 'A client broke the protocol');
+    this.session.close('forced server close');
+  }
+
+  #failed(error: unknown, socket: NamespaceSocket): void {
+    this.log.error({ err: error, namespace: socket.namespace }, 'A namespace handler failed');
+  }
+
+  #find(packet: SocketPacket): NamespaceSocket | undefined {
+    if (packet.type === 'binary') return undefined;
+    if (this.#only?.namespace === packet.namespace) return this.#only;
+    return this.#sockets?.get(packet.namespace);
+  }
+
+  #add(socket: NamespaceSocket): void {
+    if (this.#only === undefined) this.#only = socket;
+    else {
+      this.#sockets ??= new Map();
+      this.#sockets.set(socket.namespace, socket);
+    }
+  }
+
+  #count(): number {
+    return (this.#only === undefined ? 0 : 1) + (this.#sockets?.size ?? 0);
+  }
+
+  #all(): readonly NamespaceSocket[] {
+    const others = this.#sockets === undefined ? [] : [...this.#sockets.values()];
+    return this.#only === undefined ? others : [this.#only, ...others];
+  }
+}
