@@ -69,7 +69,6 @@ export class ConfigError extends Error {
   }
 }
 
-const KNOWN_PREFIXES = /^(JWT|DATABASE|REDIS|PING|MAX)_/;
 const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET']);
 
 /**
@@ -84,12 +83,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     const raw = env[name]?.trim();
     if (raw !== undefined && raw !== '') given[name] = parse(name, raw, schema, problems);
   }
-  // A misspelt name would silently be a default: refuse those that look like ours.
+  // A misspelt name would silently be a default; these prefixes are nobody else's.
   for (const name of Object.keys(env)) {
-    if (KNOWN_PREFIXES.test(name) && !(name in environmentSchema.properties) && env[name] !== '') {
-      if (name.startsWith('JWT_') || name.startsWith('PING_')) {
-        problems.push(`${name} is not a setting of this service.`);
-      }
+    const ours = /^(?:JWT|PING)_/.test(name) && env[name] !== '';
+    if (ours && !Object.hasOwn(environmentSchema.properties, name)) {
+      problems.push(`${name} is not a setting of this service.`);
     }
   }
   const values = Value.Default(environmentSchema, given) as Environment;

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, environmentSchema, readConfig } from '../src/config.ts';
+
+const problemsOf = (env: Record<string, string>): string => {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return '';
+};
+
+const secret = 'a secret of at least thirty-two bytes';
+
+describe('settings', () => {
+  it('.env.example names every variable once, with its default', () => {
+    const text = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+    const lines = text.split('\n').filter((line) => /^[A-Z]/.test(line));
+    const shown = Object.fromEntries(lines.map((line) => line.split(/=(.*)/).slice(0, 2)));
+    const defaults = Object.fromEntries(
+      Object.entries(environmentSchema.properties).map(([name, schema]) => [
+        name,
+        String(schema.default ?? ''),
+      ]),
+    );
+    expect(shown).toEqual(defaults);
+    expect(lines.length).toBe(Object.keys(defaults).length);
+  });
+
+  it('an empty environment, and one of empty values, is a development service', () => {
+    const empty = Object.fromEntries(
+      Object.keys(environmentSchema.properties).map((name) => [name, '']),
+    );
+    expect(readConfig(empty)).toEqual(readConfig({}));
+    expect(readConfig({})).toMatchObject({
+      port: 3006,
+      nodeEnv: 'development',
+      auth: { mode: 'insecure' },
+      database: { url: null, dataDir: '.data' },
+      redis: { url: null },
+      corsOrigins: '*',
+    });
+  });
+
+  it.each([
+    ['PORT', 'http'],
+    ['PORT', '70000'],
+    ['PORT', '-1'],
+    ['NODE_ENV', 'prod'],
+    ['LOG_LEVEL', 'loud'],
+    ['AUTH_MODE', 'none'],
+    ['SANITIZE_HTML', 'yes'],
+    ['PING_INTERVAL_MS', '25s'],
+    ['MAX_PAYLOAD_BYTES', '1e6'],
+    ['RATE_LIMIT', 'maybe'],
+    ['DATABASE_URL', 'mysql://x/y'],
+    ['REDIS_URL', 'localhost'],
+    ['CORS_ORIGINS', 'https://a.example/path'],
+    ['JWT_SECRT', 'misspelt'],
+  ])('refuses %s=%s and says which', (name, value) => {
+    expect(problemsOf({ [name]: value })).toContain(name);
+  });
+
+  it('names every problem at once, and never shows a secret', () => {
+    const problems = problemsOf({ PORT: 'x', LOG_LEVEL: 'y', JWT_SECRET: 'hunter2' });
+    expect(problems.split('\n').length).toBe(3);
+    expect(problems).not.toContain('hunter2');
+    expect(problemsOf({ DATABASE_URL: 'mysql://user:hunter2@host' })).not.toContain('hunter2');
+  });
+
+  it('a key turns jwt on; jwt without one is refused', () => {
+    expect(readConfig({ JWT_SECRET: secret }).auth.mode).toBe('jwt');
+    expect(problemsOf({ AUTH_MODE: 'jwt' })).toContain('JWT_SECRET');
+  });
+
+  it('production embeds nothing and believes nobody', () => {
+    const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://db/messaging' };
+    expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: secret })).toContain('DATABASE_URL');
+    expect(problemsOf(production)).toContain('AUTH_MODE=insecure is refused');
+    expect(readConfig({ ...production, ALLOW_INSECURE_AUTH: 'true' }).auth.mode).toBe('insecure');
+    expect(problemsOf({ ...production, JWT_SECRET: secret, CORS_ORIGINS: '*' })).toContain('CORS');
+    expect(readConfig({ ...production, JWT_SECRET: secret }).corsOrigins).toEqual([]);
+  });
+});
