@@ -8,9 +8,10 @@
  *
  * Where uWebSockets.js differs and nothing can be done: HTTP/1.0, absolute-form and `*` targets get
  * 505; a header over its own buffer (16 KiB) or with over 100 fields, a missing Host, chunk
- * extensions and malformed heads end the connection, some without an answer; a second request
- * pipelined behind one not yet answered closes the connection; idle connections close after about
- * 10 s whatever Fastify's timeouts say; trailers and interim responses are not sent.
+ * extensions and malformed heads end the connection, some without an answer, and a field name of
+ * other characters than letters, digits and hyphen does so only after the idle time; a second
+ * request pipelined behind one not yet answered closes the connection; idle connections close after
+ * about 10 s whatever Fastify's timeouts say; trailers and interim responses are not sent.
  *
  * Imports only types of the realtime layer: the app is a parameter.
  */

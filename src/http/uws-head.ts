@@ -53,16 +53,15 @@ const closeToken = /(?:^|[\s,])close(?:$|[\s,])/i;
 
 // uWebSockets.js calls back once a field, within `forEach`. One function for all requests and the
 // request at hand in variables: no closure per request.
-let current: HttpRequest;
 let headers: IncomingHttpHeaders = {};
 let headBytes = 0;
 let repeated: string | undefined;
 
 function takeField(name: string, value: string): void {
   headBytes += name.length + value.length + 4; // ': ' and CRLF
-  // forEach decodes UTF-8; Node shows the bytes as Latin-1, and so does getHeader. It only knows
-  // the first field of a name, which a repetition out of ASCII has to live with.
-  const text = beyondAscii.test(value) ? current.getHeader(name) : value;
+  // The library decodes UTF-8, Node shows the bytes as Latin-1. Bytes that are not UTF-8
+  // are lost, as are all beyond ASCII at the very end of a value.
+  const text = beyondAscii.test(value) ? Buffer.from(value).toString('latin1') : value;
   if (name === 'set-cookie') {
     headers['set-cookie'] = [...(headers['set-cookie'] ?? []), text];
     return;
@@ -86,7 +85,6 @@ export function readHead(request: HttpRequest, maxHeaderBytes: number): RequestH
   const target = query === undefined ? path : `${path}?${query}`;
   const url = beyondAscii.test(target) ? Buffer.from(target).toString('latin1') : target;
 
-  current = request;
   headers = {};
   headBytes = method.length + url.length + 12; // two blanks, HTTP/1.1, CRLF
   repeated = undefined;

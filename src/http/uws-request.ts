@@ -186,8 +186,9 @@ export class UwsRequest extends Readable {
   abort(): void {
     if (this.aborted) return;
     this.aborted = true;
-    this.emit('aborted');
     this.destroy(this.complete ? undefined : new AbortedError());
+    // After 'error', or stream.finished() would take it for the reason.
+    process.nextTick(emitAborted, this);
     if (this.#socket !== undefined) {
       this.#socket.destroyed = true;
       this.#socket.emit('close', true);
@@ -223,4 +224,8 @@ export class UwsRequest extends Readable {
     // And as in Node: an abort nobody listens for is not an uncaught exception.
     callback(this.listenerCount('error') > 0 ? error : null);
   }
+}
+
+function emitAborted(request: UwsRequest): void {
+  request.emit('aborted');
 }
