@@ -17,8 +17,10 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Without the optional ones: an image is given a DATABASE_URL and embeds no PostgreSQL.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
-  # Only this platform's uWebSockets.js binaries.
-  && find node_modules/uWebSockets.js -name 'uws_*.node' ! -name 'uws_linux_*' -delete
+  # uWebSockets.js brings a binary for every platform and Node; keep the one this image loads.
+  && find node_modules/uWebSockets.js -name 'uws_*.node' \
+    ! -name "uws_$(node -p 'process.platform + "_" + process.arch + "_" + process.versions.modules').node" -delete \
+  && node -e 'require("uWebSockets.js")'
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
