@@ -47,6 +47,8 @@ export class UwsBody {
     if (bytes.length === 0) return !this.needsDrain;
     this.#offered += bytes.length;
     if (this.#announced < 0) {
+      // The library does not tell how much it holds; what is written against its advice is counted.
+      if (this.needsDrain) this.bufferedBytes += bytes.length;
       if (!this.#res.write(bytes)) this.needsDrain = true;
     } else if (this.#queue.length > 0) {
       this.#hold(bytes);
@@ -93,6 +95,7 @@ export class UwsBody {
     if (this.#sent) return true;
     if (this.#queue.length > 0) return false;
     this.needsDrain = false;
+    this.bufferedBytes = 0;
     this.#events.onDrain();
     return this.#sent || this.#queue.length === 0;
   }

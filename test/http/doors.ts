@@ -1,7 +1,7 @@
 /** One Fastify app, opened on uWebSockets.js or on Node's http, with windows into its handlers. */
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
@@ -34,18 +34,18 @@ export interface Door {
   close(): Promise<void>;
 }
 
-export async function openUwsDoor(port = 0): Promise<Door> {
+export async function openUwsDoor(port = 0, host = '127.0.0.1'): Promise<Door> {
   const app = createUwsApp();
   const bridge = createUwsBridge({
     app,
     maxBodyBytes: 2_000_000,
-    listen: (host, at) => listenExclusive(app, host, at),
+    listen: (on, at) => listenExclusive(app, on, at),
   });
   const server = fastify({ serverFactory: bridge.serverFactory, bodyLimit: 2_000_000 });
   try {
     return await openDoor(
       server,
-      port,
+      { host, port },
       () => bridge.inFlight(),
       () => app.close(),
     );
@@ -55,11 +55,11 @@ export async function openUwsDoor(port = 0): Promise<Door> {
   }
 }
 
-export async function openNodeDoor(port = 0): Promise<Door> {
+export async function openNodeDoor(port = 0, host = '127.0.0.1'): Promise<Door> {
   const server = fastify({ bodyLimit: 2_000_000, forceCloseConnections: 'idle' });
   return openDoor(
     server,
-    port,
+    { host, port },
     () => 0,
     () => undefined,
   );
@@ -67,7 +67,7 @@ export async function openNodeDoor(port = 0): Promise<Door> {
 
 async function openDoor(
   app: FastifyInstance,
-  port: number,
+  where: { host: string; port: number },
   inFlight: () => number,
   afterClose: () => unknown,
 ): Promise<Door> {
@@ -125,10 +125,16 @@ async function openDoor(
   }));
   app.post('/json', async (req) => req.body);
   app.post('/small', { bodyLimit: 1000 }, async (req) => req.body);
-  const onRequest = async (): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, 20)); // As a database look-up would.
-  };
-  app.post('/json-after-wait', { onRequest }, async (req) => req.body);
+  app.post<{ Params: { key: string } }>(
+    '/json-after-wait/:key',
+    {
+      onRequest: async ({ params }) => {
+        gate(params.key).arrival.resolve();
+        await gate(params.key).leave.promise;
+      },
+    },
+    async (req) => req.body,
+  );
   app.post<{ Body: Buffer }>('/digest', async (req) => ({
     length: req.body.length,
     digest: createHash('sha256').update(req.body).digest('hex'),
@@ -197,6 +203,20 @@ async function openDoor(
   app.get<{ Params: { size: string } }>('/buffer/:size', async (req) =>
     Buffer.from(pattern(Number(req.params.size))),
   );
+  app.get('/pipeline', (_req, reply) => {
+    reply.hijack();
+    reply.raw.setHeader('x-piped', 'yes');
+    pipeline(pieces(pattern(400_000), 30_000), reply.raw, () => undefined);
+  });
+  app.get<{ Params: { kind: string } }>('/flood/:kind', (req, reply) => {
+    reply.hijack();
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    const { kind } = req.params;
+    reply.raw.writeHead(200, kind === 'sized' ? { 'content-length': 64 * piece.length } : {});
+    for (let sent = 0; sent < 64; sent += 1) reply.raw.write(piece);
+    reply.raw.end();
+    gate(`flood-${kind}`).arrival.resolve();
+  });
   app.get('/short', async (_req, reply) => {
     reply.header('content-length', 100);
     return reply.send(pieces('too short', 4));
@@ -255,7 +275,7 @@ async function openDoor(
     return reply.send(endless(req.params.key));
   });
 
-  await app.listen({ host: '127.0.0.1', port });
+  await app.listen(where);
   return {
     ...windows,
     port: (app.server.address() as AddressInfo).port,

@@ -4,7 +4,6 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Door, openNodeDoor, openUwsDoor } from './doors.ts';
 import { exchange, open } from './raw-http.ts';
@@ -18,6 +17,10 @@ describe.each([
   const isBridge = name === 'uWS bridge';
   let door: Door;
   const at = (path: string): string => `http://127.0.0.1:${door.port}${path}`;
+  // Once a later request on another connection is answered, earlier bytes have been read.
+  const read = async (): Promise<void> => {
+    expect((await fetch(at('/tiny'))).status).toBe(200);
+  };
 
   beforeAll(async () => {
     door = await openDoor();
@@ -83,7 +86,7 @@ describe.each([
         `POST /json HTTP/1.1\r\n${host}Content-Type: application/json\r\n` +
           'Transfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n',
       );
-      await delay(20); // Two packets, not one: nothing answers in between to wait for.
+      await read();
       client.send('5\r\n:"b"}\r\n0\r\n\r\n');
       expect((await client.response()).json()).toEqual({ a: 'b' });
       client.close();
@@ -103,12 +106,15 @@ describe.each([
     });
 
     test('with a body are read although a hook waits first', async () => {
-      const response = await fetch(at('/json-after-wait'), {
+      const answer = fetch(at('/json-after-wait/hook'), {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: '{"late":true}',
       });
-      expect(await response.json()).toEqual({ late: true });
+      await door.arrived('hook');
+      await read();
+      door.release('hook');
+      expect(await (await answer).json()).toEqual({ late: true });
     });
 
     test('can be read as an async iterable', async () => {
@@ -188,7 +194,7 @@ describe.each([
     test('with a head of 10 KiB in two packets are served', async () => {
       const client = await open(door.port);
       client.send(`GET /tiny HTTP/1.1\r\n${host}X-Big: ${'a'.repeat(10_000)}`);
-      await delay(20); // As above.
+      await read();
       client.send('\r\n\r\n');
       expect((await client.response()).status).toBe(200);
       client.close();
@@ -386,7 +392,7 @@ describe.each([
       const client = await open(door.port);
       client.send(`GET /stream/${kind}/${size} HTTP/1.1\r\n${host}\r\n`);
       client.socket.pause();
-      await delay(30); // Long enough for the socket buffers to fill.
+      await read();
       client.socket.resume();
       const response = await client.response();
       expect(response.headers.get('content-length')).toBe(
@@ -416,6 +422,22 @@ describe.each([
     test.runIf(isBridge)('of fewer bytes than announced end in a closed connection', async () => {
       await expect(fetch(at('/short')).then((response) => response.text())).rejects.toThrow();
     });
+
+    test('into which a pipeline runs arrive whole', async () => {
+      expect(await (await fetch(at('/pipeline'))).text()).toBe(pattern(400_000));
+    });
+
+    test.runIf(isBridge).each(['sized', 'chunked'])(
+      'of a %s source that ignores backpressure are cut at the limit',
+      async (kind) => {
+        const client = await open(door.port);
+        client.socket.pause();
+        client.send(`GET /flood/${kind} HTTP/1.1\r\n${host}\r\n`);
+        await door.arrived(`flood-${kind}`);
+        client.socket.resume();
+        await expect(client.response()).rejects.toThrow('Connection closed');
+      },
+    );
 
     test('whose stream fails midway end in a closed connection', async () => {
       await expect(fetch(at('/broken')).then((response) => response.text())).rejects.toThrow();
@@ -541,6 +563,13 @@ describe.each([
     own.release('last');
     expect((await client.response()).json()).toEqual({ waited: 'last' });
     await closing;
+  });
+
+  test.runIf(isBridge)('an IPv4 peer of a dual-stack socket has an IPv4 address', async () => {
+    const own = await openUwsDoor(0, '::');
+    const response = await fetch(`http://127.0.0.1:${own.port}/echo/x`);
+    expect(await response.json()).toMatchObject({ ip: '127.0.0.1' });
+    await own.close();
   });
 
   test('a taken port is EADDRINUSE', async () => {

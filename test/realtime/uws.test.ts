@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import Module from 'node:module';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createUwsApp, listenExclusive, type TemplatedApp } from '../../src/realtime/uws.ts';
+
+const apps: TemplatedApp[] = [];
+function answering(text: string): TemplatedApp {
+  const app = createUwsApp();
+  app.any('/*', (res) => {
+    res.end(text);
+  });
+  apps.push(app);
+  return app;
+}
+afterEach(() => {
+  for (const app of apps.splice(0)) app.close();
+});
+
+describe('listening', () => {
+  test.each(['127.0.0.1', 'localhost', '0.0.0.0', '::', ''])(
+    'on "%s" takes a free port',
+    async (host) => {
+      const { port } = await listenExclusive(answering('here'), host, 0);
+      expect(await (await fetch(`http://localhost:${port}/`)).text()).toBe('here');
+    },
+  );
+
+  test('on a port another app has is EADDRINUSE, and that app keeps it', async () => {
+    const { port } = await listenExclusive(answering('first'), '127.0.0.1', 0);
+    await expect(listenExclusive(answering('second'), '127.0.0.1', port)).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      message: `Can not listen on 127.0.0.1:${port}: the port is in use`,
+    });
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('first');
+  });
+
+  test('on a port Node has is EADDRINUSE', async () => {
+    const node = createServer().listen(0, '127.0.0.1');
+    await once(node, 'listening');
+    const { port } = node.address() as AddressInfo;
+    await expect(listenExclusive(answering('second'), '127.0.0.1', port)).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    });
+    node.close();
+  });
+
+  test('on an address of another machine is EADDRNOTAVAIL', async () => {
+    await expect(listenExclusive(answering('x'), '192.0.2.1', 0)).rejects.toMatchObject({
+      code: 'EADDRNOTAVAIL',
+    });
+  });
+
+  test('stopped takes no new connections and keeps the open ones', async () => {
+    const listening = await listenExclusive(answering('still here'), '127.0.0.1', 0);
+    const client = connect(listening.port, '127.0.0.1');
+    await once(client, 'connect');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(client, 'data');
+    listening.stop();
+    listening.stop();
+    const late = connect(listening.port, '127.0.0.1');
+    expect(await once(late, 'error')).toMatchObject([{ code: 'ECONNREFUSED' }]);
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(String((await once(client, 'data'))[0])).toContain('still here');
+    client.destroy();
+  });
+});
+
+test('a binary that does not load is one sentence with the cause', async () => {
+  const loader = Module as unknown as { _load(id: string): unknown };
+  const failing = vi.spyOn(loader, '_load').mockImplementation(() => {
+    throw new Error("Supported are only some.\n\nError: version `GLIBC_2.38' not found");
+  });
+  vi.resetModules();
+  const fresh = await import('../../src/realtime/uws.ts');
+  try {
+    expect(() => fresh.createUwsApp()).toThrow(
+      /^uWebSockets\.js does not load on [^\n]+2\.38[^\n]+\(Error: version `GLIBC_2\.38' not found\)$/,
+    );
+  } finally {
+    failing.mockRestore();
+  }
+});
