@@ -22,7 +22,11 @@ import { createHttpApp } from './http/http-app.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
 import type { Logger } from './log.ts';
 import type { NamespaceHandler } from './realtime/socket.ts';
-import { createSocketServer, DEFAULT_SOCKET_SERVER_LIMITS } from './realtime/socket-server.ts';
+import {
+  createSocketServer,
+  DEFAULT_SOCKET_SERVER_LIMITS,
+  type SocketServer,
+} from './realtime/socket-server.ts';
 import { createUwsApp, type Listening, listenExclusive } from './realtime/uws.ts';
 import { newId } from './shared/ids.ts';
 import { createDatabase } from './store/database.ts';
@@ -103,31 +107,14 @@ export async function startApp(deps: AppDeps): Promise<App> {
       : createRedisBus({ url: config.redis.url, prefix: config.redis.prefix, nodeId, log });
 
   const uws = createUwsApp();
-  const namespaces = new Map<string, NamespaceHandler>();
-  const server = createSocketServer({
-    app: uws,
-    path: '/socket.io/',
-    limits: {
-      ...DEFAULT_SOCKET_SERVER_LIMITS,
-      pingIntervalMs: config.realtime.pingIntervalMs,
-      pingTimeoutMs: config.realtime.pingTimeoutMs,
-      connectTimeoutMs: config.realtime.connectTimeoutMs,
-      maxPayloadBytes: config.maxPayloadBytes,
-      maxSessions: config.realtime.maxConnections,
-      maxBackpressureBytes: config.realtime.maxBackpressureBytes,
-      maxPollingBufferBytes: config.realtime.maxBackpressureBytes,
-      // One topic for each joined conversation, and the person's own.
-      maxTopicsPerSocket: config.delivery.maxJoinedConversations + 1,
-    },
-    corsOrigins: config.corsOrigins,
-    log,
-    namespaces,
-  });
+  // Made last of the realtime parts, used by the first: nothing is published before it exists.
+  const publish: SocketServer['publish'] = (topic, frame, options) =>
+    server.publish(topic, frame, options);
 
   const rooms = createRooms({
     bus,
     store,
-    publish: (topic, frame) => server.publish(topic, frame),
+    publish,
     evicted: (room, { socket, userId }, missed) => {
       joining.forget(socket, room.conversationId);
       chat.typing.stopAll(socket, room.conversationId);
@@ -148,7 +135,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const announcer = createAnnouncer({
     bus,
     rooms,
-    server,
+    publish,
     limits: { maxEnvelopeBytes: Math.max(maxFrameBytes, 262_144) },
     log,
   });
@@ -175,12 +162,33 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const authenticator = createAuthenticator(config.auth);
   const tokenExpiry = createTokenExpiry();
   const commands = createCommands({ chat, joining, authenticator, tokenExpiry, log });
-  const userTopics = createUserTopics(bus, log);
-  const { typing } = chat;
-  namespaces.set(
-    '/',
-    createChatNamespace({ authenticator, commands, joining, typing, tokenExpiry, userTopics }),
-  );
+  const chatNamespace = createChatNamespace({
+    authenticator,
+    commands,
+    joining,
+    typing: chat.typing,
+    tokenExpiry,
+    userTopics: createUserTopics(bus, log),
+  });
+  const server = createSocketServer({
+    app: uws,
+    path: '/socket.io/',
+    limits: {
+      ...DEFAULT_SOCKET_SERVER_LIMITS,
+      pingIntervalMs: config.realtime.pingIntervalMs,
+      pingTimeoutMs: config.realtime.pingTimeoutMs,
+      connectTimeoutMs: config.realtime.connectTimeoutMs,
+      maxPayloadBytes: config.maxPayloadBytes,
+      maxSessions: config.realtime.maxConnections,
+      maxBackpressureBytes: config.realtime.maxBackpressureBytes,
+      maxPollingBufferBytes: config.realtime.maxBackpressureBytes,
+      // One topic for each joined conversation, and the person's own.
+      maxTopicsPerSocket: config.delivery.maxJoinedConversations + 1,
+    },
+    corsOrigins: config.corsOrigins,
+    log,
+    namespaces: new Map<string, NamespaceHandler>([['/', chatNamespace]]),
+  });
 
   let draining = false;
   const bridge = createUwsBridge({ app: uws, maxBodyBytes: config.maxPayloadBytes });

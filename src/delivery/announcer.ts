@@ -14,12 +14,13 @@ import { conversationOf, conversationTopic, userTopic } from './topics.ts';
 export interface AnnouncerDeps {
   bus: Bus;
   rooms: Rooms;
-  server: Pick<SocketServer, 'publish'>;
+  /** To this node's sockets. */
+  publish: SocketServer['publish'];
   limits: { maxEnvelopeBytes: number };
   log: { warn(fields: object, message: string): void };
 }
 
-export function createAnnouncer({ bus, rooms, server, limits, log }: AnnouncerDeps) {
+export function createAnnouncer({ bus, rooms, publish, limits, log }: AnnouncerDeps) {
   const stats = { received: 0, refused: 0 };
 
   function toOtherNodes(topic: string, envelope: Envelope): void {
@@ -29,13 +30,13 @@ export function createAnnouncer({ bus, rooms, server, limits, log }: AnnouncerDe
   /** Something that matters now or never: a socket that is behind does not get it. */
   function ephemeral(conversationId: string, frame: string, except?: Origin): void {
     const topic = conversationTopic(conversationId);
-    server.publish(topic, frame, { shed: true, except: asSocket(except) });
+    publish(topic, frame, { shed: true, except: asSocket(except) });
     toOtherNodes(topic, { kind: 'event', frame: Buffer.from(frame) });
   }
 
   function toUser(userId: string, frame: string): void {
     const topic = userTopic(userId);
-    server.publish(topic, frame);
+    publish(topic, frame);
     toOtherNodes(topic, { kind: 'event', frame: Buffer.from(frame) });
   }
 
@@ -50,7 +51,7 @@ export function createAnnouncer({ bus, rooms, server, limits, log }: AnnouncerDe
     });
     const topic = conversationTopic(conversationId);
     const room = rooms.get(conversationId);
-    if (room?.membershipChanged(action, userId, membersVersion)) server.publish(topic, frame);
+    if (room?.membershipChanged(action, userId, membersVersion)) publish(topic, frame);
     toOtherNodes(topic, {
       kind: 'membership',
       action,
@@ -122,11 +123,11 @@ export function createAnnouncer({ bus, rooms, server, limits, log }: AnnouncerDe
         room?.offer(envelope.seq, envelope.membersVersion, envelope.frame);
         return;
       case 'event':
-        server.publish(topic, envelope.frame, { shed: conversationId !== undefined });
+        publish(topic, envelope.frame, { shed: conversationId !== undefined });
         return;
       case 'membership':
         if (room?.membershipChanged(envelope.action, envelope.userId, envelope.membersVersion)) {
-          server.publish(topic, envelope.frame);
+          publish(topic, envelope.frame);
         }
         return;
       case 'control':
