@@ -44,7 +44,7 @@ await admin.unsafe(`CREATE DATABASE ${databaseName}`);
 try {
   await migrate({ databaseUrl: url.href });
   await seed();
-  for (const plan of ['force_custom_plan', 'force_generic_plan']) await measure(plan);
+  for (const plan of ['auto', 'force_generic_plan']) await measure(plan);
 } finally {
   await admin.unsafe(`DROP DATABASE IF EXISTS ${databaseName} WITH (FORCE)`);
   await admin.end();
@@ -133,7 +133,7 @@ async function measure(planMode: string): Promise<void> {
     console.log(
       `${name.padEnd(16)} ${median.toFixed(2)}  ${p95.toFixed(2)}  × ${(median / base).toFixed(2)}`,
     );
-    if (args.plans && planMode === 'force_custom_plan') {
+    if (args.plans && planMode === 'auto') {
       await ask(explained);
       console.log(plans.at(-1));
     }

@@ -18,7 +18,7 @@ import postgres from 'postgres';
 const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url));
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 /** Identifies this lock among all advisory locks of the database: an arbitrary constant. */
-const LOCK_KEY = '7308604896993423717';
+export const MIGRATION_LOCK_KEY = '7308604896993423717';
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Waiting for another node's migration, or for a table another session holds. */
 const LOCK_TIMEOUT_MS = 300_000;
@@ -94,7 +94,7 @@ async function readMigrations(directory: string): Promise<Migration[]> {
 
 async function takeLock(sql: postgres.Sql, lockTimeoutMs: number): Promise<void> {
   try {
-    await sql`SELECT pg_advisory_lock(${LOCK_KEY}::bigint)`;
+    await sql`SELECT pg_advisory_lock(${MIGRATION_LOCK_KEY}::bigint)`;
   } catch (error) {
     if (!(error instanceof postgres.PostgresError) || error.code !== LOCK_NOT_AVAILABLE) {
       throw error;

@@ -1,10 +1,12 @@
 /**
  * Who takes part. Every change happens under the conversation's row lock, which the writer holds as
  * well: a message is committed either before a removal or after it, never across. With the change
- * `members_version` grows, so that a node sees from any message whether its view of the members is
- * still the right one. What allows a change is read in the same transaction.
+ * `members_version` grows (a trigger sees to it, whoever makes the change), so that a node sees from
+ * any message whether its view of the members is still the right one. What allows a change is read
+ * in the same transaction.
  */
 import type { MembershipOutcome } from '../chat/ports.ts';
+import { atomic } from './atomic.ts';
 import type { Database, Sql } from './database.ts';
 import { isServerError } from './link.ts';
 import {
@@ -46,10 +48,7 @@ export async function addParticipant(
 ): Promise<MembershipOutcome> {
   const isRepeated = attemptCounter();
   try {
-    return await settle(
-      database,
-      await database.transaction((sql) => add(sql, request, isRepeated())),
-    );
+    return await settle(database, await atomic(database, (sql) => add(sql, request, isRepeated())));
   } catch (error) {
     // The user was deleted after we had looked.
     if (isForeignKeyViolation(error)) return { outcome: 'unknown_reference' };
@@ -96,7 +95,7 @@ export async function removeParticipant(
   request: RemoveRequest,
 ): Promise<MembershipOutcome> {
   const isRepeated = attemptCounter();
-  return settle(database, await database.transaction((sql) => remove(sql, request, isRepeated())));
+  return settle(database, await atomic(database, (sql) => remove(sql, request, isRepeated())));
 }
 
 async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Promise<Change> {
@@ -119,14 +118,13 @@ async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Prom
   });
 }
 
-/** Raises the version and completes the first statuses of `waiting`, in one round trip. */
+/** Reads the new version and completes the first statuses of `waiting`, in one round trip. */
 async function recordChange(sql: Sql, waiting: Span): Promise<Change> {
   const { conversationId, fromSeq } = waiting;
   const toSeq = Math.min(waiting.toSeq, fromSeq + MAX_SPAN);
   const [[conversation]] = await Promise.all([
     sql<{ members_version: number }[]>`
-      UPDATE messaging.conversations SET members_version = members_version + 1
-      WHERE id = ${conversationId}::uuid RETURNING members_version`,
+      SELECT members_version FROM messaging.conversations WHERE id = ${conversationId}::uuid`,
     toSeq > fromSeq ? advanceStatuses(sql, { conversationId, fromSeq, toSeq }) : null,
   ]);
   if (conversation === undefined) throw new Error('A locked conversation vanished');

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { ChatError } from '../../src/chat/errors.ts';
+import { createCoalescer } from '../../src/store/coalesce.ts';
+
+/** A `run` whose batches are recorded and finish when told. */
+function recorder() {
+  const batches: { questions: number[]; finish: () => void; fail: (error: unknown) => void }[] = [];
+  let notify: (() => void) | undefined;
+  const run = (questions: number[]) =>
+    new Promise<string[]>((resolve, reject) => {
+      batches.push({
+        questions,
+        finish: () => resolve(questions.map((question) => `answer ${question}`)),
+        fail: reject,
+      });
+      notify?.();
+    });
+  /** Resolves when so many batches have begun. */
+  const begun = async (count: number): Promise<void> => {
+    while (batches.length < count) {
+      await new Promise<void>((resolve) => {
+        notify = resolve;
+      });
+    }
+  };
+  return { batches, run, begun };
+}
+
+const limits = { maxBatch: 100, maxInFlight: 1, maxWaiting: 1000 };
+
+describe('calls of one moment', () => {
+  it('share a query and get their own answers', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, run });
+    const answers = Promise.all([ask(1), ask(2), ask(3)]);
+    await begun(1);
+    batches[0]?.finish();
+    expect(await answers).toEqual(['answer 1', 'answer 2', 'answer 3']);
+    expect(batches.map(({ questions }) => questions)).toEqual([[1, 2, 3]]);
+  });
+
+  it('that come while a query is in flight share the next one, never that one', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, run });
+    const first = ask(1);
+    await begun(1);
+    const later = [ask(2), ask(3)];
+    batches[0]?.finish();
+    expect(await first).toBe('answer 1');
+    await begun(2);
+    expect(batches[1]?.questions).toEqual([2, 3]);
+    batches[1]?.finish();
+    expect(await Promise.all(later)).toEqual(['answer 2', 'answer 3']);
+  });
+});
+
+describe('bounds', () => {
+  it('no query carries more than maxBatch', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, maxBatch: 2, run });
+    const answers = Promise.all([ask(1), ask(2), ask(3)]);
+    await begun(1);
+    batches[0]?.finish();
+    await begun(2);
+    batches[1]?.finish();
+    await answers;
+    expect(batches.map(({ questions }) => questions)).toEqual([[1, 2], [3]]);
+  });
+
+  it('a question heavier than maxBatch goes alone', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, maxBatch: 10, weigh: (weight) => weight, run });
+    const answers = Promise.all([ask(4), ask(50), ask(5), ask(5), ask(1)]);
+    for (let batch = 0; batch < 4; batch += 1) {
+      await begun(batch + 1);
+      batches[batch]?.finish();
+    }
+    await answers;
+    expect(batches.map(({ questions }) => questions)).toEqual([[4], [50], [5, 5], [1]]);
+  });
+
+  it('no more than maxInFlight queries run at once', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, maxBatch: 1, maxInFlight: 2, run });
+    const answers = Promise.all([ask(1), ask(2), ask(3)]);
+    await begun(2);
+    // A third would begin in the next turns if it were allowed to.
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((next) => setImmediate(next));
+    expect(batches).toHaveLength(2);
+    batches[0]?.finish();
+    await begun(3);
+    batches[1]?.finish();
+    batches[2]?.finish();
+    await answers;
+  });
+
+  it('a call beyond maxWaiting is refused as unavailable', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, maxWaiting: 2, run });
+    const answers = Promise.all([ask(1), ask(2)]);
+    await expect(ask(3)).rejects.toMatchObject({ code: 'unavailable' });
+    await begun(1);
+    batches[0]?.finish();
+    expect(await answers).toHaveLength(2);
+  });
+});
+
+describe('failures', () => {
+  it('reach the callers of the query, and nobody else', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, run });
+    const first = ask(1);
+    await begun(1);
+    const second = ask(2);
+    batches[0]?.fail(new Error('broken'));
+    await expect(first).rejects.toThrow('broken');
+    await begun(2);
+    batches[1]?.finish();
+    expect(await second).toBe('answer 2');
+  });
+
+  it('when the database is away, those in line hear it at once', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, run });
+    const first = ask(1);
+    await begun(1);
+    const second = ask(2);
+    batches[0]?.fail(new ChatError('unavailable', 'away'));
+    await expect(first).rejects.toThrow('away');
+    await expect(second).rejects.toThrow('away');
+    const third = ask(3);
+    await begun(2);
+    batches[1]?.finish();
+    expect(await third).toBe('answer 3');
+  });
+});
