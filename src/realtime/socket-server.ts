@@ -42,7 +42,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   shedBackpressureBytes: 65_536,
   maxSessions: 1_000_000,
   maxPollingBufferBytes: 1_048_576,
-  maxPayloadPackets: 1_000,
+  maxPayloadPackets: 16_384,
   maxQueryBytes: 8_192,
   compressThresholdBytes: 1_024,
   maxAttachments: 10,
