@@ -373,7 +373,7 @@ describe('a node', () => {
 
   test('drops above its bound of unconfirmed bytes, and everyone is told of a gap', async () => {
     const limits = {
-      maxPendingBytes: 200_000,
+      maxPendingBytes: 12_000_000, // more than the sockets between them hold
       probeTimeoutMs: 20_000,
       commandTimeoutMs: 20_000,
     };
@@ -381,13 +381,13 @@ describe('a node', () => {
     await b.bus.subscribe('room');
     await server.kill('SIGSTOP');
     let peakBytes = 0;
-    for (let index = 0; index < 1000; index += 1) {
-      a.bus.publish('room', Buffer.from(String(index).padEnd(1000)));
+    for (let index = 0; index < 2000; index += 1) {
+      a.bus.publish('room', Buffer.from(String(index).padEnd(12_000)));
       peakBytes = Math.max(peakBytes, a.bus.stats().pendingBytes);
     }
     const { published, dropped } = a.bus.stats();
     expect(dropped.overBound).toBeGreaterThan(700);
-    expect(published + dropped.overBound).toBe(1000);
+    expect(published + dropped.overBound).toBe(2000);
     expect(peakBytes).toBeLessThanOrEqual(limits.maxPendingBytes);
     expect(peakBytes).toBeGreaterThan(limits.maxPendingBytes * 0.9);
     expect(a.bus.status().ok).toBe(true);
@@ -433,6 +433,20 @@ describe('a node', () => {
     await waitFor(async () => (await busConnections()).length === 0, {
       what: 'the connections to be gone',
     });
+  });
+
+  test('lets go of its sockets at once when it is closed, even if Redis is silent', async () => {
+    const sockets = () =>
+      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    await waitFor(() => admin.status === 'ready', { what: 'the admin connection' });
+    const before = sockets();
+    const a = start('node-a');
+    await up(a);
+    expect(sockets()).toBe(before + 2);
+    await server.kill('SIGSTOP');
+    await a.bus.close();
+    // ioredis alone would wait two seconds for the other side to say goodbye.
+    await waitFor(() => sockets() === before, { what: 'the sockets to be gone', timeoutMs: 1500 });
   });
 
   async function busConnections(): Promise<string[]> {
