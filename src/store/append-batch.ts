@@ -9,6 +9,7 @@ import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
 import {
   type ConversationHeadRow,
+  forgetPlans,
   insertMessages,
   lockConversations,
   type NewHead,
@@ -16,7 +17,6 @@ import {
   readClock,
   readKeyed,
   readSenders,
-  type SenderRow,
   updateHeads,
 } from './append-statements.ts';
 import type { Sql } from './link.ts';
@@ -25,6 +25,8 @@ import { type MessageRow, toMessage } from './rows.ts';
 export interface Attempt {
   /** An earlier attempt may have been committed: look the drafts' own ids up first. */
   mayBeStored: boolean;
+  /** Whether the tables may have grown much since the statements were planned. */
+  plansAreOld: boolean;
   /** Called when the statements that could make it so are about to be sent. */
   onCommitting: () => void;
 }
@@ -38,7 +40,7 @@ export async function appendBatch(
   drafts: readonly MessageDraft[],
   attempt: Attempt,
 ): Promise<AppendOutcome[]> {
-  const plan = planBatch(drafts, await look(sql, drafts, attempt.mayBeStored));
+  const plan = planBatch(drafts, await look(sql, drafts, attempt));
   if (plan.messages.length === 0) {
     await sql.unsafe('COMMIT');
     return plan.outcomes;
@@ -58,37 +60,35 @@ export async function appendBatch(
 interface View {
   heads: readonly ConversationHeadRow[];
   now: string;
-  senders: readonly SenderRow[];
+  /** Names of the senders that are participants, by pairKey. */
+  names: ReadonlyMap<string, string | null>;
   /** Messages stored earlier: under the same client_message_id, or (a repeat) the same id. */
   keyed: readonly MessageRow[];
   own: readonly MessageRow[];
 }
 
-async function look(
-  sql: Sql,
-  drafts: readonly MessageDraft[],
-  mayBeStored: boolean,
-): Promise<View> {
+async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt): Promise<View> {
   const conversationIds = new Set<string>();
   const pairs = new Map<string, MessageDraft>();
   for (const draft of drafts) {
     conversationIds.add(draft.conversationId);
     pairs.set(pairKey(draft.conversationId, draft.senderId), draft);
   }
-  const senders = [...pairs.values()];
+  const senders = [...pairs];
   const keyed = drafts.filter((draft) => draft.clientMessageId !== null);
   const none: Promise<MessageRow[]> = Promise.resolve([]);
-  const [, heads, clock, senderRows, keyedRows, ownRows] = await Promise.all([
+  const [, , heads, clock, senderRows, keyedRows, ownRows] = await Promise.all([
+    attempt.plansAreOld ? forgetPlans(sql) : undefined,
     sql.unsafe('BEGIN'),
     lockConversations(sql, [...conversationIds]),
     readClock(sql),
     readSenders(
       sql,
-      senders.map((draft) => draft.conversationId),
-      senders.map((draft) => draft.senderId),
+      senders.map(([, draft]) => draft.conversationId),
+      senders.map(([, draft]) => draft.senderId),
     ),
     keyed.length > 0 ? readKeyed(sql, keyed) : none,
-    mayBeStored
+    attempt.mayBeStored
       ? readByIds(
           sql,
           drafts.map((draft) => draft.id),
@@ -97,7 +97,12 @@ async function look(
   ]);
   const now = clock[0]?.now;
   if (now === undefined) throw new Error('The database did not tell the time');
-  return { heads, now, senders: senderRows, keyed: keyedRows, own: ownRows };
+  const names = new Map<string, string | null>();
+  for (const { place, name } of senderRows) {
+    const pair = senders[place - 1];
+    if (pair !== undefined) names.set(pair[0], name);
+  }
+  return { heads, now, names, keyed: keyedRows, own: ownRows };
 }
 
 interface Plan {
@@ -109,9 +114,6 @@ interface Plan {
 /** Decides about every draft and gives the new messages their places. Pure. */
 function planBatch(drafts: readonly MessageDraft[], view: View): Plan {
   const heads = new Map(view.heads.map((row) => [row.id, toHead(row, view.now)]));
-  const names = new Map(
-    view.senders.map((row) => [pairKey(row.conversation_id, row.participant_id), row.name]),
-  );
   const byId = new Map(view.own.map((row) => [row.id, row]));
   const byKey = new Map<string, Message>();
   for (const row of view.keyed) {
@@ -128,7 +130,7 @@ function planBatch(drafts: readonly MessageDraft[], view: View): Plan {
     const { membersVersion } = head;
     const own = byId.get(draft.id);
     if (own !== undefined) return { outcome: 'stored', message: toMessage(own), membersVersion };
-    const name = names.get(pairKey(draft.conversationId, draft.senderId));
+    const name = view.names.get(pairKey(draft.conversationId, draft.senderId));
     if (name === undefined) return { outcome: 'not_a_participant' };
     const key = messageKey(draft.conversationId, draft.senderId, draft.clientMessageId);
     const first = draft.clientMessageId === null ? undefined : byKey.get(key);

@@ -17,6 +17,8 @@ import { asUnavailable, retryPauseMs } from './transaction.ts';
 
 export interface RetryOptions {
   lane: Lane;
+  /** Whether to plan the statements anew. */
+  plansAreOld: boolean;
   log: Log;
   /** Longest wait for the answer to one attempt, connecting included. */
   attemptDeadlineMs: number;
@@ -64,6 +66,9 @@ async function seeThrough(
       unsure = true;
     } else {
       for (const ticket of live) refuseRow(ticket, error, options);
+      if (!passing && !isAboutData(error)) {
+        options.log.error({ err: error, messages: live.length }, 'Messages could not be stored');
+      }
       return;
     }
   }
@@ -90,6 +95,7 @@ async function tryOnce(
   let committing = false;
   const attempt = {
     mayBeStored: unsure,
+    plansAreOld: options.plansAreOld,
     onCommitting: () => {
       committing = true;
     },
@@ -109,18 +115,18 @@ async function tryOnce(
   }
 }
 
-function refuseRow(ticket: Ticket, error: unknown, { log, settle, refuse }: RetryOptions): void {
-  const code = codeOf(error);
+function refuseRow(ticket: Ticket, error: unknown, { settle, refuse }: RetryOptions): void {
   // The sender was deleted between the look and the insert: participations go with the user.
-  if (code === FOREIGN_KEY_VIOLATION) {
-    settle(ticket, { outcome: 'not_a_participant' });
-  } else if (code !== undefined && DATA_EXCEPTION.test(code)) {
+  if (codeOf(error) === FOREIGN_KEY_VIOLATION) settle(ticket, { outcome: 'not_a_participant' });
+  else if (isAboutData(error)) {
     refuse(ticket, new ChatError('invalid_request', 'This message can not be stored.'));
-  } else {
-    const refusal = asUnavailable(error);
-    if (refusal === error) log.error({ err: error }, 'A message could not be stored');
-    refuse(ticket, refusal);
-  }
+  } else refuse(ticket, asUnavailable(error));
+}
+
+/** Whether the row is at fault, not the service. */
+function isAboutData(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && (code === FOREIGN_KEY_VIOLATION || DATA_EXCEPTION.test(code));
 }
 
 function codeOf(error: unknown): string | undefined {

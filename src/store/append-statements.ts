@@ -9,15 +9,21 @@ import type { MessageRow } from './rows.ts';
 
 /**
  * Session settings of the writer's connection. All look-ups are by index from an array of unknown
- * length, which the planner takes for ten rows; on a table that was empty when the statement was
- * planned it would choose to read the table, and keep that plan while the table grows.
+ * length; with these the planner does not read a whole table instead, however small it is.
  */
 export const WRITER_SETTINGS: Record<string, string> = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  random_page_cost: '0',
   plan_cache_mode: 'force_generic_plan',
 };
+
+/**
+ * Has every statement planned anew at its next use. A plan made while a table was empty is kept
+ * until the table is analysed, and may be wrong long before that.
+ */
+export const forgetPlans = (sql: Sql) => sql.unsafe('DISCARD PLANS');
 
 export interface ConversationHeadRow {
   id: string;
@@ -42,23 +48,30 @@ export const readClock = (sql: Sql) =>
   sql<{ now: string }[]>`SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now`;
 
 export interface SenderRow {
-  conversation_id: string;
-  participant_id: string;
+  /** Place of the pair in the arrays given, from 1. */
+  place: number;
   name: string | null;
 }
 
-/** Which of the pairs (conversation, sender) are participations, and the senders' names. */
+/**
+ * Which of the pairs (conversation, sender) are participations, and the senders' names. LIMIT keeps
+ * the planner from turning a look-up per pair into a join over the table; so it does below.
+ */
 export const readSenders = (
   sql: Sql,
   conversationIds: readonly string[],
   senderIds: readonly string[],
 ) =>
   sql<SenderRow[]>`
-    SELECT p.conversation_id, p.participant_id, u.name::text AS name
-    FROM unnest(${conversationIds}::uuid[], ${senderIds}::uuid[]) AS d (conversation_id, sender_id)
-    JOIN messaging.conversation_participants p
-      ON p.conversation_id = d.conversation_id AND p.participant_id = d.sender_id
-    JOIN auth.users u ON u.id = p.participant_id`;
+    SELECT d.place::int AS place, p.name
+    FROM unnest(${conversationIds}::uuid[], ${senderIds}::uuid[])
+      WITH ORDINALITY AS d (conversation_id, sender_id, place)
+    CROSS JOIN LATERAL (
+      SELECT u.name::text AS name
+      FROM messaging.conversation_participants p JOIN auth.users u ON u.id = p.participant_id
+      WHERE p.conversation_id = d.conversation_id AND p.participant_id = d.sender_id
+      LIMIT 1
+    ) p`;
 
 /** Messages already stored under the drafts' client_message_ids. */
 export const readKeyed = (sql: Sql, keyed: readonly MessageDraft[]) =>
@@ -70,8 +83,12 @@ export const readKeyed = (sql: Sql, keyed: readonly MessageDraft[]) =>
       ${keyed.map((draft) => draft.senderId)}::uuid[],
       ${keyed.map((draft) => draft.clientMessageId)}::text[]
     ) AS d (conversation_id, sender_id, key)
-    JOIN messaging.messages m ON m.conversation_id = d.conversation_id
-      AND m.sender_id = d.sender_id AND m.client_message_id = d.key
+    CROSS JOIN LATERAL (
+      SELECT * FROM messaging.messages m
+      WHERE m.conversation_id = d.conversation_id AND m.sender_id = d.sender_id
+        AND m.client_message_id = d.key
+      LIMIT 1
+    ) m
     LEFT JOIN auth.users u ON u.id = m.sender_id`;
 
 /** Messages an earlier attempt of the same drafts has stored. */

@@ -66,9 +66,16 @@ export interface WriterDeps {
   onBatch?: (size: number, durationMs: number) => void;
 }
 
+interface WriterLane extends Lane {
+  /** When its statements were last planned, or that is assumed. */
+  plannedAt: number;
+}
+
 // An attempt that hangs is given up early enough for another one to find out what it did.
 const ATTEMPTS_IN_DEADLINE = 2.5;
 const MAX_ATTEMPTS = 8;
+/** Planning costs about a millisecond for all statements together. */
+const PLAN_LIFE_MS = 10_000;
 
 const SHUTTING_DOWN = 'This server is shutting down. Try again on another one.';
 const TOO_MUCH_WAITS = 'Too many messages are waiting. Try again shortly.';
@@ -80,9 +87,10 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
   const queue = createAppendQueue();
   // In the order of the calls, and so of the deadlines.
   const unanswered = new Set<Ticket>();
-  const idleLanes: Lane[] = Array.from({ length: limits.lanes }, () =>
-    database.lane(WRITER_SETTINGS),
-  );
+  const idleLanes: WriterLane[] = Array.from({ length: limits.lanes }, () => ({
+    ...database.lane(WRITER_SETTINGS),
+    plannedAt: performance.now(),
+  }));
   const counts = { batches: 0, messages: 0, retries: 0 };
   let unansweredBytes = 0;
   let dispatching = false;
@@ -135,10 +143,13 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
     }
   }
 
-  async function writeBatch(lane: Lane, batch: Ticket[]): Promise<void> {
+  async function writeBatch(lane: WriterLane, batch: Ticket[]): Promise<void> {
     const startedAt = performance.now();
+    const plansAreOld = startedAt - lane.plannedAt > PLAN_LIFE_MS;
+    if (plansAreOld) lane.plannedAt = startedAt;
     await commitBatch(batch, {
       lane,
+      plansAreOld,
       log,
       attemptDeadlineMs: limits.sendDeadlineMs / ATTEMPTS_IN_DEADLINE,
       maxAttempts: MAX_ATTEMPTS,
