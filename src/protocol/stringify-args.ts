@@ -12,6 +12,9 @@
 
 /** The spellings of a key, by what stands before it and whether an unescaped text follows. */
 type KeySpelling = {
+  key: string;
+  /** The key that came after this one the last time: objects of one kind repeat their order. */
+  follower: KeySpelling | undefined;
   /** `{"key":` */
   first: string;
   /** `{"key":"` */
@@ -64,7 +67,8 @@ function appendArray(head: string, items: readonly unknown[], depth: number): st
   for (let i = 0; i < items.length; i++) {
     const item = items[i];
     if (typeof item === 'string' && !ESCAPED.test(item)) {
-      out += (state === AT_START ? '["' : state === IN_TEXT ? '","' : ',"') + item;
+      out += state === AT_START ? '["' : state === IN_TEXT ? '","' : ',"';
+      out += item;
       state = IN_TEXT;
       continue;
     }
@@ -84,18 +88,25 @@ function appendObject(
 ): string | undefined {
   let out = head;
   let state = AT_START;
+  let previous: KeySpelling | undefined;
   for (const key in record) {
     if (!hasOwn.call(record, key)) continue;
     const item = record[key];
     if (item === undefined) continue;
-    const spelling = keySpellings.get(key) ?? spellKey(key);
+    let spelling = previous?.follower;
+    if (spelling === undefined || spelling.key !== key) {
+      spelling = keySpellings.get(key) ?? spellKey(key);
+      if (previous !== undefined) previous.follower = spelling;
+    }
+    previous = spelling;
     if (typeof item === 'string' && !ESCAPED.test(item)) {
       out +=
-        (state === AT_START
+        state === AT_START
           ? spelling.firstText
           : state === IN_TEXT
             ? spelling.afterTextText
-            : spelling.nextText) + item;
+            : spelling.nextText;
+      out += item;
       state = IN_TEXT;
       continue;
     }
@@ -138,7 +149,9 @@ function isPlainObject(value: object): value is Readonly<Record<string, unknown>
 
 function spellKey(key: string): KeySpelling {
   const name = `${JSON.stringify(key)}:`;
-  const spelling = {
+  const spelling: KeySpelling = {
+    key,
+    follower: undefined,
     first: `{${name}`,
     firstText: `{${name}"`,
     next: `,${name}`,
