@@ -7,7 +7,6 @@
  */
 import type { CreateOutcome } from '../chat/ports.ts';
 import type { Conversation, Person } from '../chat/schemas.ts';
-import { atomic } from './atomic.ts';
 import type { Database, Sql, TransactionSql } from './database.ts';
 import { isServerError } from './link.ts';
 
@@ -41,7 +40,7 @@ export async function createConversation(
   const participantIds = [...new Set(request.participantIds.map((id) => id.toLowerCase()))];
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await atomic(database, (sql) => create(sql, { ...request, participantIds }));
+      return await database.transaction((sql) => create(sql, { ...request, participantIds }));
     } catch (error) {
       if (!isServerError(error)) throw error;
       // Deleted by its owner after we had looked.

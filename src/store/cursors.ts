@@ -3,7 +3,6 @@
  * having received. With the cursor, in the same transaction, the statuses it newly covers move.
  */
 import type { CursorOutcome } from '../chat/ports.ts';
-import { atomic } from './atomic.ts';
 import type { Database, Sql } from './database.ts';
 import { advanceStatuses, lockConversation, MAX_SPAN, type Span } from './statuses.ts';
 
@@ -85,7 +84,7 @@ type Step =
 function markStep(database: Database, cursor: Cursor, request: CursorRequest): Promise<Step> {
   const { conversationId, userId } = request;
   let attempts = 0;
-  return atomic(database, async (sql): Promise<Step> => {
+  return database.transaction(async (sql): Promise<Step> => {
     attempts += 1;
     const [[conversation], [participant]] = await Promise.all([
       lockConversation(sql, conversationId),

@@ -2,7 +2,6 @@
  * Three people and a conversation to try things out with. Only for a database of our own (the
  * embedded one): auth.users is not ours to write to anywhere else.
  */
-import { atomic } from './atomic.ts';
 import type { Database } from './database.ts';
 
 export const demoUsers = [
@@ -18,7 +17,7 @@ export const demoConversationId = '00000000-0000-4000-8000-0000000000c0';
 export function insertDemoData(database: Database): Promise<boolean> {
   const ids = demoUsers.map(({ id }) => id);
   const names = demoUsers.map(({ name }) => name);
-  return atomic(database, async (sql) => {
+  return database.transaction(async (sql) => {
     const [, inserted] = await Promise.all([
       // Two processes on one database: the second waits, and then finds users.
       sql`LOCK TABLE auth.users IN SHARE ROW EXCLUSIVE MODE`,

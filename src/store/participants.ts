@@ -6,7 +6,6 @@
  * in the same transaction.
  */
 import type { MembershipOutcome } from '../chat/ports.ts';
-import { atomic } from './atomic.ts';
 import type { Database, Sql } from './database.ts';
 import { isServerError } from './link.ts';
 import {
@@ -48,7 +47,10 @@ export async function addParticipant(
 ): Promise<MembershipOutcome> {
   const isRepeated = attemptCounter();
   try {
-    return await settle(database, await atomic(database, (sql) => add(sql, request, isRepeated())));
+    return await settle(
+      database,
+      await database.transaction((sql) => add(sql, request, isRepeated())),
+    );
   } catch (error) {
     // The user was deleted after we had looked.
     if (isForeignKeyViolation(error)) return { outcome: 'unknown_reference' };
@@ -78,10 +80,11 @@ async function add(sql: Sql, request: AddRequest, repeated: boolean): Promise<Ch
   // Nobody waited for the messages of someone who was alone. Now there is somebody, and they have
   // passed them. With others there already, a cursor at the end changes no message.
   const wasAlone = state.participants <= 1;
+  // execute() sends it now; awaited only, it would go after the statements recordChange awaits.
   const insert = sql`
     INSERT INTO messaging.conversation_participants
       (conversation_id, participant_id, last_read_seq, last_delivered_seq)
-    VALUES (${conversationId}::uuid, ${userId}::uuid, ${lastSeq}::bigint, ${lastSeq}::bigint)`;
+    VALUES (${conversationId}::uuid, ${userId}::uuid, ${lastSeq}::bigint, ${lastSeq}::bigint)`.execute();
   const [, changed] = await Promise.all([
     insert,
     recordChange(sql, { conversationId, fromSeq: wasAlone ? 0 : lastSeq, toSeq: lastSeq }),
@@ -95,7 +98,7 @@ export async function removeParticipant(
   request: RemoveRequest,
 ): Promise<MembershipOutcome> {
   const isRepeated = attemptCounter();
-  return settle(database, await atomic(database, (sql) => remove(sql, request, isRepeated())));
+  return settle(database, await database.transaction((sql) => remove(sql, request, isRepeated())));
 }
 
 async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Promise<Change> {

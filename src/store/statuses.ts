@@ -6,7 +6,6 @@
  * Callers hold the conversation's row lock: two cursors moving at once would each see the other
  * where it was, and a message both cover would be left behind.
  */
-import { atomic } from './atomic.ts';
 import type { Database, Sql } from './database.ts';
 
 /** Most seqs one transaction covers, so that a long absence never holds the lock for long. */
@@ -61,7 +60,7 @@ export function advanceStatuses(sql: Sql, { conversationId, fromSeq, toSeq }: Sp
 export async function advanceInSteps(database: Database, span: Span): Promise<void> {
   for (let fromSeq = span.fromSeq; fromSeq < span.toSeq; fromSeq += MAX_SPAN) {
     const toSeq = Math.min(span.toSeq, fromSeq + MAX_SPAN);
-    await atomic(database, (sql) =>
+    await database.transaction((sql) =>
       Promise.all([
         lockConversation(sql, span.conversationId),
         advanceStatuses(sql, { ...span, fromSeq, toSeq }),

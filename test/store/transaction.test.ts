@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { atomic } from '../../src/store/atomic.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openDatabase } from './fixture.ts';
@@ -20,7 +19,7 @@ afterAll(async () => {
 
 it('holds what its first statement locked until it commits', async () => {
   const add = () =>
-    atomic(database, async (sql) => {
+    database.transaction(async (sql) => {
       const [rows] = await Promise.all([
         sql<{ n: number }[]>`SELECT n FROM counter FOR UPDATE`,
         sql`SELECT 1`,
@@ -32,7 +31,7 @@ it('holds what its first statement locked until it commits', async () => {
 });
 
 it('undoes its first statement when a later one fails', async () => {
-  const failing = atomic(database, (sql) =>
+  const failing = database.transaction((sql) =>
     Promise.all([sql`INSERT INTO counter VALUES (-1)`, sql`SELECT 1 / 0`]),
   );
   await expect(failing).rejects.toMatchObject({ code: '22012' });

@@ -1,0 +1,363 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MAX_SPAN } from '../../src/store/statuses.ts';
+import { createStoreFixture, nobody, type StoreFixture } from './fixture.ts';
+
+let f: StoreFixture;
+let alice: string;
+let bob: string;
+let carol: string;
+
+beforeAll(async () => {
+  f = await createStoreFixture();
+  alice = await f.user('Alice');
+  bob = await f.user('Bob');
+  carol = await f.user('Carol');
+});
+afterAll(() => f.close());
+
+const markRead = (conversationId: string, userId: string, upToSeq: number | null = null) =>
+  f.store.markRead({ conversationId, userId, upToSeq });
+const markDelivered = (conversationId: string, userId: string, upToSeq: number) =>
+  f.store.markDelivered({ conversationId, userId, upToSeq });
+
+/** A conversation in which the named people have written one message each, in that order. */
+async function talk(participants: string[], ...senders: string[]): Promise<string> {
+  const id = await f.conversation(participants);
+  for (const sender of senders) await f.post(id, sender);
+  return id;
+}
+
+describe('a cursor', () => {
+  it('moves up, and says where it stands and how many of others it newly covers', async () => {
+    const id = await talk([alice, bob], alice, bob, alice, alice);
+    expect(await markRead(id, bob, 3)).toEqual({ outcome: 'moved', seq: 3, marked: 2 });
+    expect(await markRead(id, bob)).toEqual({ outcome: 'moved', seq: 4, marked: 1 });
+    expect(await markDelivered(id, alice, 2)).toEqual({ outcome: 'moved', seq: 2, marked: 1 });
+  });
+
+  it('never moves back', async () => {
+    const id = await talk([alice, bob], alice, alice, alice);
+    await markRead(id, bob, 2);
+    for (const upToSeq of [2, 1, 0]) {
+      expect(await markRead(id, bob, upToSeq)).toEqual({ outcome: 'unchanged', seq: 2, marked: 0 });
+      expect(await markDelivered(id, bob, upToSeq)).toMatchObject({ outcome: 'unchanged', seq: 2 });
+    }
+    expect(await f.store.readStanding(id, bob)).toMatchObject({ lastReadSeq: 2, unreadCount: 1 });
+  });
+
+  it('never passes the last message', async () => {
+    const id = await talk([alice, bob], alice, alice);
+    const far = Number.MAX_SAFE_INTEGER;
+    expect(await markDelivered(id, bob, far)).toEqual({ outcome: 'moved', seq: 2, marked: 2 });
+    expect(await markRead(id, bob, far)).toEqual({ outcome: 'moved', seq: 2, marked: 2 });
+    await f.post(id, alice);
+    expect(await f.store.readStanding(id, bob)).toMatchObject({ lastReadSeq: 2, unreadCount: 1 });
+  });
+
+  it('of an empty conversation has nowhere to go', async () => {
+    const id = await talk([alice, bob]);
+    expect(await markRead(id, bob)).toEqual({ outcome: 'unchanged', seq: 0, marked: 0 });
+  });
+
+  it('of reading takes the one of delivery along, not the other way round', async () => {
+    const id = await talk([alice, bob], alice, alice, alice);
+    await markDelivered(id, bob, 3);
+    expect(await f.store.readStanding(id, bob)).toMatchObject({
+      lastReadSeq: 0,
+      lastDeliveredSeq: 3,
+    });
+    await markRead(id, bob, 2);
+    expect(await f.store.readStanding(id, bob)).toMatchObject({
+      lastReadSeq: 2,
+      lastDeliveredSeq: 3,
+    });
+    await markRead(id, bob, 3);
+    await f.post(id, alice);
+    await markRead(id, bob);
+    expect(await f.store.readStanding(id, bob)).toMatchObject({
+      lastReadSeq: 4,
+      lastDeliveredSeq: 4,
+    });
+  });
+
+  it('belongs to participants', async () => {
+    const id = await talk([alice, bob], alice);
+    expect(await markRead(id, carol)).toEqual({ outcome: 'not_a_participant' });
+    expect(await markDelivered(id, carol, 1)).toEqual({ outcome: 'not_a_participant' });
+    expect(await markRead(nobody, alice)).toEqual({ outcome: 'no_conversation' });
+    expect(await markDelivered(nobody, alice, 1)).toEqual({ outcome: 'no_conversation' });
+    expect(await f.statuses(id)).toEqual(['sent']);
+  });
+
+  it('covers more than one step can, and every message of it', async () => {
+    const id = await f.conversation([alice, bob]);
+    const count = MAX_SPAN * 2 + 5;
+    await f.post(id, alice, count);
+    expect(await markRead(id, bob)).toEqual({ outcome: 'moved', seq: count, marked: count });
+    expect(new Set(await f.statuses(id))).toEqual(new Set(['read']));
+  });
+});
+
+describe('the status of a message', () => {
+  type Step = ['read' | 'delivered', () => string, number];
+  const a = (): string => alice;
+  const b = (): string => bob;
+  const c = (): string => carol;
+
+  const truthTable: [string, () => string[], () => string[], Step[], string[]][] = [
+    ['between two: nothing happened', () => [alice, bob], () => [alice], [], ['sent']],
+    ['received', () => [alice, bob], () => [alice], [['delivered', b, 1]], ['delivered']],
+    ['read', () => [alice, bob], () => [alice], [['read', b, 1]], ['read']],
+    [
+      'read and then received stays read',
+      () => [alice, bob],
+      () => [alice],
+      [
+        ['read', b, 1],
+        ['delivered', b, 1],
+      ],
+      ['read'],
+    ],
+    [
+      'one’s own reading counts for nothing',
+      () => [alice, bob],
+      () => [alice],
+      [['read', a, 1]],
+      ['sent'],
+    ],
+    [
+      'each side reads the other’s',
+      () => [alice, bob],
+      () => [alice, bob],
+      [
+        ['read', a, 2],
+        ['delivered', b, 2],
+      ],
+      ['delivered', 'read'],
+    ],
+    [
+      'only what is covered',
+      () => [alice, bob],
+      () => [alice, alice, alice],
+      [['read', b, 2]],
+      ['read', 'read', 'sent'],
+    ],
+    [
+      'in a group everyone else must have read it',
+      () => [alice, bob, carol],
+      () => [alice, alice],
+      [
+        ['read', b, 2],
+        ['read', c, 1],
+      ],
+      ['read', 'sent'],
+    ],
+    [
+      'in a group reading by some and receiving by the rest is delivery',
+      () => [alice, bob, carol],
+      () => [alice],
+      [
+        ['read', b, 1],
+        ['delivered', c, 1],
+      ],
+      ['delivered'],
+    ],
+    [
+      'in a group each message waits for other people',
+      () => [alice, bob, carol],
+      () => [alice, bob, carol],
+      [
+        ['read', a, 3],
+        ['read', b, 3],
+      ],
+      ['sent', 'sent', 'read'],
+    ],
+    ['alone nobody reads it', () => [alice], () => [alice], [['read', a, 1]], ['sent']],
+  ];
+
+  it.each(truthTable)('%s', async (_, participants, senders, steps, expected) => {
+    const id = await talk(participants(), ...senders());
+    for (const [kind, who, upTo] of steps) {
+      if (kind === 'read') await markRead(id, who(), upTo);
+      else await markDelivered(id, who(), upTo);
+    }
+    expect(await f.statuses(id)).toEqual(expected);
+  });
+
+  it('is completed by the removal of the one it waited for', async () => {
+    const id = await talk([alice, bob, carol], alice, bob, alice, alice);
+    await markRead(id, bob, 3);
+    await markDelivered(id, bob, 4);
+    await markRead(id, carol, 1);
+    expect(await f.statuses(id)).toEqual(['read', 'sent', 'sent', 'sent']);
+    await f.store.removeParticipant({ conversationId: id, userId: carol });
+    expect(await f.statuses(id)).toEqual(['read', 'sent', 'read', 'delivered']);
+  });
+
+  it('is completed over a long range too', async () => {
+    const id = await f.conversation([alice, bob, carol]);
+    const count = MAX_SPAN + 5;
+    await f.post(id, alice, count);
+    await markRead(id, bob);
+    await f.store.removeParticipant({ conversationId: id, userId: carol });
+    expect(await f.statuses(id)).toEqual(Array.from({ length: count }, () => 'read'));
+  });
+
+  it('does not wait for those who joined after it', async () => {
+    const id = await talk([alice, bob], alice);
+    await f.store.addParticipant({
+      conversationId: id,
+      userId: carol,
+      addedBy: null,
+      maxParticipants: 256,
+    });
+    await f.post(id, alice);
+    await markRead(id, bob);
+    expect(await f.statuses(id)).toEqual(['read', 'sent']);
+    expect(await markRead(id, carol)).toEqual({ outcome: 'moved', seq: 2, marked: 1 });
+    expect(await f.statuses(id)).toEqual(['read', 'read']);
+  });
+
+  it('that an older program left unknown moves forward like sent', async () => {
+    const id = await talk([alice, bob], alice, alice, alice);
+    await f.sql`UPDATE messaging.messages SET status = NULL WHERE conversation_id = ${id} AND seq = 1`;
+    await f.sql`UPDATE messaging.messages SET status = 'seen' WHERE conversation_id = ${id} AND seq = 2`;
+    await markDelivered(id, bob, 2);
+    expect(await f.statuses(id)).toEqual(['delivered', 'delivered', 'sent']);
+    await markRead(id, bob);
+    expect(await f.statuses(id)).toEqual(['read', 'read', 'read']);
+  });
+});
+
+describe('after any operations', () => {
+  const people = ['ann', 'ben', 'cy', 'dee'] as const;
+  type Person = (typeof people)[number];
+  type Operation = {
+    kind: 'post' | 'read' | 'delivered' | 'add' | 'remove';
+    who: Person;
+    to: number;
+  };
+
+  const ranks = ['sent', 'delivered', 'read'];
+
+  /** The contract's definition, from scratch: cursors and the statuses they imply, never backward. */
+  class Model {
+    readonly senders: Person[] = [];
+    readonly statuses: string[] = [];
+    readonly cursors = new Map<Person, { read: number; delivered: number }>();
+
+    apply({ kind, who, to }: Operation): void {
+      const cursor = this.cursors.get(who);
+      const upTo = Math.min(to, this.senders.length);
+      if (kind === 'add') {
+        if (cursor === undefined) {
+          const end = this.senders.length;
+          this.cursors.set(who, { read: end, delivered: end });
+        }
+      } else if (cursor === undefined) return;
+      else if (kind === 'remove') this.cursors.delete(who);
+      else if (kind === 'post') {
+        this.senders.push(who);
+        this.statuses.push('sent');
+      } else {
+        if (kind === 'read') cursor.read = Math.max(cursor.read, upTo);
+        cursor.delivered = Math.max(cursor.delivered, upTo);
+      }
+      for (const [index, sender] of this.senders.entries()) {
+        const others = [...this.cursors].filter(([name]) => name !== sender);
+        const rank =
+          others.length === 0
+            ? 0
+            : Math.min(
+                ...others.map(([, { read, delivered }]) =>
+                  read > index ? 2 : delivered > index ? 1 : 0,
+                ),
+              );
+        const before = ranks.indexOf(this.statuses[index] ?? '');
+        this.statuses[index] = ranks[Math.max(before, rank)] ?? '';
+      }
+    }
+  }
+
+  const operation: fc.Arbitrary<Operation> = fc.record({
+    kind: fc.oneof(
+      { weight: 4, arbitrary: fc.constant('post' as const) },
+      { weight: 4, arbitrary: fc.constant('read' as const) },
+      { weight: 3, arbitrary: fc.constant('delivered' as const) },
+      { weight: 1, arbitrary: fc.constant('add' as const) },
+      { weight: 1, arbitrary: fc.constant('remove' as const) },
+    ),
+    who: fc.constantFrom(...people),
+    to: fc.integer({ min: 0, max: 15 }),
+  });
+
+  it('statuses, cursors and unread counts are those of the definition', async () => {
+    const ids = new Map<Person, string>();
+    for (const name of people) ids.set(name, await f.user(name));
+    const idOf = (name: Person): string => ids.get(name) ?? '';
+
+    await fc.assert(
+      fc.asyncProperty(
+        fc.subarray([...people], { minLength: 1 }),
+        fc.array(operation, { minLength: 5, maxLength: 40 }),
+        async (start, operations) => {
+          const model = new Model();
+          for (const who of start) model.apply({ kind: 'add', who, to: 0 });
+          const conversationId = await f.conversation(start.map(idOf));
+          for (const each of operations) {
+            const userId = idOf(each.who);
+            const present = model.cursors.has(each.who);
+            model.apply(each);
+            const to = each.to;
+            if (each.kind === 'read') await markRead(conversationId, userId, to);
+            else if (each.kind === 'delivered') await markDelivered(conversationId, userId, to);
+            else if (each.kind === 'remove')
+              await f.store.removeParticipant({ conversationId, userId });
+            else if (each.kind === 'add')
+              await f.store.addParticipant({
+                conversationId,
+                userId,
+                addedBy: null,
+                maxParticipants: 256,
+              });
+            else if (present) await f.post(conversationId, userId);
+          }
+          expect(await f.statuses(conversationId)).toEqual(model.statuses);
+          for (const name of people) {
+            const cursor = model.cursors.get(name);
+            const standing = await f.store.readStanding(conversationId, idOf(name));
+            if (cursor === undefined) expect(standing).toBeNull();
+            else {
+              expect(standing).toMatchObject({
+                lastSeq: model.senders.length,
+                lastReadSeq: cursor.read,
+                lastDeliveredSeq: cursor.delivered,
+                unreadCount: model.senders.filter((s, i) => i >= cursor.read && s !== name).length,
+              });
+            }
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  it('cursors that move at the same time leave no message behind', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const id = await f.conversation([alice, bob, carol]);
+      await f.post(id, alice, 20);
+      const moves = Array.from({ length: 20 }, (_, n) => n + 1);
+      await Promise.all([
+        ...moves.map((seq) => markRead(id, bob, seq)),
+        ...moves.map((seq) => markRead(id, carol, seq)),
+        ...moves.map((seq) => markDelivered(id, bob, seq)),
+        f.post(id, alice, 3),
+      ]);
+      expect(await f.statuses(id)).toEqual([
+        ...moves.map(() => 'read'),
+        ...Array.from({ length: 3 }, () => 'sent'),
+      ]);
+    }
+  });
+});
