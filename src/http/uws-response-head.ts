@@ -6,7 +6,8 @@ import { EventEmitter } from 'node:events';
 import type { OutgoingHttpHeader } from 'node:http';
 import { addField, checkField, emptyBlock, type FieldBlock, type Fields } from './uws-fields.ts';
 
-class HeadError extends Error {
+/** Misuse of a response, with the code Node has for it. */
+export class ResponseError extends Error {
   readonly code: string;
   constructor(code: string, message: string) {
     super(message);
@@ -70,7 +71,7 @@ export class UwsResponseHead extends EventEmitter {
   writeHead(statusCode: number, reason?: string | Fields, fields?: Fields): this {
     this.#mustBeOpen('write');
     if (!Number.isInteger(statusCode) || statusCode < 100 || statusCode > 999) {
-      throw new HeadError('ERR_HTTP_INVALID_STATUS_CODE', `Invalid status code: ${statusCode}`);
+      throw new ResponseError('ERR_HTTP_INVALID_STATUS_CODE', `Invalid status code: ${statusCode}`);
     }
     const message = typeof reason === 'string' ? reason : this.statusMessage;
     if (message !== '') checkField('status-message', message);
@@ -101,7 +102,7 @@ export class UwsResponseHead extends EventEmitter {
 
   #mustBeOpen(verb: string): void {
     if (!this.headersSent) return;
-    throw new HeadError(
+    throw new ResponseError(
       'ERR_HTTP_HEADERS_SENT',
       `Cannot ${verb} headers after they are sent to the client`,
     );

@@ -11,7 +11,8 @@ import type { HttpResponse } from '../realtime/uws.ts';
 import { UwsBody } from './uws-body.ts';
 import { statusLine, writeBlock } from './uws-fields.ts';
 import type { RequestPeer, UwsRequest, UwsSocket } from './uws-request.ts';
-import { UwsResponseHead } from './uws-response-head.ts';
+import { ResponseError, UwsResponseHead } from './uws-response-head.ts';
+import { toBytes } from './uws-text.ts';
 
 type Chunk = string | Uint8Array | null | undefined;
 type Done = (error?: Error | null) => void;
@@ -27,14 +28,6 @@ export interface ResponseContext {
 // Told to clients so that they do not reuse a connection in the moment it is closed:
 // uWebSockets.js closes an idle one after 10 s, give or take its clock of 4 s.
 const keepAlive = 'keep-alive\r\nKeep-Alive: timeout=6';
-
-class WriteError extends Error {
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 export class UwsResponse extends UwsResponseHead implements RequestPeer {
   /** As in Node it stays true; `writableEnded` and `destroyed` say more. */
@@ -118,10 +111,13 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
     const res = this.#res;
     if (res === undefined || this.writableEnded) {
       const code = this.writableEnded ? 'ERR_STREAM_WRITE_AFTER_END' : 'ERR_STREAM_DESTROYED';
-      if (callback) process.nextTick(callback, new WriteError(code, 'The response is over'));
+      if (callback) process.nextTick(callback, new ResponseError(code, 'The response is over'));
       return !this.destroyed && !this.writableEnded; // Bytes beyond the announced length.
     }
-    const bytes = typeof chunk === 'string' ? encode(chunk, encoding) : chunk;
+    const bytes =
+      typeof chunk === 'string'
+        ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8')
+        : chunk;
     let more = true;
     if (this.#body === undefined) this.#settleHead();
     if (this.#hasBody()) {
@@ -131,7 +127,9 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
     }
     if (callback) process.nextTick(callback);
     if (this.writableLength > this.#context.maxBufferedBytes) {
-      this.destroy(new WriteError('ERR_BUFFER_TOO_LARGE', 'The client is slower than the source'));
+      this.destroy(
+        new ResponseError('ERR_BUFFER_TOO_LARGE', 'The client is slower than the source'),
+      );
     }
     return more;
   }
@@ -144,7 +142,10 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
     if (this.writableEnded || this.destroyed) {
       this.writableEnded = true;
       if (callback) {
-        process.nextTick(callback, new WriteError('ERR_STREAM_ALREADY_FINISHED', 'Already ended'));
+        process.nextTick(
+          callback,
+          new ResponseError('ERR_STREAM_ALREADY_FINISHED', 'Already ended'),
+        );
       }
       return this;
     }
@@ -156,7 +157,7 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
       return this;
     }
     const recode = typeof data === 'string' && typeof encoding === 'string' && encoding !== 'utf8';
-    const body = recode ? encode(data, encoding) : data;
+    const body = recode ? Buffer.from(data, encoding) : data;
     const pieces = this.#body;
     if (pieces === undefined) {
       this.#settleHead();
@@ -217,7 +218,7 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
     const libraryCloses = block.close && !this.#clientCloses && this.req.complete;
     const connection = libraryCloses ? undefined : closes ? 'close' : keepAlive;
     writeBlock(res, status, connection, block);
-    res.end(data ?? '', libraryCloses);
+    res.end(typeof data === 'string' ? toBytes(data) : (data ?? ''), libraryCloses);
   }
 
   #hasBody(): boolean {
@@ -291,8 +292,4 @@ function emitFinish(response: UwsResponse): void {
 function emitClose(response: UwsResponse): void {
   response.closed = true;
   response.emit('close');
-}
-
-function encode(text: string, encoding: BufferEncoding | Done | null | undefined): Buffer {
-  return Buffer.from(text, typeof encoding === 'string' ? encoding : 'utf8');
 }
