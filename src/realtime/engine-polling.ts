@@ -82,22 +82,25 @@ export class PollingTransport {
   }
 
   /**
-   * Answers the waiting GET with `frame` after everything that waits.
+   * Answers the waiting GET with `frame` alone; what waits stays.
    *
-   * @returns whether `frame` is on its way; false: no GET is there, or more waits than fits in one
+   * @returns false when no GET is there to be answered
    */
-  flushWith(frame: Frame): boolean {
+  release(frame: Frame): boolean {
     if (this.#get === undefined || this.#answering) return false;
-    const taken = this.#takePayload();
-    const last = this.isEmpty;
-    if (last) taken.push(frame);
-    this.#answer(taken);
-    return last;
+    this.#answer([frame]);
+    return true;
   }
 
-  /** Answers the waiting GET with `frame` alone; what waits stays. */
-  release(frame: Frame): void {
-    if (this.#get !== undefined && !this.#answering) this.#answer([frame]);
+  /**
+   * Tells the client of the end, once everything else has gone out in responses of its own: the
+   * stock client drops the packets that share a payload with a close.
+   *
+   * @returns whether the close is on its way; false: a GET has yet to come
+   */
+  sayClose(): boolean {
+    this.flush();
+    return this.isEmpty && this.release('1');
   }
 
   /** Everything that waits, in order; nothing waits afterwards. */

@@ -75,7 +75,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     reply.onAbort = () => session.abort('transport error');
     polling.attach(reply);
     if (session.state === 'closing') {
-      if (polling.flushWith('1')) session.finishClosing();
+      if (polling.sayClose()) session.finishClosing();
       return;
     }
     polling.flush();

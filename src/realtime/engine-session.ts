@@ -155,7 +155,7 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
       socket.end();
       return;
     }
-    if (polling?.flushWith('1')) {
+    if (polling?.sayClose()) {
       this.#finish(reason);
       return;
     }
@@ -216,7 +216,7 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
   onFrame(frame: ArrayBuffer, isBinary: boolean): void {
     if (this.state !== 'open') return;
     if (isBinary) {
-      this.#message(new Uint8Array(frame.slice(0))); // The buffer dies with the callback.
+      this.#message(Buffer.from(frame.slice(0))); // The buffer dies with the callback.
       return;
     }
     const bytes = Buffer.from(frame);
