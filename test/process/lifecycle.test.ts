@@ -1,0 +1,115 @@
+/** How the process starts, refuses to start, and stops. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { io } from 'socket.io-client';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ask, collect, connected } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { runToEnd, type ServiceProcess, startService } from '../support/service-process.ts';
+import { once, waitFor } from '../support/wait.ts';
+
+let db: TestDatabase;
+let alice: TestPerson;
+const started: ServiceProcess[] = [];
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+  alice = await createPerson(db.sql, 'Alice');
+});
+afterAll(() => db.drop());
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((service) => service.discard()));
+});
+
+async function start(env: Record<string, string> = {}): Promise<ServiceProcess> {
+  const service = await startService({ DATABASE_URL: db.url, ...env });
+  started.push(service);
+  return service;
+}
+
+describe('a start that is refused says why in one sentence and exits with 1', () => {
+  const secret = 'hunter2-hunter2-hunter2-hunter2-hunter2';
+  it.each([
+    ['an unknown value', { LOG_LEVEL: 'loud' }, /LOG_LEVEL="loud" is not understood/],
+    [
+      'production without a database',
+      { NODE_ENV: 'production', JWT_SECRET: secret },
+      /DATABASE_URL/,
+    ],
+    [
+      'insecure in production',
+      { NODE_ENV: 'production', DATABASE_URL: 'postgres://127.0.0.1:1/x' },
+      /AUTH_MODE=insecure is refused/,
+    ],
+    ['no database there', { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' }, /can not start/],
+  ])('%s', async (_what, env, sentence) => {
+    const { code, output } = await runToEnd(env);
+    expect(output).toMatch(sentence);
+    expect(code).toBe(1);
+    expect(output).not.toMatch(/\n\s+at |hunter2/);
+  });
+
+  it('a port that is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening', 5_000);
+    const { port } = other.address() as AddressInfo;
+    const { code, output } = await runToEnd({ DATABASE_URL: db.url, PORT: `${port}` });
+    other.close();
+    expect(output).toMatch(new RegExp(`Can not listen on 127.0.0.1:${port}: the port is in use`));
+    expect(code).toBe(1);
+  });
+});
+
+describe('SIGTERM', () => {
+  it('finishes sends, sends clients elsewhere, exits 0 within 10 s and leaves no connection', async () => {
+    const first = await start({ DRAIN_GRACE_MS: '500' });
+    const second = await start();
+    const conversation_id = await createConversation(db.sql, [alice]);
+    const client = io(first.url, { forceNew: true, query: { userId: alice.id } });
+    await connected(client);
+    await ask(client, 'join_conversation', conversation_id);
+    const heard = collect<{ seq: number }>(client, 'new_message');
+    const sends = Array.from({ length: 200 }, (_, n) =>
+      ask(client, 'send_message', { conversation_id, content: `${n}`, client_message_id: `${n}` }),
+    );
+    await waitFor(() => heard.length > 0, { what: 'the first message' });
+
+    const begun = performance.now();
+    const gone = once(client, 'disconnect', 10_000);
+    first.kill('SIGTERM');
+    const answers = await Promise.all(sends);
+    expect(answers.every(({ success }) => success)).toBe(true);
+    // A closed transport: the stock client reconnects, here to the node that is left.
+    expect((await gone)[0]).toBe('transport close');
+    expect(await first.exited).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+
+    const back = io(second.url, { forceNew: true, query: { userId: alice.id } });
+    const again = collect<{ seq: number }>(back, 'new_message');
+    await ask(back, 'join_conversation', { conversation_id, after_seq: heard.at(-1)?.seq ?? 0 });
+    const seqs = [...heard, ...again].map(({ seq }) => seq);
+    expect(seqs).toEqual(Array.from({ length: 200 }, (_, index) => index + 1));
+    client.close();
+    back.close();
+    second.kill('SIGTERM');
+    expect(await second.exited).toBe(0);
+    await waitFor(
+      async () => {
+        const [row] = await db.sql`
+          SELECT count(*)::int AS open FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name LIKE 'messaging%'`;
+        return row?.open === 0;
+      },
+      { what: 'every connection to PostgreSQL to be closed' },
+    );
+  });
+
+  it('without clients it is quick', async () => {
+    const service = await start({ DRAIN_GRACE_MS: '5000' });
+    const begun = performance.now();
+    service.kill('SIGTERM');
+    expect(await service.exited).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(4_000);
+  });
+});

@@ -1,0 +1,98 @@
+/** The service as its users run it: a process with an environment, a port, signals and an exit code. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once as onceEvent } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const START_TIMEOUT_MS = 60_000;
+
+export interface ServiceProcess {
+  url: string;
+  port: number;
+  pid: number;
+  /** Everything it wrote. */
+  output(): string;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves with the exit code (null: killed) once it has ended. */
+  exited: Promise<number | null>;
+  /** SIGKILLs it if it still lives, and waits for the end. */
+  discard(): Promise<void>;
+}
+
+interface Running {
+  child: ChildProcess;
+  output: string;
+  exited: Promise<number | null>;
+}
+
+function run(env: Record<string, string>): Running {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      NODE_ENV: 'test',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATABASE_POOL_MAX: '4',
+      ...env,
+    },
+  });
+  const running: Running = {
+    child,
+    output: '',
+    exited: onceEvent(child, 'close').then(([code]: (number | null)[]) => code ?? null),
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      running.output += text;
+    });
+  }
+  return running;
+}
+
+/** Runs it to its end, for starts that are refused. */
+export async function runToEnd(
+  env: Record<string, string>,
+): Promise<{ code: number | null; output: string }> {
+  const running = run(env);
+  const timer = setTimeout(() => running.child.kill('SIGKILL'), START_TIMEOUT_MS);
+  const code = await running.exited;
+  clearTimeout(timer);
+  return { code, output: running.output };
+}
+
+/**
+ * Starts the service and resolves when it listens.
+ *
+ * @throws Error with its output when it ends or is silent instead
+ */
+export async function startService(env: Record<string, string>): Promise<ServiceProcess> {
+  const running = run(env);
+  const { child } = running;
+  const listening = new Promise<number>((resolve) => {
+    child.stdout?.on('data', () => {
+      const match = /listens on http:\/\/localhost:(\d+)/.exec(running.output);
+      if (match !== null) resolve(Number(match[1]));
+    });
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+  const port = await Promise.race([listening, running.exited.then(() => null)]);
+  clearTimeout(timer);
+  if (port === null) throw new Error(`the service did not start:\n${running.output}`);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    pid: child.pid ?? -1,
+    output: () => running.output,
+    kill: (signal) => {
+      child.kill(signal);
+    },
+    exited: running.exited,
+    async discard() {
+      child.kill('SIGKILL');
+      await running.exited;
+    },
+  };
+}
