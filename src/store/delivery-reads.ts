@@ -177,14 +177,17 @@ async function selectMembers(
   sql: Sql,
   questions: { conversationId: string; userIds: readonly string[] }[],
 ): Promise<Members[]> {
-  // One row for each user, and one without a user, which brings the version in any case.
+  // One row for each user, and one for nobody, which brings the version in any case.
   const userLists = questions.map(({ userIds }) => [null, ...userIds]);
   const users = userLists.flat();
+  const userIds = users.map((userId) => userId ?? NIL_UUID);
   const ords = positions(userLists);
-  const conversationIds = ords.map((ord) => questions[ord - 1]?.conversationId ?? null);
+  const conversationIds = questions.flatMap(({ conversationId, userIds }) =>
+    Array.from({ length: userIds.length + 1 }, () => conversationId),
+  );
   const rows = await sql<(Answering & { at: number; members_version: number; member: boolean })[]>`
     SELECT w.ord, w.at, c.members_version, p.id IS NOT NULL AS member
-    FROM unnest(${conversationIds}::uuid[], ${users}::uuid[], ${ords}::int4[])
+    FROM unnest(${conversationIds}::uuid[], ${userIds}::uuid[], ${ords}::int4[])
       WITH ORDINALITY AS w (conversation_id, user_id, ord, at)
     JOIN messaging.conversations c ON c.id = w.conversation_id
     LEFT JOIN messaging.conversation_participants p
@@ -196,10 +199,12 @@ async function selectMembers(
     answer.membersVersion = row.members_version;
     const userId = users[row.at - 1];
     // As the caller spelled it, which need not be how the database does.
-    if (row.member && typeof userId === 'string') answer.members.add(userId);
+    if (row.member && userId != null) answer.members.add(userId);
   }
   return answers;
 }
+
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** For each element of the lists, laid end to end, which list it comes from (1-based). */
 function positions(lists: readonly (readonly unknown[])[]): number[] {

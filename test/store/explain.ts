@@ -19,12 +19,16 @@ export function explaining(real: Database, mode: string): Explained {
     (strings: TemplateStringsArray, ...values: never[]) => {
       const [first = '', ...rest] = strings;
       const texts = [`EXPLAIN ${mode} ${first}`, ...rest];
-      const query = sql<{ 'QUERY PLAN': string }[]>(
+      const query = sql<{ 'QUERY PLAN': unknown }[]>(
         Object.assign(texts, { raw: texts }) as TemplateStringsArray,
         ...values,
       );
       return query.then((rows) => {
-        plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+        // FORMAT JSON comes parsed, in one row; text comes line by line.
+        const lines = rows.map((row) => row['QUERY PLAN']);
+        plans.push(
+          lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'),
+        );
         return [];
       });
     };
