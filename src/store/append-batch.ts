@@ -27,20 +27,23 @@ export interface Attempt {
   mayBeStored: boolean;
   /** Whether the tables may have grown much since the statements were planned. */
   plansAreOld: boolean;
+  /** Whether somebody still waits for this draft; asked before anything is written. */
+  isWanted(draft: MessageDraft): boolean;
   /** Called when the statements that could make it so are about to be sent. */
   onCommitting: () => void;
 }
 
 /**
- * Stores the drafts in their order. Outcome `i` belongs to draft `i`. Ids must be lower case.
+ * Stores the drafts in their order. Outcome `i` belongs to draft `i`; it is missing when nobody
+ * wanted the draft any more, and then it was not written. Ids must be lower case.
  * Rejects with what PostgreSQL says when one row can not be stored: then none is.
  */
 export async function appendBatch(
   sql: Sql,
   drafts: readonly MessageDraft[],
   attempt: Attempt,
-): Promise<AppendOutcome[]> {
-  const plan = planBatch(drafts, await look(sql, drafts, attempt));
+): Promise<(AppendOutcome | undefined)[]> {
+  const plan = planBatch(drafts, await look(sql, drafts, attempt), attempt);
   if (plan.messages.length === 0) {
     await sql.unsafe('COMMIT');
     return plan.outcomes;
@@ -106,13 +109,13 @@ async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt)
 }
 
 interface Plan {
-  outcomes: AppendOutcome[];
+  outcomes: (AppendOutcome | undefined)[];
   messages: Message[];
   heads: NewHead[];
 }
 
 /** Decides about every draft and gives the new messages their places. Pure. */
-function planBatch(drafts: readonly MessageDraft[], view: View): Plan {
+function planBatch(drafts: readonly MessageDraft[], view: View, attempt: Attempt): Plan {
   const heads = new Map(view.heads.map((row) => [row.id, toHead(row, view.now)]));
   const byId = new Map(view.own.map((row) => [row.id, row]));
   const byKey = new Map<string, Message>();
@@ -124,7 +127,8 @@ function planBatch(drafts: readonly MessageDraft[], view: View): Plan {
   }
   const messages: Message[] = [];
 
-  function decide(draft: MessageDraft): AppendOutcome {
+  function decide(draft: MessageDraft): AppendOutcome | undefined {
+    if (!attempt.isWanted(draft)) return undefined;
     const head = heads.get(draft.conversationId);
     if (head === undefined) return { outcome: 'no_conversation' };
     const { membersVersion } = head;

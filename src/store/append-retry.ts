@@ -3,13 +3,13 @@
  * when one row can not be stored, by looking the messages up when nobody knows whether a commit
  * happened.
  *
- * Guarantees: nobody is told an outcome that is not known; a message is never stored twice; once a
- * caller has been answered, no further attempt stores the message; the order within a conversation
- * survives retries and halving.
+ * Guarantees: nobody is told an outcome that is not known; a message is never stored twice; when a
+ * caller has given up, only a COMMIT already on its way can still store the message; the order
+ * within a conversation survives retries and halving.
  */
 import { ChatError } from '../chat/errors.ts';
 import type { AppendOutcome } from '../chat/ports.ts';
-import { appendBatch } from './append-batch.ts';
+import { type Attempt, appendBatch } from './append-batch.ts';
 import type { Ticket } from './append-queue.ts';
 import type { Lane, Log } from './database.ts';
 import { DatabaseUnavailable, isServerError } from './link.ts';
@@ -90,19 +90,20 @@ async function tryOnce(
   options: RetryOptions,
   unsure: boolean,
 ): Promise<'done' | { error: unknown; unknown: boolean }> {
-  const drafts = live.map((ticket) => ticket.draft);
-  for (const ticket of live) ticket.mayBeStored = true;
+  const tickets = new Map(live.map((ticket) => [ticket.draft, ticket]));
   let committing = false;
-  const attempt = {
+  const attempt: Attempt = {
     mayBeStored: unsure,
     plansAreOld: options.plansAreOld,
+    isWanted: (draft) => tickets.get(draft)?.settled === false,
     onCommitting: () => {
       committing = true;
+      for (const ticket of live) ticket.mayBeStored = true;
     },
   };
   try {
     const outcomes = await options.lane.run(
-      (sql) => appendBatch(sql, drafts, attempt),
+      (sql) => appendBatch(sql, [...tickets.keys()], attempt),
       options.attemptDeadlineMs,
     );
     for (const [index, ticket] of live.entries()) {

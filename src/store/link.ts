@@ -131,7 +131,9 @@ export function openLink(options: LinkOptions): Link {
 
   function retire(): void {
     markGone();
-    // Rejects what is in flight; then the socket goes, which a silent server would keep open.
+    // At once, so that an answer that comes too late can not carry the work on; and a silent server
+    // would keep the socket open for ever. Then what is in flight rejects.
+    socket?.destroy();
     void end(0);
   }
 

@@ -25,6 +25,8 @@ export interface WriterLimits {
   lanes: number;
   /** Longest time from call to answer. */
   sendDeadlineMs: number;
+  /** Longest wait for one attempt; short enough for another to find out what the first one did. */
+  attemptDeadlineMs: number;
 }
 
 export const defaultWriterLimits: WriterLimits = {
@@ -33,6 +35,7 @@ export const defaultWriterLimits: WriterLimits = {
   maxBatch: 1000,
   lanes: 1,
   sendDeadlineMs: 5000,
+  attemptDeadlineMs: 2000,
 };
 
 export interface WriterStats {
@@ -71,8 +74,7 @@ interface WriterLane extends Lane {
   plannedAt: number;
 }
 
-// An attempt that hangs is given up early enough for another one to find out what it did.
-const ATTEMPTS_IN_DEADLINE = 2.5;
+/** Most attempts after serialization failures, deadlocks and the like. */
 const MAX_ATTEMPTS = 8;
 /** Planning costs about a millisecond for all statements together. */
 const PLAN_LIFE_MS = 10_000;
@@ -151,7 +153,7 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
       lane,
       plansAreOld,
       log,
-      attemptDeadlineMs: limits.sendDeadlineMs / ATTEMPTS_IN_DEADLINE,
+      attemptDeadlineMs: limits.attemptDeadlineMs,
       maxAttempts: MAX_ATTEMPTS,
       settle: (ticket, outcome) => {
         if (answered(ticket)) ticket.resolve(outcome);

@@ -1,0 +1,102 @@
+// People, conversations and drafts for the tests of the write path.
+
+import { randomUUID } from 'node:crypto';
+import type postgres from 'postgres';
+import type { AppendOutcome, MessageDraft } from '../../src/chat/ports.ts';
+import type { Message } from '../../src/chat/schemas.ts';
+import { createDatabase, type Database, type DatabaseOptions } from '../../src/store/database.ts';
+import type { WriterDeps, WriterLimits } from '../../src/store/writer.ts';
+import { createWriter, defaultWriterLimits, type Writer } from '../../src/store/writer.ts';
+
+export const silentLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A Database for tests: few connections, deadlines a slow machine can keep. */
+export function openDatabase(url: string, options: Partial<DatabaseOptions> = {}): Database {
+  return createDatabase({
+    url,
+    poolMax: 2,
+    queryDeadlineMs: 10_000,
+    statementTimeoutMs: 30_000,
+    connectTimeoutMs: 10_000,
+    idleInTransactionTimeoutMs: 30_000,
+    applicationName: 'messaging-test',
+    log: silentLog,
+    ...options,
+  });
+}
+
+export interface Node {
+  database: Database;
+  writer: Writer;
+}
+
+/** A writer with its own connections, as another node would have. */
+export function openNode(
+  url: string,
+  limits: Partial<WriterLimits> = {},
+  deps: Partial<WriterDeps> = {},
+): Node {
+  const database = openDatabase(url);
+  const writer = createWriter({
+    database,
+    limits: { ...defaultWriterLimits, sendDeadlineMs: 15_000, ...limits },
+    log: silentLog,
+    ...deps,
+  });
+  return { database, writer };
+}
+
+export interface Room {
+  id: string;
+  members: string[];
+}
+
+/** A conversation of `size` new users called `User 0`, `User 1` … */
+export async function newRoom(sql: postgres.Sql, size = 2): Promise<Room> {
+  const id = randomUUID();
+  const members = Array.from({ length: size }, () => randomUUID());
+  const users = members.map((user, index) => ({ id: user, name: `User ${index}` }));
+  await sql`INSERT INTO auth.users ${sql(users)}`;
+  await sql`INSERT INTO messaging.conversations (id) VALUES (${id})`;
+  const rows = members.map((participant_id) => ({ conversation_id: id, participant_id }));
+  await sql`INSERT INTO messaging.conversation_participants ${sql(rows)}`;
+  return { id, members };
+}
+
+/** A draft by the room's first member. */
+export function draft(room: Room, change: Partial<MessageDraft> = {}): MessageDraft {
+  return {
+    id: randomUUID(),
+    conversationId: room.id,
+    senderId: room.members[0] ?? '',
+    content: 'Hello',
+    messageType: 'text',
+    mediaUrl: null,
+    clientMessageId: null,
+    ...change,
+  };
+}
+
+/** The message of an outcome that must be `stored`. */
+export function stored(outcome: AppendOutcome): Message {
+  if (outcome.outcome !== 'stored') throw new Error(`Not stored: ${outcome.outcome}`);
+  return outcome.message;
+}
+
+export interface StoredRow {
+  id: string;
+  seq: number;
+  content: string;
+}
+
+/** What the table holds of a conversation, in order. */
+export async function rowsOf(sql: postgres.Sql, room: Room): Promise<StoredRow[]> {
+  return await sql<StoredRow[]>`
+    SELECT id, seq::int AS seq, content FROM messaging.messages
+    WHERE conversation_id = ${room.id} ORDER BY seq`;
+}
+
+/** 1, 2, 3 … `count`. */
+export function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
