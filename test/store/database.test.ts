@@ -36,11 +36,11 @@ afterAll(async () => {
   await db.drop();
 });
 
-/** What the connections under test are doing, as the server sees it. */
-const states = async () => {
+/** What the connections of that name are doing, as the server sees it. */
+const states = async (applicationName: string) => {
   const rows = await db.sql`
     SELECT state FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'messaging-test'`;
+    WHERE datname = current_database() AND application_name = ${applicationName}`;
   return rows.map((row) => row.state);
 };
 
@@ -243,7 +243,7 @@ describe('a connection lost', () => {
 
 describe('transaction', () => {
   test('commits what the work did, and undoes all of it when the work fails', async () => {
-    const database = open({ poolMax: 1 });
+    const database = open({ poolMax: 1, applicationName: 'undoing-test' });
     expect(
       await database.transaction(async (sql) => {
         await sql`INSERT INTO things VALUES (1)`;
@@ -256,7 +256,7 @@ describe('transaction', () => {
     });
     await expect(failing).rejects.toMatchObject({ code: 'not_found' });
     expect(await things()).toEqual([1]);
-    expect(await states()).toEqual(['idle']);
+    expect(await states('undoing-test')).toEqual(['idle']);
   });
 
   test('is not taken for committed when an error was swallowed', async () => {
@@ -303,7 +303,7 @@ describe('transaction', () => {
 
 describe('a lane', () => {
   test('keeps its connection and its settings, and leaves no transaction open', async () => {
-    const lane = open().lane({ enable_seqscan: 'off' });
+    const lane = open({ applicationName: 'lane-test' }).lane({ enable_seqscan: 'off' });
     const look = () =>
       lane.run(async (sql) => {
         const [row] = await sql`
@@ -318,7 +318,7 @@ describe('a lane', () => {
       await sql`SELECT 1 / 0`;
     }, 5000);
     await expect(failing).rejects.toMatchObject({ code: '22012' });
-    expect(await states()).toEqual(['idle']);
+    expect(await states('lane-test')).toEqual(['idle']);
     expect(await look()).toEqual(first);
   });
 
