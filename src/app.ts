@@ -17,6 +17,7 @@ import { createJoining } from './delivery/joining.ts';
 import { createRooms } from './delivery/rooms.ts';
 import { createTokenExpiry } from './delivery/token-expiry.ts';
 import { createUserTopics } from './delivery/user-topics.ts';
+import { refusalBody } from './http/errors.ts';
 import type { Readiness } from './http/health-routes.ts';
 import { createHttpApp } from './http/http-app.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
@@ -191,7 +192,11 @@ export async function startApp(deps: AppDeps): Promise<App> {
   });
 
   let draining = false;
-  const bridge = createUwsBridge({ app: uws, maxBodyBytes: config.maxPayloadBytes });
+  const bridge = createUwsBridge({
+    app: uws,
+    maxBodyBytes: config.maxPayloadBytes,
+    refusalBody,
+  });
   const http = await createHttpApp({
     chat,
     authenticator,

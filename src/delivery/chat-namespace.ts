@@ -22,7 +22,8 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
   return {
     async onConnect(_socket, handshake) {
       try {
-        return { actor: await authenticator.authenticate(credentialsOf(handshake)) };
+        const actor = await authenticator.authenticate(credentialsOf(handshake));
+        return { actor, running: 0, onIdle: null };
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
         throw new ConnectRefused(error.message, { code: error.code });
@@ -37,6 +38,9 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
     },
 
     onEvent: (socket, event, args, ack) => commands.dispatch(socket, event, args, ack),
+
+    // What has been begun is answered before the connection goes.
+    onDrain: (socket) => commands.finish(socket),
 
     onDisconnect(socket) {
       joining.leaveAll(socket);

@@ -17,6 +17,10 @@ import type { TokenExpiry } from './token-expiry.ts';
 /** What a chat socket carries. */
 export interface ChatSocketData {
   actor: Actor;
+  /** Commands being worked on. */
+  running: number;
+  /** Set once the node wants to close the socket: called when the last command is answered. */
+  onIdle: (() => void) | null;
 }
 
 export type ChatSocket = Socket<ChatSocketData>;
@@ -43,6 +47,9 @@ type Handlers = {
     reply: Reply,
   ) => Promise<unknown>;
 };
+
+/** How long a socket that is to be closed may take to have its commands answered. */
+const FINISH_DEADLINE_MS = 3_000;
 
 export function createCommands(deps: CommandsDeps) {
   const { joining, authenticator, tokenExpiry, log } = deps;
@@ -118,16 +125,37 @@ export function createCommands(deps: CommandsDeps) {
         ack?.json(`{"success":true,"data":${text}}`);
       },
     };
+    const { data } = socket;
+    data.running += 1;
     try {
+      if (data.onIdle !== null) {
+        throw new ChatError('unavailable', 'This node is going down; connect again.');
+      }
       const payload = readPayload(event, sent);
       const result = await handlers[event](socket, payload, reply);
       if (!replied) reply.data(result);
     } catch (error) {
-      fail(socket, event, ack, error);
+      if (replied) log.error({ err: error, event, socketId: socket.id }, 'after the answer');
+      else fail(socket, event, ack, error);
+    } finally {
+      data.running -= 1;
+      if (data.running === 0) data.onIdle?.();
     }
   }
 
   return {
+    /** Refuses further commands of the socket; resolves when those running are answered. */
+    async finish({ data }: ChatSocket): Promise<void> {
+      if (data.running === 0) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, FINISH_DEADLINE_MS);
+        data.onIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    },
+
     /** Runs one event of a client; never rejects. */
     dispatch(
       socket: ChatSocket,

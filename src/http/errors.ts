@@ -40,6 +40,12 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   return reply.send({ success: false, error: toErrorBody(refusal) });
 }
 
+/** The body for a request that is refused before Fastify sees it. */
+export function refusalBody({ status, message }: { status: 400 | 431; message: string }): string {
+  const code: ErrorCode = status === 431 ? 'headers_too_large' : 'invalid_request';
+  return JSON.stringify({ success: false, error: toErrorBody(new ChatError(code, message)) });
+}
+
 export function answerNotFound(_request: FastifyRequest, reply: FastifyReply) {
   const error = new ChatError('not_found', 'There is no such route.');
   return reply.code(404).send({ success: false, error: toErrorBody(error) });

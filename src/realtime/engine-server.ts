@@ -41,7 +41,11 @@ export interface EngineServer<Owner> {
   /** A queue of deadlines on the heartbeat's ticks. */
   deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T>;
   stopAccepting(): void;
-  drain(options: { overMs: number }): Promise<void>;
+  /** See `SocketServer.drain`; `settled` is asked about a session before it is closed. */
+  drain(options: {
+    overMs: number;
+    settled?: (session: EngineSession<Owner>) => Promise<void>;
+  }): Promise<void>;
   close(): Promise<void>;
   stats(): EngineStats;
 }
@@ -206,15 +210,21 @@ export function createEngineServer<Owner>(
     stopAccepting() {
       accepting = false;
     },
-    async drain({ overMs }) {
+    async drain({ overMs, settled }) {
       accepting = false;
+      const closing: Promise<void>[] = [];
+      const closeOne = async (session: EngineSession<Owner>): Promise<void> => {
+        await settled?.(session);
+        session.close('server shutting down');
+      };
       const waiting = shuffle([...sessions.values()]);
       const steps = Math.max(Math.floor(overMs / DRAIN_STEP_MS), 1);
       for (let step = 0; step < steps && sessions.size > 0; step++) {
         const share = Math.ceil(waiting.length / (steps - step));
-        for (const session of waiting.splice(0, share)) session.close('server shutting down');
+        for (const session of waiting.splice(0, share)) closing.push(closeOne(session));
         await new Promise((resolve) => setTimeout(resolve, overMs / steps));
       }
+      await Promise.all(closing);
       closeAll();
     },
     async close() {

@@ -74,7 +74,7 @@ export class SocketConnection implements SocketOwner {
   /** The session has ended. */
   end(reason: string): void {
     this.#collector = undefined;
-    for (const socket of this.#all()) socket.end(reason);
+    for (const socket of this.sockets()) socket.end(reason);
   }
 
   remove(socket: NamespaceSocket): void {
@@ -86,7 +86,7 @@ export class SocketConnection implements SocketOwner {
   }
 
   disconnectAll(): void {
-    for (const socket of this.#all()) socket.disconnectNamespace();
+    for (const socket of this.sockets()) socket.disconnectNamespace();
     this.session.close('forced server close');
   }
 
@@ -233,7 +233,8 @@ export class SocketConnection implements SocketOwner {
     return (this.#only === undefined ? 0 : 1) + (this.#sockets?.size ?? 0);
   }
 
-  #all(): readonly NamespaceSocket[] {
+  /** Every socket of this connection. */
+  sockets(): readonly NamespaceSocket[] {
     const others = this.#sockets === undefined ? [] : [...this.#sockets.values()];
     return this.#only === undefined ? others : [this.#only, ...others];
   }

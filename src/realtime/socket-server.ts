@@ -3,6 +3,7 @@
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import { createEngineServer, type EngineStats } from './engine-server.ts';
+import type { EngineSession } from './engine-session.ts';
 import type { NamespaceHandler, Socket } from './socket.ts';
 import { type ConnectionHost, SocketConnection } from './socket-connection.ts';
 import { type Namespace, NamespaceSocket } from './socket-namespace.ts';
@@ -93,7 +94,10 @@ export interface SocketServer {
   readonly socketCount: number;
   /** New handshakes are answered 503 from now on; open connections go on. */
   stopAccepting(): void;
-  /** Stops accepting and closes every transport, spread over `overMs`, in random order. */
+  /**
+   * Stops accepting and closes every transport, spread over `overMs`, in random order; each when
+   * the namespace's `onDrain` has resolved.
+   */
   drain(options: { overMs: number }): Promise<void>;
   /** Closes every transport at once and stops the timers; does not close the listen socket. */
   close(): Promise<void>;
@@ -174,7 +178,16 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
       return sockets;
     },
     stopAccepting: engine.stopAccepting,
-    drain: engine.drain,
+    drain({ overMs }) {
+      const settled = async ({ owner }: EngineSession<SocketConnection>): Promise<void> => {
+        await Promise.all(
+          (owner?.sockets() ?? []).map(async (socket) => {
+            if (socket.connected) await mounted.get(socket.namespace)?.handler.onDrain?.(socket);
+          }),
+        );
+      };
+      return engine.drain({ overMs, settled });
+    },
     close: engine.close,
     stats: () => ({ ...engine.stats(), sockets }),
   };

@@ -66,6 +66,11 @@ export interface NamespaceHandler<Data = unknown> {
     args: unknown[],
     ack: Ack | undefined,
   ): void | Promise<void>;
+  /**
+   * The server wants to close this connection: resolves when it may. Must not reject, and has a
+   * deadline of its own.
+   */
+  onDrain?(socket: Socket<Data>): Promise<void>;
   /** Exactly once for every socket whose CONNECT was answered positively. */
   onDisconnect?(socket: Socket<Data>, reason: string): void;
 }

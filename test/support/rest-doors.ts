@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
+import { refusalBody } from '../../src/http/errors.ts';
 import { createHttpApp } from '../../src/http/http-app.ts';
 import { createUwsBridge } from '../../src/http/uws-bridge.ts';
 import { createLog } from '../../src/log.ts';
@@ -76,7 +77,7 @@ export async function openRestDoor(
     contentRules: { maxContentLength: 4_000, sanitizeHtml: 'strip' },
   });
   const app = createUwsApp();
-  const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes });
+  const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes, refusalBody });
   const http = await createHttpApp({
     chat,
     authenticator: createAuthenticator({
