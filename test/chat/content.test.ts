@@ -160,9 +160,6 @@ describe('image', () => {
 
   it.each([null, ''])('without media_url is refused: %j', (mediaUrl) => {
     expectRefused(image(mediaUrl), 'media_url', /required/);
-  });
-
-  it('with the media_url left out is refused', () => {
     expectRefused({ content: '', messageType: 'image' }, 'media_url', /required/);
   });
 
@@ -260,7 +257,7 @@ describe('location', () => {
     expectRefused(location(content), 'content', message);
   });
 
-  it('does not take a media_url', () => {
+  it('takes no media_url', () => {
     expectRefused({ ...location('1,2'), mediaUrl: 'https://x.y/' }, 'media_url', /image only/);
   });
 });
