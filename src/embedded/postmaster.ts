@@ -84,6 +84,11 @@ export async function startPostmaster(
       if (line.includes('database system is ready to accept connections')) resolve('ready');
     });
   });
+  if (child.pid !== undefined) {
+    // Before it is ready: a service may be killed during a long recovery too.
+    const watchdog = startWatchdog(child.pid, join(place.clusterDir, 'postmaster.pid'));
+    void exited.then(() => watchdog.kill('SIGKILL'));
+  }
   const timer = abortableTimeout(timeoutMs);
   const outcome = await Promise.race([ready, exited.then(() => 'ended' as const), timer.over]);
   timer.cancel();
@@ -94,8 +99,6 @@ export async function startPostmaster(
   }
 
   const pid = child.pid;
-  const watchdog = startWatchdog(pid, join(place.clusterDir, 'postmaster.pid'));
-  void exited.then(() => watchdog.kill('SIGKILL'));
   // The database must not keep a service alive that has nothing else to do.
   child.unref();
   if (child.stderr instanceof Socket) child.stderr.unref();

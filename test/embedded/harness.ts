@@ -1,13 +1,15 @@
 // What the tests of the embedded PostgreSQL share: temporary data directories, owner processes and
-// a look at what still runs. `cleanUp()` ends and removes all of it.
+// a look at what still runs. All of it is ended and removed after each test.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import postgres from 'postgres';
+import { afterAll, afterEach, vi } from 'vitest';
 import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
@@ -27,7 +29,10 @@ export interface Owner {
   pid: number;
 }
 
+/** Call once per test file, outside of tests. */
 export function createHarness() {
+  // Creating and recovering a cluster is a matter of seconds on a machine with other work to do.
+  vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
   const directories: string[] = [];
   const children: ChildProcess[] = [];
   const started: EmbeddedPostgres[] = [];
@@ -38,7 +43,24 @@ export function createHarness() {
     return directory;
   }
 
-  /** Starts in this process; stopped by `cleanUp()` if the test does not. */
+  let template: Promise<string> | undefined;
+
+  async function makeTemplate(): Promise<string> {
+    const directory = await mkdtemp(join(tmpdir(), 'messaging-test-embedded-'));
+    await (await start(directory)).stop();
+    return directory;
+  }
+
+  /** A data directory that has been used and left in order; a copy, which is cheaper than a start. */
+  async function usedDirectory(): Promise<string> {
+    template ??= makeTemplate();
+    const source = await template;
+    const directory = await temporaryDirectory();
+    await promisify(execFile)('cp', ['-a', `${source}/.`, directory]); // keeps the owners
+    return directory;
+  }
+
+  /** Starts in this process; stopped after the test if the test does not. */
   async function start(dataDir: string, port?: number): Promise<EmbeddedPostgres> {
     const embedded = await startEmbeddedPostgres({
       dataDir,
@@ -87,7 +109,11 @@ export function createHarness() {
     }
   }
 
-  return { temporaryDirectory, start, runOwner, startOwner, cleanUp };
+  afterEach(cleanUp);
+  afterAll(async () => {
+    if (template !== undefined) await rm(await template, { recursive: true, force: true });
+  });
+  return { temporaryDirectory, usedDirectory, start, runOwner, startOwner };
 }
 
 /** SIGKILL, and wait until the process has ended. */

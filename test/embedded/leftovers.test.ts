@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
 import { access, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../support/wait.ts';
 import { createHarness, kill, killWatchdog, processesOn, query, waitForNone } from './harness.ts';
 
-const { temporaryDirectory, start, startOwner, cleanUp } = createHarness();
-afterEach(cleanUp);
+const { temporaryDirectory, usedDirectory, start, startOwner } = createHarness();
 
 let dataDir: string;
 beforeEach(async () => {
-  dataDir = await temporaryDirectory();
+  dataDir = await usedDirectory();
 });
 
 describe('after kill -9 of the service', () => {
@@ -61,7 +60,6 @@ describe('after kill -9 of the service', () => {
 
 describe('a stale file', () => {
   test('postmaster.pid with the id of a living process that is no PostgreSQL is cleared', async () => {
-    await (await start(dataDir)).stop();
     const cluster = join(dataDir, 'postgres');
     const { uid, gid } = await stat(cluster);
     // Of the same user: PostgreSQL by itself refuses to start beside such a one.
@@ -92,6 +90,7 @@ describe('a stale file', () => {
   });
 
   test('a half-made cluster of a killed first start is removed', async () => {
+    dataDir = await temporaryDirectory();
     const half = join(dataDir, 'postgres.new-0123456789ab');
     await mkdir(half);
     await writeFile(join(half, 'PG_VERSION'), '18\n');

@@ -1,18 +1,17 @@
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { EmbeddedPostgresError } from '../../src/embedded/embedded-postgres.ts';
 import { explainFileError, explainOutput } from '../../src/embedded/errors.ts';
 import { freePort } from '../support/ports.ts';
 import { createHarness, processesOn, query, waitForNone } from './harness.ts';
 
-const { temporaryDirectory, start, startOwner, cleanUp } = createHarness();
-afterEach(cleanUp);
+const { temporaryDirectory, usedDirectory, start, startOwner } = createHarness();
 
 let dataDir: string;
 beforeEach(async () => {
-  dataDir = await temporaryDirectory();
+  dataDir = await usedDirectory();
 });
 
 /** The refusal of a start: an EmbeddedPostgresError of one line, one sentence. */
@@ -41,7 +40,8 @@ describe('two services on one data directory', () => {
     expect((await processesOn(dataDir)).map(({ pid }) => pid)).toContain(owner.pid);
   });
 
-  test('started at the same moment, exactly one wins and one postmaster runs', async () => {
+  test('started at the same moment on an empty directory, exactly one wins', async () => {
+    dataDir = await temporaryDirectory();
     const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => start(dataDir)));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     const postmasters = (await processesOn(dataDir)).filter(({ command }) =>
@@ -54,7 +54,6 @@ describe('two services on one data directory', () => {
   });
 
   test('racing for a stale lock, exactly one wins', async () => {
-    await (await start(dataDir)).stop();
     await writeFile(join(dataDir, 'owner.lock'), '999999999\nno such boot 1\n0\n');
     const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => start(dataDir)));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -69,10 +68,6 @@ describe('two services on one data directory', () => {
 });
 
 describe('files that cannot be used', () => {
-  beforeEach(async () => {
-    await (await start(dataDir)).stop();
-  });
-
   test('made by another major version', async () => {
     await writeFile(join(dataDir, 'postgres', 'PG_VERSION'), '16\n');
     const message = await refusal(start(dataDir));

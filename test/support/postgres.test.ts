@@ -1,8 +1,11 @@
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type OwnPostgres, startOwnPostgres } from './postgres.ts';
 import { listProcesses } from './processes.ts';
 import { waitFor } from './wait.ts';
+
+// A cluster is made in it, on a machine with other work to do.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 let own: OwnPostgres;
 let sql: postgres.Sql;

@@ -3,7 +3,7 @@
 // PostgreSQL and a redis-server or valkey-server from the PATH; for Redis on Debian or Ubuntu, as
 // root, the distribution's package. What was started here is stopped at the end.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -16,6 +16,8 @@ const LOCAL_POSTGRES_URL = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_REDIS_URL = 'redis://127.0.0.1:6379';
 const PROBE_TIMEOUT_S = 3;
 const STOP_TIMEOUT_MS = 20_000;
+/** Directories of killed runs older than this are removed by the next run. */
+const STALE_AFTER_MS = 60 * 60 * 1000;
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -45,6 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   try {
     await dropStaleTestDatabases(database.url);
+    await removeStaleDirectories();
   } catch (error) {
     await teardown();
     throw error;
@@ -123,6 +126,17 @@ async function findRedis(): Promise<Service> {
   const own = await startOwnRedis();
   say('No Redis on 127.0.0.1:6379: the tests use a private one.');
   return { url: own.url, stop: () => own.stop() };
+}
+
+/** A PostgreSQL still running in one ends by itself: it looks for its lock file every minute. */
+async function removeStaleDirectories(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith('messaging-test-')) continue;
+    const path = join(tmpdir(), name);
+    const found = await stat(path).catch(() => undefined); // another run may be faster
+    if (found === undefined || found.mtimeMs > Date.now() - STALE_AFTER_MS) continue;
+    await rm(path, { recursive: true, force: true });
+  }
 }
 
 function say(line: string): void {
