@@ -95,6 +95,8 @@ export interface RawSocket {
   readonly ws: WebSocket;
   /** The next frame; text as a string. Pings are handed out unless `answerPings`. */
   next(): Promise<Received>;
+  /** The frames that came and have not been read. */
+  pending(): readonly Received[];
   /** The close code, once closed. */
   closed(): Promise<number>;
   send(frame: string | Uint8Array): void;
@@ -128,6 +130,7 @@ export function rawSocket(url: string, options: { headers?: Record<string, strin
       if (frame !== undefined) return Promise.resolve(frame);
       return withDeadline('a frame', new Promise((resolve) => waiting.push(resolve)));
     },
+    pending: () => frames,
     closed: () =>
       code !== undefined
         ? Promise.resolve(code)
@@ -174,14 +177,22 @@ export function opened(socket: RawSocket): Promise<void> {
   );
 }
 
-/** Writes `bytes` on a bare connection and gives back all that comes until the server closes it. */
-export function rawExchange(port: number, bytes: string | Buffer): Promise<string> {
+/**
+ * Writes `bytes` on a bare connection, `afterwards` once the first answer has come, and gives back
+ * all that comes until the server closes it.
+ */
+export function rawExchange(
+  port: number,
+  bytes: string | Buffer,
+  afterwards?: Buffer,
+): Promise<string> {
   return withDeadline(
     'the end of a bare connection',
     new Promise((resolve, reject) => {
       const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
       let received = '';
       socket.on('data', (chunk) => {
+        if (received === '' && afterwards !== undefined) socket.write(afterwards);
         received += chunk.toString('latin1');
       });
       socket.on('error', reject);
