@@ -21,14 +21,17 @@ import {
 } from './append-statements.ts';
 import type { Sql } from './link.ts';
 import { type MessageRow, toMessage } from './rows.ts';
+import type { CachedSender, SenderCache } from './sender-cache.ts';
 
 export interface Attempt {
   /** An earlier attempt may have been committed: look the drafts' own ids up first. */
   mayBeStored: boolean;
   /** Whether the tables may have grown much since the statements were planned. */
   plansAreOld: boolean;
-  /** Whether somebody still waits for this draft; asked before anything is written. */
-  isWanted(draft: MessageDraft): boolean;
+  /** Senders known from earlier batches. */
+  senders: SenderCache;
+  /** Whether somebody still waits for draft `index`; asked before anything is written. */
+  isWanted(index: number): boolean;
   /** Called when the statements that could make it so are about to be sent. */
   onCommitting: () => void;
 }
@@ -72,24 +75,21 @@ interface View {
 
 async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt): Promise<View> {
   const conversationIds = new Set<string>();
-  const pairs = new Map<string, MessageDraft>();
-  for (const draft of drafts) {
-    conversationIds.add(draft.conversationId);
-    pairs.set(pairKey(draft.conversationId, draft.senderId), draft);
+  const pairs = new Map<string, Pair>();
+  for (const { conversationId, senderId } of drafts) {
+    conversationIds.add(conversationId);
+    const key = pairKey(conversationId, senderId);
+    pairs.set(key, { key, conversationId, senderId, known: attempt.senders.get(key) });
   }
-  const senders = [...pairs];
+  const strangers = [...pairs.values()].filter((pair) => pair.known === undefined);
   const keyed = drafts.filter((draft) => draft.clientMessageId !== null);
   const none: Promise<MessageRow[]> = Promise.resolve([]);
-  const [, , heads, clock, senderRows, keyedRows, ownRows] = await Promise.all([
+  const [, , heads, clock, strangerNames, keyedRows, ownRows] = await Promise.all([
     attempt.plansAreOld ? forgetPlans(sql) : undefined,
     sql.unsafe('BEGIN'),
     lockConversations(sql, [...conversationIds]),
     readClock(sql),
-    readSenders(
-      sql,
-      senders.map(([, draft]) => draft.conversationId),
-      senders.map(([, draft]) => draft.senderId),
-    ),
+    readNames(sql, strangers),
     keyed.length > 0 ? readKeyed(sql, keyed) : none,
     attempt.mayBeStored
       ? readByIds(
@@ -100,12 +100,46 @@ async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt)
   ]);
   const now = clock[0]?.now;
   if (now === undefined) throw new Error('The database did not tell the time');
+
+  // Known under another version of the members: that says nothing. One more round trip, rarely.
+  const versions = new Map(heads.map((head) => [head.id, head.members_version]));
+  const stale = [...pairs.values()].filter(
+    ({ known, conversationId }) =>
+      known !== undefined && known.membersVersion !== versions.get(conversationId),
+  );
+  const fresh = [...strangerNames, ...(await readNames(sql, stale))];
   const names = new Map<string, string | null>();
-  for (const { place, name } of senderRows) {
-    const pair = senders[place - 1];
-    if (pair !== undefined) names.set(pair[0], name);
+  for (const { key, known } of pairs.values()) if (known !== undefined) names.set(key, known.name);
+  for (const { key } of stale) names.delete(key);
+  for (const [{ key, conversationId }, name] of fresh) {
+    names.set(key, name);
+    const membersVersion = versions.get(conversationId);
+    if (membersVersion !== undefined) attempt.senders.put(key, { membersVersion, name });
   }
   return { heads, now, names, keyed: keyedRows, own: ownRows };
+}
+
+interface Pair {
+  key: string;
+  conversationId: string;
+  senderId: string;
+  known: CachedSender | undefined;
+}
+
+/** Those of the pairs that are participations, with the sender's name. */
+async function readNames(sql: Sql, pairs: readonly Pair[]): Promise<[Pair, string | null][]> {
+  if (pairs.length === 0) return [];
+  const rows = await readSenders(
+    sql,
+    pairs.map((pair) => pair.conversationId),
+    pairs.map((pair) => pair.senderId),
+  );
+  const found: [Pair, string | null][] = [];
+  for (const { place, name } of rows) {
+    const pair = pairs[place - 1];
+    if (pair !== undefined) found.push([pair, name]);
+  }
+  return found;
 }
 
 interface Plan {
@@ -127,8 +161,8 @@ function planBatch(drafts: readonly MessageDraft[], view: View, attempt: Attempt
   }
   const messages: Message[] = [];
 
-  function decide(draft: MessageDraft): AppendOutcome | undefined {
-    if (!attempt.isWanted(draft)) return undefined;
+  function decide(draft: MessageDraft, index: number): AppendOutcome | undefined {
+    if (!attempt.isWanted(index)) return undefined;
     const head = heads.get(draft.conversationId);
     if (head === undefined) return { outcome: 'no_conversation' };
     const { membersVersion } = head;

@@ -34,12 +34,12 @@ export function faultOf(draft: MessageDraft): string | undefined {
 
 /** UUIDs as PostgreSQL writes them, so that what it returns is found under the same spelling. */
 export function withLowerCaseIds(draft: MessageDraft): MessageDraft {
-  return {
-    ...draft,
-    id: draft.id.toLowerCase(),
-    conversationId: draft.conversationId.toLowerCase(),
-    senderId: draft.senderId.toLowerCase(),
-  };
+  const id = draft.id.toLowerCase();
+  const conversationId = draft.conversationId.toLowerCase();
+  const senderId = draft.senderId.toLowerCase();
+  const same =
+    id === draft.id && conversationId === draft.conversationId && senderId === draft.senderId;
+  return same ? draft : { ...draft, id, conversationId, senderId };
 }
 
 /** Roughly what a draft holds in memory while it waits. */

@@ -13,10 +13,12 @@ import { type Attempt, appendBatch } from './append-batch.ts';
 import type { Ticket } from './append-queue.ts';
 import type { Lane, Log } from './database.ts';
 import { DatabaseUnavailable, isServerError } from './link.ts';
+import type { SenderCache } from './sender-cache.ts';
 import { asUnavailable, retryPauseMs } from './transaction.ts';
 
 export interface RetryOptions {
   lane: Lane;
+  senders: SenderCache;
   /** Whether to plan the statements anew. */
   plansAreOld: boolean;
   log: Log;
@@ -90,12 +92,13 @@ async function tryOnce(
   options: RetryOptions,
   unsure: boolean,
 ): Promise<'done' | { error: unknown; unknown: boolean }> {
-  const tickets = new Map(live.map((ticket) => [ticket.draft, ticket]));
+  const drafts = live.map((ticket) => ticket.draft);
   let committing = false;
   const attempt: Attempt = {
     mayBeStored: unsure,
     plansAreOld: options.plansAreOld,
-    isWanted: (draft) => tickets.get(draft)?.settled === false,
+    senders: options.senders,
+    isWanted: (index) => live[index]?.settled === false,
     onCommitting: () => {
       committing = true;
       for (const ticket of live) ticket.mayBeStored = true;
@@ -103,13 +106,13 @@ async function tryOnce(
   };
   try {
     const outcomes = await options.lane.run(
-      (sql) => appendBatch(sql, [...tickets.keys()], attempt),
+      (sql) => appendBatch(sql, drafts, attempt),
       options.attemptDeadlineMs,
     );
-    for (const [index, ticket] of live.entries()) {
+    live.forEach((ticket, index) => {
       const outcome = outcomes[index];
       if (outcome !== undefined) options.settle(ticket, outcome);
-    }
+    });
     return 'done';
   } catch (error) {
     return { error, unknown: committing && error instanceof DatabaseUnavailable };

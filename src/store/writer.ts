@@ -13,6 +13,7 @@ import { createAppendQueue, type Ticket } from './append-queue.ts';
 import { commitBatch } from './append-retry.ts';
 import { WRITER_SETTINGS } from './append-statements.ts';
 import type { Database, Lane, Log } from './database.ts';
+import { createSenderCache } from './sender-cache.ts';
 
 export interface WriterLimits {
   /** Most messages not yet answered. */
@@ -27,15 +28,22 @@ export interface WriterLimits {
   sendDeadlineMs: number;
   /** Longest wait for one attempt; short enough for another to find out what the first one did. */
   attemptDeadlineMs: number;
+  /** Most senders remembered. */
+  maxKnownSenders: number;
+  /** How old the name shown with a new message may be. */
+  senderNameLifeMs: number;
 }
 
 export const defaultWriterLimits: WriterLimits = {
   maxQueue: 20_000,
   maxQueueBytes: 64 * 1024 * 1024,
   maxBatch: 1000,
-  lanes: 1,
+  // While PostgreSQL works on one batch, this process makes the next: measured 1.5 to 2 times one.
+  lanes: 2,
   sendDeadlineMs: 5000,
   attemptDeadlineMs: 2000,
+  maxKnownSenders: 20_000,
+  senderNameLifeMs: 30_000,
 };
 
 export interface WriterStats {
@@ -93,6 +101,10 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
     ...database.lane(WRITER_SETTINGS),
     plannedAt: performance.now(),
   }));
+  const senders = createSenderCache({
+    maxEntries: limits.maxKnownSenders,
+    lifeMs: limits.senderNameLifeMs,
+  });
   const counts = { batches: 0, messages: 0, retries: 0 };
   let unansweredBytes = 0;
   let dispatching = false;
@@ -152,6 +164,7 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
     await commitBatch(batch, {
       lane,
       plansAreOld,
+      senders,
       log,
       attemptDeadlineMs: limits.attemptDeadlineMs,
       maxAttempts: MAX_ATTEMPTS,

@@ -131,6 +131,27 @@ describe('a stored message', () => {
   });
 });
 
+describe('the name shown', () => {
+  const rename = (room: Room, name: string | null) =>
+    db.sql`UPDATE auth.users SET name = ${name} WHERE id = ${room.members[0] ?? ''}`;
+
+  test('is the stored one, or null, and may lag behind for senderNameLifeMs', async () => {
+    const exact = node({ senderNameLifeMs: 0 });
+    const lagging = node({ senderNameLifeMs: 3_600_000, maxKnownSenders: 1 });
+    const [room, second] = await Promise.all([newRoom(db.sql), newRoom(db.sql)]);
+    const nameFrom = async (from: typeof writer) =>
+      stored(await from.append(draft(room))).sender_name;
+    expect(await nameFrom(exact)).toBe('User 0');
+    expect(await nameFrom(lagging)).toBe('User 0');
+    await rename(room, null);
+    expect(await nameFrom(exact)).toBeNull();
+    expect(await nameFrom(lagging)).toBe('User 0');
+    // Another sender takes the only place in its memory.
+    await lagging.append(draft(second));
+    expect(await nameFrom(lagging)).toBeNull();
+  });
+});
+
 describe('order', () => {
   test('seqs have no gap under parallel senders on two nodes', async () => {
     const rooms = await Promise.all([newRoom(db.sql), newRoom(db.sql), newRoom(db.sql)]);
@@ -301,6 +322,26 @@ describe('refusals', () => {
     expect(outcomes[2]).toMatchObject({ membersVersion: 9 });
   });
 
+  test('a sender removed and taken in again is one again', async () => {
+    const room = await newRoom(db.sql);
+    const [user = ''] = room.members;
+    const join = () => db.sql`
+      INSERT INTO messaging.conversation_participants (conversation_id, participant_id)
+      VALUES (${room.id}, ${user})`;
+    const leave = () => db.sql`
+      DELETE FROM messaging.conversation_participants
+      WHERE conversation_id = ${room.id} AND participant_id = ${user}`;
+    const kindOf = async () => (await writer.append(draft(room))).outcome;
+    expect(await kindOf()).toBe('stored');
+    await leave();
+    expect(await kindOf()).toBe('not_a_participant');
+    await join();
+    expect(await kindOf()).toBe('stored');
+    await db.sql`DELETE FROM messaging.messages WHERE conversation_id = ${room.id}`;
+    await db.sql`DELETE FROM auth.users WHERE id = ${user}`;
+    expect(await kindOf()).toBe('not_a_participant');
+  });
+
   test.each([
     ['content', { content: 'a\0b' }],
     ['content', { content: 'half \ud83d' }],
@@ -354,7 +395,7 @@ describe('limits', () => {
 
   test('a batch holds at most maxBatch messages, and a busy conversation takes turns', async () => {
     const sizes: number[] = [];
-    const mine = node({ maxBatch: 10 }, { onBatch: (size) => sizes.push(size) });
+    const mine = node({ maxBatch: 10, lanes: 1 }, { onBatch: (size) => sizes.push(size) });
     const [busy, quiet] = await Promise.all([newRoom(db.sql), newRoom(db.sql)]);
     const answers: string[] = [];
     const note = async (room: Room) => {
