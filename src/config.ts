@@ -39,8 +39,12 @@ export const environmentSchema = Type.Object({
 
   AUTH_MODE: Type.Optional(Choice(['jwt', 'insecure'])),
   JWT_SECRET: Text,
+  JWT_PUBLIC_KEY: Text,
+  JWT_JWKS_URL: Text,
   JWT_ISSUER: Text,
   JWT_AUDIENCE: Text,
+  JWT_CLOCK_TOLERANCE_SECONDS: Count(0, 0, 300),
+  SERVICE_TOKENS: Text,
   ALLOW_INSECURE_AUTH: Choice(['false', 'true'], 'false'),
   CORS_ORIGINS: Text,
 
@@ -69,7 +73,8 @@ export class ConfigError extends Error {
   }
 }
 
-const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET']);
+const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET', 'SERVICE_TOKENS']);
+const MIN_SERVICE_TOKEN_LENGTH = 24;
 
 /**
  * Reads and checks the settings.
@@ -94,7 +99,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
   checkTogether(values, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
-  const authMode = values.AUTH_MODE ?? (values.JWT_SECRET === undefined ? 'insecure' : 'jwt');
   return Object.freeze({
     nodeEnv: values.NODE_ENV,
     host: values.HOST,
@@ -123,10 +127,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
       maxJoinedConversations: values.MAX_JOINED_CONVERSATIONS,
     }),
     auth: Object.freeze({
-      mode: authMode,
+      mode: authModeOf(values),
       jwtSecret: values.JWT_SECRET ?? null,
+      jwtPublicKey: values.JWT_PUBLIC_KEY ?? null,
+      jwksUrl: values.JWT_JWKS_URL ?? null,
       issuer: values.JWT_ISSUER ?? null,
       audience: values.JWT_AUDIENCE ?? null,
+      clockToleranceSeconds: values.JWT_CLOCK_TOLERANCE_SECONDS,
+      serviceTokens: Object.freeze(listOf(values.SERVICE_TOKENS)),
     }),
     content: Object.freeze({
       maxContentLength: values.MAX_CONTENT_LENGTH,
@@ -175,16 +183,25 @@ function checkTogether(values: Environment, problems: string[]): void {
   if (production && values.DATABASE_URL === undefined) {
     problems.push('DATABASE_URL is missing: with NODE_ENV=production nothing is embedded.');
   }
-  const mode = values.AUTH_MODE ?? (values.JWT_SECRET === undefined ? 'insecure' : 'jwt');
-  if (mode === 'jwt' && values.JWT_SECRET === undefined) {
-    problems.push('AUTH_MODE=jwt needs a key: set JWT_SECRET.');
+  const mode = authModeOf(values);
+  if (mode === 'jwt' && !hasKey(values)) {
+    problems.push(
+      'AUTH_MODE=jwt needs a key: set JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL or SERVICE_TOKENS.',
+    );
+  }
+  requireUrl('JWT_JWKS_URL', values.JWT_JWKS_URL, ['https:', 'http:'], problems);
+  if (production && values.JWT_JWKS_URL?.startsWith('http:')) {
+    problems.push('JWT_JWKS_URL must be https with NODE_ENV=production.');
+  }
+  if (listOf(values.SERVICE_TOKENS).some((token) => token.length < MIN_SERVICE_TOKEN_LENGTH)) {
+    problems.push(`SERVICE_TOKENS has one shorter than ${MIN_SERVICE_TOKEN_LENGTH} characters.`);
   }
   if (values.JWT_SECRET !== undefined && Buffer.byteLength(values.JWT_SECRET) < 32) {
     problems.push('JWT_SECRET is too short: HS256 needs at least 32 bytes (RFC 7518 section 3.2).');
   }
   if (mode === 'insecure' && production && values.ALLOW_INSECURE_AUTH !== 'true') {
     problems.push(
-      'AUTH_MODE=insecure is refused with NODE_ENV=production: set JWT_SECRET, ' +
+      'AUTH_MODE=insecure is refused with NODE_ENV=production: configure a key, ' +
         'or ALLOW_INSECURE_AUTH=true if you know that nobody can reach this service.',
     );
   }
@@ -198,6 +215,17 @@ function checkTogether(values: Environment, problems: string[]): void {
       problems.push('CORS_ORIGINS=* is for development: list the exact origins.');
     }
   }
+}
+
+function hasKey(values: Environment): boolean {
+  const { JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL, SERVICE_TOKENS } = values;
+  return [JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL, SERVICE_TOKENS].some(
+    (key) => key !== undefined,
+  );
+}
+
+function authModeOf(values: Environment): 'jwt' | 'insecure' {
+  return values.AUTH_MODE ?? (hasKey(values) ? 'jwt' : 'insecure');
 }
 
 function requireUrl(

@@ -7,7 +7,7 @@ import type { Conversation, ConversationSummary, Message, MessageType } from './
 /** Who calls: a person, or a trusted backend that may name any person. */
 export type Actor =
   | { kind: 'user'; userId: string; expiresAtMs: number | null }
-  | { kind: 'service' };
+  | { kind: 'service'; expiresAtMs: number | null };
 
 // ── Store ───────────────────────────────────────────────────────────────────────────────────────
 // Every function rejects with ChatError('unavailable') within its deadline when PostgreSQL can not

@@ -32,9 +32,8 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
 
     onConnected(socket) {
       const { actor } = socket.data;
-      if (actor.kind !== 'user') return;
-      userTopics.enter(socket, actor.userId);
       tokenExpiry.watch(socket, actor.expiresAtMs);
+      if (actor.kind === 'user') userTopics.enter(socket, actor.userId);
     },
 
     onEvent: (socket, event, args, ack) => commands.dispatch(socket, event, args, ack),

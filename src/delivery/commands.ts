@@ -91,7 +91,7 @@ export function createCommands(deps: CommandsDeps) {
       });
       requireSameCaller(socket.data.actor, actor);
       socket.data.actor = actor;
-      const expiresAtMs = actor.kind === 'user' ? actor.expiresAtMs : null;
+      const { expiresAtMs } = actor;
       tokenExpiry.watch(socket, expiresAtMs);
       return { expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() };
     },

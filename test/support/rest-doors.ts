@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
+import { readConfig } from '../../src/config.ts';
 import { refusalBody } from '../../src/http/errors.ts';
 import { createHttpApp } from '../../src/http/http-app.ts';
 import { createUwsBridge } from '../../src/http/uws-bridge.ts';
@@ -80,12 +81,9 @@ export async function openRestDoor(
   const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes, refusalBody });
   const http = await createHttpApp({
     chat,
-    authenticator: createAuthenticator({
-      mode: options.jwtSecret === undefined ? 'insecure' : 'jwt',
-      jwtSecret: options.jwtSecret ?? null,
-      issuer: null,
-      audience: null,
-    }),
+    authenticator: createAuthenticator(
+      readConfig(options.jwtSecret === undefined ? {} : { JWT_SECRET: options.jwtSecret }).auth,
+    ),
     corsOrigins: '*',
     maxPayloadBytes,
     version: '0.0.0-test',

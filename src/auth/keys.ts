@@ -1,0 +1,80 @@
+/**
+ * The keys tokens are verified with, each bound to the algorithms of its kind: an HMAC secret only
+ * ever verifies HS256, a public key only what its own type signs. What a token's header says can
+ * choose among these and nothing else, which is what stops `alg: none` and HS256 signed with a
+ * public key (RFC 8725 section 3.1).
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
+
+export interface KeySettings {
+  /** HS256. */
+  jwtSecret: string | null;
+  /** PEM (SPKI or certificate) of an RSA, P-256 or Ed25519 key. */
+  jwtPublicKey: string | null;
+  /** Where a JSON Web Key Set is fetched from. */
+  jwksUrl: string | null;
+}
+
+export interface Keys {
+  /** The algorithms for which there is a key. */
+  readonly algorithms: string[];
+  readonly find: JWTVerifyGetKey;
+}
+
+/** JWKS: asked again at most this often for an unknown `kid`, and kept at most this long. */
+const JWKS_COOLDOWN_MS = 10_000;
+const JWKS_MAX_AGE_MS = 600_000;
+const JWKS_TIMEOUT_MS = 3_000;
+
+const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'];
+
+/** @throws Error in one sentence when a key can not be read or is of a kind that is not allowed */
+export function createKeys(settings: KeySettings): Keys {
+  const byAlgorithm = new Map<string, JWTVerifyGetKey>();
+  if (settings.jwksUrl !== null) {
+    const remote = createRemoteJWKSet(new URL(settings.jwksUrl), {
+      cooldownDuration: JWKS_COOLDOWN_MS,
+      cacheMaxAge: JWKS_MAX_AGE_MS,
+      timeoutDuration: JWKS_TIMEOUT_MS,
+    });
+    for (const algorithm of ASYMMETRIC) byAlgorithm.set(algorithm, remote);
+  }
+  if (settings.jwtPublicKey !== null) {
+    const { key, algorithm } = readPublicKey(settings.jwtPublicKey);
+    byAlgorithm.set(algorithm, () => key);
+  }
+  if (settings.jwtSecret !== null) {
+    const secret = new TextEncoder().encode(settings.jwtSecret);
+    byAlgorithm.set('HS256', () => secret);
+  }
+  return {
+    algorithms: [...byAlgorithm.keys()],
+    find: (header, token) => {
+      const find = byAlgorithm.get(header.alg);
+      if (find === undefined) throw new Error('no key for this algorithm');
+      return find(header, token);
+    },
+  };
+}
+
+/** The key and the one algorithm it may verify. */
+export function readPublicKey(text: string): { key: KeyObject; algorithm: string } {
+  let key: KeyObject;
+  try {
+    // In an environment variable the line breaks of a PEM are often written as \n.
+    key = createPublicKey(text.replaceAll('\\n', '\n'));
+  } catch {
+    throw new Error('JWT_PUBLIC_KEY is not understood: it is a PEM public key or certificate.');
+  }
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  if (key.asymmetricKeyType === 'rsa') {
+    if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048) {
+      throw new Error('JWT_PUBLIC_KEY is too short: RSA needs at least 2048 bits.');
+    }
+    return { key, algorithm: 'RS256' };
+  }
+  if (key.asymmetricKeyType === 'ec' && curve === 'prime256v1') return { key, algorithm: 'ES256' };
+  if (key.asymmetricKeyType === 'ed25519') return { key, algorithm: 'EdDSA' };
+  throw new Error('JWT_PUBLIC_KEY is of a kind that is not allowed: RSA, P-256 or Ed25519.');
+}
