@@ -49,7 +49,8 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
   /** A POST that can not be taken is a hole in what the client sent: the session ends with it. */
   function refuse(session: EngineSession<Owner>, reply: HttpReply, error: EngineError): void {
     if (session.polling?.post === reply) session.polling.post = undefined;
-    session.abort('transport error');
+    // A session that has left polling since is not this request's any more.
+    if (session.polling !== undefined) session.abort('transport error');
     reply.error(error, true);
   }
 
@@ -114,7 +115,7 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
       reply.onAbort = () => {
         late.delete(body);
         polling.post = undefined;
-        session.abort('transport error');
+        if (session.polling === polling) session.abort('transport error');
       };
       response.onData((data, isLast) => {
         try {

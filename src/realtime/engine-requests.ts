@@ -5,6 +5,7 @@
  * Guarantees: each request gets exactly one answer; a bad one touches no session but its own.
  */
 
+import type { Connection } from './engine-host.ts';
 import {
   type CorsDecision,
   ENGINE_ERRORS,
@@ -18,7 +19,7 @@ import {
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { PostReceiver } from './engine-post.ts';
-import type { Connection, EngineSession } from './engine-session.ts';
+import type { EngineSession } from './engine-session.ts';
 import { acceptWebSocket } from './engine-websocket.ts';
 import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.ts';
 
@@ -72,7 +73,9 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       reply.error(ENGINE_ERRORS.badRequest);
       return;
     }
-    reply.onAbort = () => session.abort('transport error');
+    reply.onAbort = () => {
+      if (session.polling === polling) session.abort('transport error');
+    };
     polling.attach(reply);
     if (session.state === 'closing') {
       if (polling.sayClose()) session.finishClosing();

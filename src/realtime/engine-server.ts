@@ -5,13 +5,14 @@
  * Source: Engine.IO protocol, version 4; where it is silent, the behaviour of engine.io 6.
  */
 
+import type { SessionHost } from './engine-host.ts';
 import { createCors, type RequestFacts } from './engine-http.ts';
 import { newRandomId, SESSION_ID_BYTES } from './engine-ids.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import { createPostReceiver } from './engine-post.ts';
 import { createRequestHandlers } from './engine-requests.ts';
-import { type EngineHandler, EngineSession, type SessionHost } from './engine-session.ts';
+import { type EngineHandler, EngineSession } from './engine-session.ts';
 import { createTopics, hardBackpressureBytes } from './engine-topics.ts';
 import { Probe, webSocketBehavior } from './engine-websocket.ts';
 import { createHeartbeat, type DeadlineQueue } from './heartbeat.ts';
@@ -107,7 +108,7 @@ export function createEngineServer<Owner>(
     if (session.probe !== undefined) session.polling?.release('6');
   });
 
-  const host: SessionHost<Owner> = {
+  const host: SessionHost<EngineSession<Owner>> = {
     limits,
     handler,
     log,

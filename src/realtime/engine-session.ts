@@ -9,49 +9,14 @@
 
 import { decodeEnginePacket, type EnginePacket, type Frame } from '../protocol/engine-packet.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
+import type { Connection, EngineSocket, SessionHandler, SessionHost } from './engine-host.ts';
 import type { RequestFacts } from './engine-http.ts';
-import type { EngineLimits } from './engine-limits.ts';
-import type { RealtimeLog } from './engine-log.ts';
 import { PollingTransport } from './engine-polling.ts';
-import type { TopicMember, Topics } from './engine-topics.ts';
-import type { Beating, DeadlineQueue, Heartbeat } from './heartbeat.ts';
-import type { WebSocket } from './uws.ts';
+import type { TopicMember } from './engine-topics.ts';
+import type { Beating } from './heartbeat.ts';
 
 /** What the layer above does with sessions. `Owner` is what it hangs on each. */
-export interface EngineHandler<Owner = unknown> {
-  onSession(session: EngineSession<Owner>): void;
-  /** The data of a message packet: text, or the session's own copy of the bytes. */
-  onMessage(session: EngineSession<Owner>, data: string | Uint8Array): void;
-  onClose(session: EngineSession<Owner>, reason: string): void;
-}
-
-/** What uWebSockets.js keeps for each WebSocket: whoever handles its events. */
-export interface Connection {
-  onOpen(socket: EngineSocket): void;
-  onFrame(frame: ArrayBuffer, isBinary: boolean): void;
-  onDrain(): void;
-  onEnd(): void;
-}
-export type EngineSocket = WebSocket<{ handler: Connection }>;
-
-/** What a session shares with all others of its server. */
-export interface SessionHost<Owner> {
-  readonly limits: EngineLimits;
-  readonly handler: EngineHandler<Owner>;
-  readonly log: RealtimeLog;
-  readonly wheel: Heartbeat<EngineSession<Owner>>;
-  readonly topics: Topics<EngineSession<Owner>>;
-  /** Closed polling sessions whose client has not heard of it yet. */
-  readonly closing: DeadlineQueue<EngineSession<Owner>>;
-  /** The topic through which uWebSockets.js pings a bucket of the wheel. */
-  heartbeatTopic(bucket: number): string;
-  /** The session has a WebSocket now. */
-  countWebSocket(change: 1 | -1): void;
-  /** The session has closed: count it, and stop pinging it. */
-  closed(session: EngineSession<Owner>, reason: string): void;
-  /** Nobody can ask for this session id any more. */
-  forget(session: EngineSession<Owner>): void;
-}
+export type EngineHandler<Owner = unknown> = SessionHandler<EngineSession<Owner>>;
 
 /** `closing`: closed for the handler, but frames still wait for the client's next GET. */
 export type SessionState = 'open' | 'closing' | 'closed';
@@ -77,9 +42,14 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
   /** A WebSocket that may take over; at most one at a time. */
   probe: { readonly probed: boolean; abandon(): void } | undefined = undefined;
   #topics: Set<string> | undefined = undefined;
-  readonly #host: SessionHost<Owner>;
+  readonly #host: SessionHost<EngineSession<Owner>>;
 
-  constructor(host: SessionHost<Owner>, sid: string, facts: RequestFacts, isPolling: boolean) {
+  constructor(
+    host: SessionHost<EngineSession<Owner>>,
+    sid: string,
+    facts: RequestFacts,
+    isPolling: boolean,
+  ) {
     this.#host = host;
     this.sid = sid;
     this.facts = facts;

@@ -5,8 +5,9 @@
  * can do nothing but probe and upgrade, and only for a limited time.
  */
 
+import type { Connection, EngineSocket } from './engine-host.ts';
 import type { RealtimeLog } from './engine-log.ts';
-import type { Connection, EngineSession, EngineSocket } from './engine-session.ts';
+import type { EngineSession } from './engine-session.ts';
 import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocketBehavior } from './uws.ts';
 
 const PROBE_PING = '2probe';

@@ -69,6 +69,7 @@ export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>)
   const queues: { due(now: number): void }[] = [];
   let now = 0;
   let startedMs = performance.now();
+  let stopped = false;
   let timer = setTimeout(turn, tickMs).unref();
 
   function turn(): void {
@@ -76,7 +77,8 @@ export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>)
     const behind = elapsed - now;
     if (behind > maxCatchUpTicks) startedMs += (behind - maxCatchUpTicks) * tickMs;
     const until = now + Math.min(behind, maxCatchUpTicks);
-    while (now < until) step();
+    while (now < until && !stopped) step();
+    if (stopped) return;
     const nextMs = startedMs + (now + 1) * tickMs - performance.now();
     timer = setTimeout(turn, Math.max(nextMs, 1)).unref();
   }
@@ -148,6 +150,9 @@ export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>)
         },
       };
     },
-    stop: () => clearTimeout(timer),
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
   };
 }

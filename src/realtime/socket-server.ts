@@ -161,19 +161,22 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     mounted.set(name, { name, handler, topicPrefix: topicPrefix(engine.topicPrefix, name) });
   }
 
-  function topicKey(namespace: string, topic: string): string {
+  const mainPrefix = topicPrefix(engine.topicPrefix, '/');
+
+  function topicKey(namespace: string | undefined, topic: string): string {
+    if (namespace === undefined || namespace === '/') return mainPrefix + topic;
     return topicPrefix(engine.topicPrefix, namespace) + topic;
   }
 
   return {
     publish(topic, frame, publishOptions) {
       const except = publishOptions?.except;
-      const key = topicKey(publishOptions?.namespace ?? '/', topic);
+      const key = topicKey(publishOptions?.namespace, topic);
       const connection = except instanceof NamespaceSocket ? except.connection : undefined;
       const sender = connection instanceof SocketConnection ? connection.session : undefined;
       engine.publish(key, frame, sender, publishOptions?.shed);
     },
-    subscribers: (topic, namespace = '/') => engine.subscribers(topicKey(namespace, topic)),
+    subscribers: (topic, namespace) => engine.subscribers(topicKey(namespace, topic)),
     get socketCount() {
       return sockets;
     },

@@ -83,7 +83,12 @@ export interface Socket<Data = unknown> {
   /** What `onConnect` returned. */
   data: Data;
   readonly connected: boolean;
-  /** Sends an EVENT; binary arguments become attachments. */
+  /**
+   * Sends an EVENT; binary arguments become attachments. As with all that sends: dropped before
+   * the CONNECT reply and after the end.
+   *
+   * @throws ProtocolError or TypeError for arguments that JSON can not say.
+   */
   emit(event: string, ...args: unknown[]): void;
   /** Sends an EVENT with one argument which is JSON text already. */
   emitJson(event: string, json: string): void;

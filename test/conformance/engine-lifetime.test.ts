@@ -150,4 +150,15 @@ describe('close', () => {
     expect(await socket.closed()).toBe(1005);
     await other.close();
   });
+
+  it('by the server is forgotten when no GET comes within closeTimeoutMs', async () => {
+    const other = await startServer({ limits: { closeTimeoutMs: 100, pingIntervalMs: 10_000 } });
+    const client = await openPolling(other, '/socket.io/');
+    await client.push('40');
+    await client.push('41\x1e42["message"]');
+    expect(other.sockets.stats().sessions).toBe(1);
+    await waitFor(() => other.sockets.stats().sessions === 0, { what: 'the session to go' });
+    expect((await client.poll()).text).toContain('"code":1');
+    await other.close();
+  });
 });

@@ -281,6 +281,14 @@ describe('after CONNECT, a malformed or unexpected packet closes the connection'
   });
 });
 
+it('more namespaces than maxNamespacesPerSession close the connection', async () => {
+  const small = await startServer({ limits: { maxNamespacesPerSession: 1 } });
+  const socket = await openSocketIo(small);
+  socket.send('40/custom,');
+  expect(await socket.closed()).toBe(1005);
+  await small.close();
+});
+
 it('a fault in one connection does not touch another', async () => {
   const good = await openSocketIo(server);
   for (let i = 0; i < 10; i++) {
