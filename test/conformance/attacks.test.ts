@@ -2,6 +2,8 @@
 // connection, at once, and leaves the process healthy.
 
 import { connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ConformanceServer } from '../../src/realtime/conformance-server.ts';
 import { waitFor } from '../support/wait.ts';
@@ -19,6 +21,9 @@ import {
   startServer,
   wsUrl,
 } from './support.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 const log = collectingLog();
 let server: ConformanceServer;
@@ -241,7 +246,8 @@ describe('WebSocket and HTTP', () => {
   });
 });
 
-it('thousands of sessions that come and go leave nothing behind', async () => {
+it('a thousand sessions that come and go leave nothing behind, the heap included', async () => {
+  const beforeBytes = usedHeapBytes();
   for (let round = 0; round < 20; round++) {
     const sockets = await Promise.all(
       Array.from({ length: 50 }, async (_, i) => {
@@ -254,4 +260,11 @@ it('thousands of sessions that come and go leave nothing behind', async () => {
     for (const socket of sockets) socket?.ws.terminate();
   }
   await waitFor(() => server.engine.stats().sessions === 0, { what: 'all sessions to end' });
+  // A kilobyte for each would be a megabyte; the rest is the test's own client.
+  await waitFor(() => usedHeapBytes() - beforeBytes < 8_000_000, { what: 'a flat heap' });
 });
+
+function usedHeapBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
