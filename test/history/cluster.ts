@@ -1,0 +1,120 @@
+/**
+ * The world of a run: a private PostgreSQL and Redis, and nodes between which the links can be
+ * broken. Nothing here is shared with anybody, so everything may be killed.
+ */
+import { randomBytes } from 'node:crypto';
+import postgres from 'postgres';
+import { migrate } from '../../src/store/migrate.ts';
+import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { type OwnRedis, startOwnRedis } from '../support/redis-server.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { createDatabase } from '../support/test-databases.ts';
+import type { Build } from './build.ts';
+import { createNode, type NodeProcess } from './node-process.ts';
+
+export interface Servers {
+  postgres: OwnPostgres;
+  redis: OwnRedis;
+  stop(): Promise<void>;
+}
+
+export async function startServers(): Promise<Servers> {
+  const ownPostgres = await startOwnPostgres();
+  const redis = await startOwnRedis().catch(async (error: unknown) => {
+    await ownPostgres.stop();
+    throw error;
+  });
+  return {
+    postgres: ownPostgres,
+    redis,
+    async stop() {
+      await redis.stop();
+      await ownPostgres.stop();
+    },
+  };
+}
+
+/** A node and its two links, each through a proxy of its own. */
+export interface ClusterNode {
+  process: NodeProcess;
+  postgresLink: TcpProxy;
+  redisLink: TcpProxy;
+}
+
+export interface Cluster {
+  readonly servers: Servers;
+  readonly nodes: readonly ClusterNode[];
+  /** The test's own way to the database, past the proxies. */
+  readonly sql: postgres.Sql;
+  /** Starts every node that does not run. */
+  revive(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Logs every change of a member list, inside its transaction, with the last seq before it. */
+const MEMBERSHIP_LOG = `
+  CREATE TABLE public.membership_log (n BIGSERIAL PRIMARY KEY, conversation_id UUID NOT NULL,
+    participant_id UUID NOT NULL, action TEXT NOT NULL, last_seq BIGINT NOT NULL);
+  CREATE FUNCTION public.log_membership() RETURNS trigger LANGUAGE plpgsql AS $$
+  DECLARE changed messaging.conversation_participants;
+  BEGIN
+    IF TG_OP = 'DELETE' THEN changed := OLD; ELSE changed := NEW; END IF;
+    INSERT INTO public.membership_log (conversation_id, participant_id, action, last_seq)
+    SELECT c.id, changed.participant_id,
+      CASE TG_OP WHEN 'DELETE' THEN 'removed' ELSE 'added' END, c.last_seq
+    FROM messaging.conversations c WHERE c.id = changed.conversation_id;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER log_membership AFTER INSERT OR DELETE ON messaging.conversation_participants
+    FOR EACH ROW EXECUTE FUNCTION public.log_membership();`;
+
+/** Starts `size` nodes of `build` on a fresh database. */
+export async function startCluster(options: {
+  servers: Servers;
+  build: Build;
+  size: number;
+  env?: Record<string, string>;
+}): Promise<Cluster> {
+  const { servers, build, size, env = {} } = options;
+  const url = new URL(servers.postgres.url);
+  url.pathname = `/${await createDatabase(servers.postgres.url)}`;
+  await migrate({ databaseUrl: url.href });
+  const sql = postgres(url.href, { max: 3, connect_timeout: 10, onnotice: () => undefined });
+  const nodes: ClusterNode[] = [];
+  const prefix = `history:${randomBytes(6).toString('hex')}:`;
+
+  async function addNode(): Promise<void> {
+    const postgresLink = await startTcpProxy({ host: '127.0.0.1', port: servers.postgres.port });
+    const redisLink = await startTcpProxy({ host: '127.0.0.1', port: servers.redis.port });
+    const node = await createNode(build.directory, {
+      DATABASE_URL: postgresLink.through(url.href),
+      REDIS_URL: redisLink.through(servers.redis.url),
+      REDIS_PREFIX: prefix,
+      ...env,
+    });
+    nodes.push({ process: node, postgresLink, redisLink });
+  }
+
+  async function stop(): Promise<void> {
+    await Promise.all(nodes.map(({ process }) => process.discard()));
+    await Promise.all(
+      nodes.flatMap(({ postgresLink, redisLink }) => [postgresLink.stop(), redisLink.stop()]),
+    );
+    await sql.end({ timeout: 1 });
+  }
+
+  const revive = async (): Promise<void> => {
+    const ended = nodes.filter(({ process }) => !process.alive);
+    await Promise.all(ended.map(({ process }) => process.start()));
+  };
+
+  try {
+    await sql.unsafe(MEMBERSHIP_LOG);
+    for (let count = 0; count < size; count += 1) await addNode();
+    await revive();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { servers, nodes, sql, revive, stop };
+}

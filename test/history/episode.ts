@@ -1,0 +1,179 @@
+/**
+ * One run of one fault: people begin to talk, the fault comes and goes, they talk on, fall silent,
+ * and what they saw is held against what is stored.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkHistory } from './checker.ts';
+import type { Cluster } from './cluster.ts';
+import { type Fault, type Landed, restored } from './faults.ts';
+import type { Table, Violation } from './history.ts';
+import { type Measures, measure } from './measures.ts';
+import { createRandom } from './random.ts';
+import { startWorkload, type WorkloadSize } from './workload.ts';
+
+export interface EpisodeOptions {
+  cluster: Cluster;
+  fault: Fault;
+  seed: number;
+  /** Over the fault's own. */
+  holdMs?: number | undefined;
+  /** How long people talk on after the fault. */
+  tailMs: number;
+  size?: Partial<WorkloadSize>;
+  /** The deadline of a send that the nodes run with. */
+  sendDeadlineMs: number;
+  say(line: string): void;
+}
+
+export type Verdict = 'pass' | 'late' | 'FAIL' | 'unknown';
+
+export interface EpisodeResult {
+  fault: string;
+  seed: number;
+  verdict: Verdict;
+  /** Broken promises. */
+  violations: Violation[];
+  /** Bounds that were missed, in words. */
+  missed: string[];
+  evidence: string | null;
+  measures: Measures;
+  /** Most that a node grew over what it had at the beginning. */
+  grownBytes: number;
+  /** The longest this process, which runs the clients, was not there to look. */
+  stallMs: number;
+}
+
+const SETTLE_MS = 12_000;
+const SAMPLE_MS = 250;
+/** A process that shares two cores with the nodes and servers measures this much too much. */
+const TOLERANCE_MS = 500;
+const CATCH_UP_MS = 5_000;
+const DETECT_MS = 2_000;
+const RESUME_MS = 2_000;
+const MAX_GROWTH_BYTES = 200 * 1024 * 1024;
+
+export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult> {
+  const { cluster, fault, seed, tailMs, say } = options;
+  const random = createRandom(seed);
+  const stalls = monitorEventLoopDelay({ resolution: 10 });
+  stalls.enable();
+  const workload = await startWorkload({
+    cluster,
+    random,
+    ...(options.size && { size: options.size }),
+  });
+  const memory = watchMemory(cluster);
+  let landed: Landed;
+  try {
+    await workload.warm();
+    memory.begin();
+    say(`${fault.name} seed ${seed}: everybody talks`);
+    landed = await fault.run({
+      cluster,
+      workload,
+      random: random.fork(),
+      holdMs: options.holdMs ?? fault.holdMs,
+    });
+    say(`${fault.name} seed ${seed}: ${landed.evidence ?? 'DID NOT LAND'}`);
+    await sleep(tailMs);
+    await workload.quiet();
+    await restored(cluster);
+    await workload.settle(SETTLE_MS);
+  } finally {
+    await memory.end();
+    workload.close();
+    stalls.disable();
+  }
+  const ids = workload.conversations.map(({ id }) => id);
+  const violations = checkHistory(workload.history, await readTable(cluster, ids));
+  const measures = measure(workload.history, landed);
+  const stallMs = stalls.max / 1e6;
+  const missed = missedBounds(fault, measures, memory.grownBytes(), options.sendDeadlineMs);
+  const nothing = landed.evidence === null || measures.ok === 0 || measures.deliveries === 0;
+  const failed = violations.length > 0;
+  return {
+    fault: fault.name,
+    seed,
+    verdict: failed ? 'FAIL' : nothing ? 'unknown' : missed.length > 0 ? 'late' : 'pass',
+    violations,
+    missed,
+    evidence: landed.evidence,
+    measures,
+    grownBytes: memory.grownBytes(),
+    stallMs,
+  };
+}
+
+/** The time bounds of the promise, apart from safety: a busy machine may miss them. */
+function missedBounds(
+  fault: Fault,
+  measures: Measures,
+  grownBytes: number,
+  sendDeadlineMs: number,
+): string[] {
+  const missed: string[] = [];
+  const hold = (what: string, value: number, bound: number): void => {
+    if (!(value <= bound + TOLERANCE_MS)) missed.push(`${what} ${Math.round(value)} ms > ${bound}`);
+  };
+  hold('caught up after', measures.caughtUpMs, CATCH_UP_MS);
+  // A node that can not read PostgreSQL can not see what it has missed.
+  if (fault.away !== 'postgres') hold('heard after', measures.detectMs, DETECT_MS);
+  if (fault.away === 'postgres') {
+    hold('resumed after', measures.firstOkMs, RESUME_MS);
+    hold('answered after', measures.slowestAnswerMs, sendDeadlineMs);
+    if (measures.unanswered > 0) missed.push(`${measures.unanswered} sends without an answer`);
+    if (measures.lostDuring > 0) missed.push(`${measures.lostDuring} connections lost`);
+  }
+  if (grownBytes > MAX_GROWTH_BYTES) missed.push(`a node grew by ${grownBytes} bytes`);
+  return missed;
+}
+
+function watchMemory(cluster: Cluster) {
+  const first = new Map<number, number>();
+  let grown = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> = Promise.resolve();
+  async function look(): Promise<void> {
+    for (const [index, { process }] of cluster.nodes.entries()) {
+      const bytes = await process.residentBytes();
+      const before = first.get(index);
+      if (before === undefined) first.set(index, bytes);
+      else grown = Math.max(grown, bytes - before);
+    }
+  }
+  return {
+    begin() {
+      looking = look();
+      timer = setInterval(() => {
+        looking = look();
+      }, SAMPLE_MS);
+    },
+    async end() {
+      clearInterval(timer);
+      await looking;
+    },
+    grownBytes: () => grown,
+  };
+}
+
+async function readTable({ sql }: Cluster, ids: readonly string[]): Promise<Table> {
+  const [messages, conversations, cursors, membership] = await Promise.all([
+    sql<Table['messages']>`
+      SELECT id, conversation_id AS "conversationId", seq::int, sender_id AS "senderId", content,
+        client_message_id AS key
+      FROM messaging.messages WHERE conversation_id = ANY(${ids}::uuid[])`,
+    sql<Table['conversations']>`
+      SELECT id, last_seq::int AS "lastSeq" FROM messaging.conversations
+      WHERE id = ANY(${ids}::uuid[])`,
+    sql<Table['cursors']>`
+      SELECT conversation_id AS "conversationId", participant_id AS "userId",
+        last_read_seq::int AS "lastReadSeq"
+      FROM messaging.conversation_participants WHERE conversation_id = ANY(${ids}::uuid[])`,
+    sql<Table['membership']>`
+      SELECT conversation_id AS "conversationId", participant_id AS "userId", action,
+        last_seq::int AS "lastSeq"
+      FROM public.membership_log WHERE conversation_id = ANY(${ids}::uuid[]) ORDER BY n`,
+  ]);
+  return { messages, conversations, cursors, membership };
+}

@@ -1,0 +1,119 @@
+/**
+ * The history checker by hand:
+ *
+ *   npm run test:history -- [--fault name]… [--seeds N] [--seed S] [--duration s] [--nodes N] [--mutants]
+ *
+ * Every run is a fresh cluster. Exit code 1 when a promise was broken, a run proved nothing, or a
+ * mutant was not caught; missed time bounds are shown and do not fail it (unless --strict).
+ */
+import { parseArgs } from 'node:util';
+import { makeBuild } from './build.ts';
+import { startCluster, startServers } from './cluster.ts';
+import { type EpisodeResult, runEpisode } from './episode.ts';
+import { type Fault, faultNamed, faults } from './faults.ts';
+import { mutants } from './mutants.ts';
+import { findings, table } from './report.ts';
+
+const TAIL_MS = 4_000;
+const SEND_DEADLINE_MS = 5_000;
+
+const { values: args } = parseArgs({
+  options: {
+    fault: { type: 'string', multiple: true },
+    seeds: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    duration: { type: 'string' },
+    nodes: { type: 'string', default: '2' },
+    mutant: { type: 'string', multiple: true },
+    mutants: { type: 'boolean', default: false },
+    strict: { type: 'boolean', default: false },
+  },
+});
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const firstSeed = Number(args.seed ?? 1 + Math.floor(Math.random() * 1_000_000));
+const seeds = Array.from({ length: Number(args.seeds) }, (_, n) => firstSeed + n);
+
+async function main(): Promise<number> {
+  const servers = await startServers();
+  try {
+    const one = async (
+      fault: Fault,
+      seed: number,
+      patches: Parameters<typeof makeBuild>[0],
+      holdMs: number | undefined,
+    ): Promise<EpisodeResult> => {
+      const build = await makeBuild(patches);
+      const cluster = await startCluster({ servers, build, size: Number(args.nodes) });
+      try {
+        const sendDeadlineMs = SEND_DEADLINE_MS;
+        const result = await runEpisode({
+          cluster,
+          fault,
+          seed,
+          holdMs,
+          tailMs: TAIL_MS,
+          sendDeadlineMs,
+          say,
+        });
+        if (result.verdict === 'FAIL') {
+          for (const node of cluster.nodes) say(node.process.output().slice(-3_000));
+        }
+        return result;
+      } finally {
+        await cluster.stop();
+        await build.remove();
+      }
+    };
+    const wantsMutants = args.mutants || args.mutant !== undefined;
+    return wantsMutants ? await runMutants(one) : await runFaults(one);
+  } finally {
+    await servers.stop();
+  }
+}
+
+type RunOne = (
+  fault: Fault,
+  seed: number,
+  patches: Parameters<typeof makeBuild>[0],
+  holdMs: number | undefined,
+) => Promise<EpisodeResult>;
+
+async function runFaults(one: RunOne): Promise<number> {
+  const chosen = args.fault?.map(faultNamed) ?? faults;
+  const holdMs = args.duration === undefined ? undefined : Number(args.duration) * 1_000;
+  const results: EpisodeResult[] = [];
+  for (const seed of seeds) {
+    for (const fault of chosen) {
+      const result = await one(fault, seed, [], holdMs);
+      results.push(result);
+      say(`${fault.name} seed ${seed}: ${result.verdict}`);
+      for (const line of findings(result)) say(`  ${line}`);
+    }
+  }
+  process.stdout.write(`${table(results)}\n`);
+  const bad = results.filter(({ verdict }) => verdict === 'FAIL' || verdict === 'unknown').length;
+  const late = results.filter(({ verdict }) => verdict === 'late').length;
+  process.stdout.write(
+    `${results.length} runs: ${bad} broken or without proof, ${late} with a time bound missed\n`,
+  );
+  return bad > 0 || (args.strict && late > 0) ? 1 : 0;
+}
+
+async function runMutants(one: RunOne): Promise<number> {
+  const chosen = mutants.filter(({ name }) => args.mutant?.includes(name) ?? true);
+  let escaped = 0;
+  for (const seed of seeds) {
+    for (const { name, patches, fault, holdMs } of chosen) {
+      const result = await one(faultNamed(fault), seed, patches, holdMs);
+      const caught = result.verdict === 'FAIL';
+      if (!caught) escaped += 1;
+      const rules = [...new Set(result.violations.map(({ rule }) => rule))].join('; ');
+      const line = `mutant ${name} under ${fault}, seed ${seed}`;
+      process.stdout.write(`${line}: ${caught ? `caught (${rules})` : 'NOT CAUGHT'}\n`);
+    }
+  }
+  return escaped > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();

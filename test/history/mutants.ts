@@ -1,0 +1,129 @@
+/**
+ * Faulty builds that the checker must catch: proof that it can see what it looks for. They are made
+ * by changing the text of a copy of the sources; the product has no switch for them.
+ */
+import type { Patch } from './build.ts';
+
+export interface Mutant {
+  name: string;
+  /** The fault under which it shows. */
+  fault: string;
+  holdMs: number;
+  patches: readonly Patch[];
+}
+
+const NO_HEAD_CHECK: Patch = {
+  file: 'delivery/rooms.ts',
+  find: 'rooms.get(head.conversationId)?.noticeHead(head.lastSeq, head.membersVersion);',
+  replace: 'void head;',
+};
+const NO_REPAIR: Patch = {
+  file: 'delivery/room.ts',
+  find: 'while (!this.closed && this.head < this.target && !this.held.has(this.head + 1)) {',
+  replace: 'while (this.closed) {',
+};
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'drop a publish and repair nothing',
+    fault: 'none',
+    holdMs: 1_000,
+    patches: [
+      NO_HEAD_CHECK,
+      NO_REPAIR,
+      {
+        file: 'delivery/announcer.ts',
+        find: 'bus.publish(topic, encodeEnvelope(envelope));',
+        replace:
+          "if (envelope.kind !== 'message' || envelope.seq % 7 !== 0) bus.publish(topic, encodeEnvelope(envelope));",
+      },
+    ],
+  },
+  {
+    name: 'skip the repair',
+    fault: 'redis-kill-pubsub',
+    holdMs: 2_000,
+    patches: [NO_HEAD_CHECK, NO_REPAIR],
+  },
+  {
+    name: 'swap two deliveries',
+    fault: 'none',
+    holdMs: 1_000,
+    patches: [
+      {
+        file: 'delivery/room.ts',
+        find: 'this.context.publish(this.topic, frame);',
+        replace: `const waiting = (this as unknown as { late?: string | Uint8Array }).late;
+    if (seq % 9 === 0) {
+      (this as unknown as { late?: string | Uint8Array | undefined }).late = frame;
+      return;
+    }
+    (this as unknown as { late?: string | Uint8Array | undefined }).late = undefined;
+    this.context.publish(this.topic, frame);
+    if (waiting !== undefined) this.context.publish(this.topic, waiting);`,
+      },
+    ],
+  },
+  {
+    name: 'deliver twice',
+    fault: 'none',
+    holdMs: 1_000,
+    patches: [
+      {
+        file: 'delivery/room.ts',
+        find: 'this.context.publish(this.topic, frame);',
+        replace:
+          'this.context.publish(this.topic, frame); if (seq % 11 === 0) this.context.publish(this.topic, frame);',
+      },
+    ],
+  },
+  {
+    name: 'ack before commit',
+    fault: 'pg-terminate',
+    holdMs: 3_000,
+    patches: [
+      {
+        file: 'store/append-batch.ts',
+        find: `  const [, , ended] = await Promise.all([
+    insertMessages(sql, plan.messages),
+    updateHeads(sql, plan.heads),
+    sql.unsafe('COMMIT'),
+  ]);`,
+        replace: `  await Promise.all([insertMessages(sql, plan.messages), updateHeads(sql, plan.heads)]);
+  setTimeout(() => void sql.unsafe('COMMIT').catch(() => undefined), 40);
+  const ended = { command: 'COMMIT' };`,
+      },
+    ],
+  },
+  {
+    name: 'ignore idempotency',
+    fault: 'none',
+    holdMs: 2_000,
+    patches: [
+      {
+        file: 'store/append-batch.ts',
+        find: 'const first = draft.clientMessageId === null ? undefined : byKey.get(key);',
+        replace: 'const first: Message | undefined = undefined as Message | undefined;',
+      },
+      {
+        file: 'store/append-statements.ts',
+        find: 'messages.map((message) => message.client_message_id)',
+        replace: 'messages.map(() => null)',
+      },
+    ],
+  },
+  {
+    name: 'skip the eviction',
+    fault: 'member-removed',
+    holdMs: 2_000,
+    patches: [
+      {
+        file: 'delivery/room.ts',
+        find: `    this.remove(member);
+    member.evicted = true;
+    this.context.evicted(this, member, missed);`,
+        replace: '    void [member, missed];',
+      },
+    ],
+  },
+];
