@@ -8,6 +8,7 @@ import { LRUCache } from 'lru-cache';
 import { ChatError } from '../chat/errors.ts';
 import type { Actor } from '../chat/ports.ts';
 import { isUuid } from '../shared/ids.ts';
+import { type KeySetLimits, KeySetUnavailable } from './key-set.ts';
 import { createKeys, type KeySettings } from './keys.ts';
 import { createServiceTokens } from './service-tokens.ts';
 
@@ -33,17 +34,38 @@ export interface Credentials {
 export interface Authenticator {
   /** @throws ChatError unauthenticated, token_expired, unavailable (the key set can not be fetched) */
   authenticate(credentials: Credentials): Promise<Actor>;
+  /** Verified tokens remembered now. */
+  cachedTokens(): number;
 }
 
-/** A token longer than this is refused unread. */
-const MAX_TOKEN_LENGTH = 8_192;
-const MAX_CACHED_TOKENS = 10_000;
-/** A key that was taken back is honoured no longer than this. */
-const CACHE_TTL_MS = 60_000;
+export interface AuthenticatorLimits {
+  /** A token longer than this is refused unread. */
+  maxTokenLength: number;
+  maxCachedTokens: number;
+  /** A key that was taken back is honoured no longer than this. */
+  cacheTtlMs: number;
+  /** Left out: the key set's own defaults. */
+  keySet?: KeySetLimits;
+}
 
-export function createAuthenticator(config: AuthenticatorConfig): Authenticator {
-  if (config.mode === 'insecure') return { authenticate: async (given) => statedActor(given) };
-  const keys = createKeys(config);
+export const defaultAuthenticatorLimits: AuthenticatorLimits = Object.freeze({
+  maxTokenLength: 8_192,
+  maxCachedTokens: 10_000,
+  cacheTtlMs: 60_000,
+});
+
+/** The last moment a Date can hold; a later `exp` is as good as this one. */
+const END_OF_TIME_MS = 8.64e15;
+
+/** @throws Error in one sentence when a key can not be used */
+export function createAuthenticator(
+  config: AuthenticatorConfig,
+  limits: AuthenticatorLimits = defaultAuthenticatorLimits,
+): Authenticator {
+  if (config.mode === 'insecure') {
+    return { authenticate: async (given) => statedActor(given), cachedTokens: () => 0 };
+  }
+  const keys = createKeys(config, limits.keySet);
   const isServiceToken = createServiceTokens(config.serviceTokens);
   const options = {
     algorithms: keys.algorithms,
@@ -53,19 +75,19 @@ export function createAuthenticator(config: AuthenticatorConfig): Authenticator 
     ...(config.audience === null ? {} : { audience: config.audience }),
   };
   // By the digest of the whole token: two callers share an entry only if they share the token.
-  const verified = new LRUCache<string, { actor: Actor; expMs: number }>({
-    max: MAX_CACHED_TOKENS,
-    ttl: CACHE_TTL_MS,
+  const verified = new LRUCache<string, Actor>({
+    max: limits.maxCachedTokens,
+    ttl: limits.cacheTtlMs,
   });
 
-  async function verify(token: string): Promise<{ actor: Actor; expMs: number }> {
+  async function verify(token: string): Promise<Actor> {
     try {
       const { payload } = await jwtVerify(token, keys.find, options);
-      return actorOf(payload);
+      return actorOf(payload, config.clockToleranceSeconds);
     } catch (error) {
       if (error instanceof ChatError) throw error;
       if (error instanceof joseErrors.JWTExpired) throw expired();
-      if (isKeySetAway(error)) {
+      if (error instanceof KeySetUnavailable) {
         throw new ChatError('unavailable', 'The keys to verify tokens with can not be fetched.');
       }
       // The reason stays here: it would help somebody who guesses.
@@ -76,7 +98,7 @@ export function createAuthenticator(config: AuthenticatorConfig): Authenticator 
   return {
     async authenticate({ token }) {
       if (token === undefined || token === '') throw unauthenticated('A token is required.');
-      if (token.length > MAX_TOKEN_LENGTH) throw unauthenticated('The token is too long.');
+      if (token.length > limits.maxTokenLength) throw unauthenticated('The token is too long.');
       if (isServiceToken(token)) return { kind: 'service', expiresAtMs: null };
       const digest = createHash('sha256').update(token).digest('base64');
       let known = verified.get(digest);
@@ -84,14 +106,16 @@ export function createAuthenticator(config: AuthenticatorConfig): Authenticator 
         known = await verify(token);
         verified.set(digest, known);
       }
-      if (known.expMs + config.clockToleranceSeconds * 1000 <= Date.now()) throw expired();
-      return known.actor;
+      if (known.expiresAtMs !== null && known.expiresAtMs <= Date.now()) throw expired();
+      return known;
     },
+    cachedTokens: () => verified.size,
   };
 }
 
 function statedActor({ statedUserId, anonymousIsService }: Credentials): Actor {
-  if (statedUserId === undefined || statedUserId === '') {
+  // An empty one is not a missing one: a client that lost its user must not become a service.
+  if (statedUserId === undefined) {
     if (anonymousIsService) return { kind: 'service', expiresAtMs: null };
     throw unauthenticated('query.userId is required.');
   }
@@ -99,25 +123,18 @@ function statedActor({ statedUserId, anonymousIsService }: Credentials): Actor {
   return { kind: 'user', userId: statedUserId.toLowerCase(), expiresAtMs: null };
 }
 
-function actorOf(payload: JWTPayload): { actor: Actor; expMs: number } {
-  const expMs = (payload.exp ?? 0) * 1000;
-  if (payload.role === 'service') {
-    return { actor: Object.freeze({ kind: 'service', expiresAtMs: expMs }), expMs };
-  }
+/**
+ * Whom the verified claims name. The actor's end includes the clock tolerance: a connection lives as
+ * long as its token would be accepted.
+ */
+function actorOf(payload: JWTPayload, clockToleranceSeconds: number): Actor {
+  const endMs = ((payload.exp ?? 0) + clockToleranceSeconds) * 1000;
+  const expiresAtMs = Math.min(endMs, END_OF_TIME_MS);
+  // The word itself: a list with it in it, as some issuers write roles, is not a service.
+  if (payload.role === 'service') return Object.freeze({ kind: 'service', expiresAtMs });
   const userId = payload.sub ?? payload.userId;
   if (!isUuid(userId)) throw unauthenticated('The token names no user.');
-  const actor = { kind: 'user' as const, userId: userId.toLowerCase(), expiresAtMs: expMs };
-  return { actor: Object.freeze(actor), expMs };
-}
-
-/** The key set's server is away or answers nonsense: the caller's token may be fine. */
-function isKeySetAway(error: unknown): boolean {
-  if (error instanceof joseErrors.JWKSTimeout || error instanceof joseErrors.JWKSInvalid) {
-    return true;
-  }
-  // jose's own word for an answer other than 200; a failed fetch is a TypeError.
-  const isPlain = error instanceof joseErrors.JOSEError && error.code === 'ERR_JOSE_GENERIC';
-  return isPlain || (error instanceof TypeError && error.message === 'fetch failed');
+  return Object.freeze({ kind: 'user', userId: userId.toLowerCase(), expiresAtMs });
 }
 
 function unauthenticated(message: string): ChatError {

@@ -5,7 +5,8 @@
  * public key (RFC 8725 section 3.1).
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
+import type { JWTVerifyGetKey } from 'jose';
+import { createKeySet, defaultKeySetLimits, type KeySetLimits } from './key-set.ts';
 
 export interface KeySettings {
   /** HS256. */
@@ -22,29 +23,27 @@ export interface Keys {
   readonly find: JWTVerifyGetKey;
 }
 
-/** JWKS: asked again at most this often for an unknown `kid`, and kept at most this long. */
-const JWKS_COOLDOWN_MS = 10_000;
-const JWKS_MAX_AGE_MS = 600_000;
-const JWKS_TIMEOUT_MS = 3_000;
-
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'];
 
 /** @throws Error in one sentence when a key can not be read or is of a kind that is not allowed */
-export function createKeys(settings: KeySettings): Keys {
+export function createKeys(
+  settings: KeySettings,
+  keySetLimits: KeySetLimits = defaultKeySetLimits,
+): Keys {
   const byAlgorithm = new Map<string, JWTVerifyGetKey>();
   if (settings.jwksUrl !== null) {
-    const remote = createRemoteJWKSet(new URL(settings.jwksUrl), {
-      cooldownDuration: JWKS_COOLDOWN_MS,
-      cacheMaxAge: JWKS_MAX_AGE_MS,
-      timeoutDuration: JWKS_TIMEOUT_MS,
-    });
-    for (const algorithm of ASYMMETRIC) byAlgorithm.set(algorithm, remote);
+    const keySet = createKeySet(settings.jwksUrl, keySetLimits);
+    for (const algorithm of ASYMMETRIC) byAlgorithm.set(algorithm, keySet);
   }
   if (settings.jwtPublicKey !== null) {
     const { key, algorithm } = readPublicKey(settings.jwtPublicKey);
     byAlgorithm.set(algorithm, () => key);
   }
   if (settings.jwtSecret !== null) {
+    // Whoever knows the public key, that is everybody, could sign.
+    if (/-----BEGIN [A-Z ]*(?:PUBLIC KEY|CERTIFICATE)-----/.test(settings.jwtSecret)) {
+      throw new Error('JWT_SECRET is a public key or certificate: that belongs in JWT_PUBLIC_KEY.');
+    }
     const secret = new TextEncoder().encode(settings.jwtSecret);
     byAlgorithm.set('HS256', () => secret);
   }
@@ -60,6 +59,10 @@ export function createKeys(settings: KeySettings): Keys {
 
 /** The key and the one algorithm it may verify. */
 export function readPublicKey(text: string): { key: KeyObject; algorithm: string } {
+  // Node would derive the public key from it; but then every node could sign.
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
+    throw new Error('JWT_PUBLIC_KEY is a private key: this service needs the public one only.');
+  }
   let key: KeyObject;
   try {
     // In an environment variable the line breaks of a PEM are often written as \n.
