@@ -53,9 +53,9 @@ export async function appendBatch(
   }
   attempt.onCommitting();
   const [, , ended] = await Promise.all([
-    insertMessages(sql, plan.messages),
-    updateHeads(sql, plan.heads),
-    sql.unsafe('COMMIT'),
+    insertMessages(sql, plan.messages).execute(),
+    updateHeads(sql, plan.heads).execute(),
+    sql.unsafe('COMMIT').execute(),
   ]);
   // A COMMIT that undoes is answered with another word, not with an error.
   if (ended.command !== 'COMMIT') throw new Error(`COMMIT was answered with ${ended.command}`);
@@ -85,9 +85,11 @@ async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt)
   const keyed = drafts.filter((draft) => draft.clientMessageId !== null);
   const none: Promise<MessageRow[]> = Promise.resolve([]);
   const [, , heads, clock, strangerNames, keyedRows, ownRows] = await Promise.all([
-    attempt.plansAreOld ? forgetPlans(sql) : undefined,
-    sql.unsafe('BEGIN'),
-    lockConversations(sql, [...conversationIds]),
+    // execute() sends now: a query of postgres.js that is merely awaited is sent a little later, and
+    // what follows must not overtake the lock.
+    attempt.plansAreOld ? forgetPlans(sql).execute() : undefined,
+    sql.unsafe('BEGIN ISOLATION LEVEL READ COMMITTED').execute(),
+    lockConversations(sql, [...conversationIds]).execute(),
     readClock(sql),
     readNames(sql, strangers),
     keyed.length > 0 ? readKeyed(sql, keyed) : none,
@@ -199,6 +201,7 @@ function toHead(row: ConversationHeadRow, now: string): Head {
   const lastMessageAt = last !== null && last > now ? last : now;
   return {
     conversationId: row.id,
+    ctid: row.ctid,
     firstSeq: row.last_seq,
     lastSeq: row.last_seq,
     lastMessageAt,

@@ -27,6 +27,8 @@ export const forgetPlans = (sql: Sql) => sql.unsafe('DISCARD PLANS');
 
 export interface ConversationHeadRow {
   id: string;
+  /** Where the row is. It stays there while we hold the lock, and so is found without an index. */
+  ctid: string;
   last_seq: number;
   members_version: number;
   last_message_at: string | null;
@@ -39,7 +41,7 @@ export interface ConversationHeadRow {
  */
 export const lockConversations = (sql: Sql, ids: readonly string[]) =>
   sql<ConversationHeadRow[]>`
-    SELECT id, last_seq, members_version, last_message_at
+    SELECT id, ctid, last_seq, members_version, last_message_at
     FROM messaging.conversations WHERE id = ANY(${ids}::uuid[])
     ORDER BY id FOR NO KEY UPDATE`;
 
@@ -116,6 +118,7 @@ export const insertMessages = (sql: Sql, messages: readonly Message[]) =>
 
 export interface NewHead {
   conversationId: string;
+  ctid: string;
   lastSeq: number;
   lastMessageAt: string;
 }
@@ -125,8 +128,9 @@ export const updateHeads = (sql: Sql, heads: readonly NewHead[]) =>
     UPDATE messaging.conversations c
     SET last_seq = d.last_seq, last_message_at = d.last_message_at
     FROM unnest(
+      ${heads.map((head) => head.ctid)}::tid[],
       ${heads.map((head) => head.conversationId)}::uuid[],
       ${heads.map((head) => head.lastSeq)}::bigint[],
       ${heads.map((head) => head.lastMessageAt)}::timestamp[]
-    ) AS d (id, last_seq, last_message_at)
-    WHERE c.id = d.id`;
+    ) AS d (ctid, id, last_seq, last_message_at)
+    WHERE c.ctid = d.ctid AND c.id = d.id`;

@@ -4,7 +4,11 @@ import { DatabaseUnavailable, isServerError, type Sql } from './link.ts';
 /** BEGIN and COMMIT around `work`; BEGIN travels with its first statement. */
 export async function inTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
   return cleanlyOn(sql, async () => {
-    const [, value] = await Promise.all([sql.unsafe('BEGIN'), work(sql)]);
+    // A query of postgres.js is sent when it is awaited: without execute(), after work's first ones.
+    const [, value] = await Promise.all([
+      sql.unsafe('BEGIN ISOLATION LEVEL READ COMMITTED').execute(),
+      work(sql),
+    ]);
     const ended = await sql.unsafe('COMMIT');
     // A COMMIT after a swallowed error is answered with ROLLBACK, not with an error.
     if (ended.command !== 'COMMIT') throw new Error('The transaction was rolled back');

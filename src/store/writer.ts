@@ -84,6 +84,7 @@ interface WriterLane extends Lane {
 
 /** Most attempts after serialization failures, deadlocks and the like. */
 const MAX_ATTEMPTS = 8;
+const MIN_SHARE = 100;
 /** Planning costs about a millisecond for all statements together. */
 const PLAN_LIFE_MS = 10_000;
 
@@ -150,7 +151,9 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
 
   function dispatch(): void {
     while (idleLanes.length > 0) {
-      const batch = queue.take(limits.maxBatch);
+      // A burst that finds several lanes idle is shared among them; a small one is not worth it.
+      const share = Math.max(Math.ceil(queue.size() / idleLanes.length), MIN_SHARE);
+      const batch = queue.take(Math.min(share, limits.maxBatch));
       const lane = batch.length > 0 ? idleLanes.pop() : undefined;
       if (lane === undefined) return;
       void writeBatch(lane, batch);

@@ -322,6 +322,44 @@ describe('refusals', () => {
     expect(outcomes[2]).toMatchObject({ membersVersion: 9 });
   });
 
+  test('what commits while a batch waits for its conversation is seen by it', async () => {
+    const room = await newRoom(db.sql, 3);
+    const [leaver = '', stayer = '', joiner = ''] = room.members;
+    await db.sql`
+      DELETE FROM messaging.conversation_participants
+      WHERE conversation_id = ${room.id} AND participant_id = ${joiner}`;
+    const connection = await db.sql.reserve();
+    await connection`BEGIN`;
+    await connection`SELECT FROM messaging.conversations WHERE id = ${room.id} FOR NO KEY UPDATE`;
+    // This writer has never seen any of them.
+    const mine = node();
+    const sends = Promise.all([
+      mine.append(draft(room, { senderId: leaver })),
+      mine.append(draft(room, { senderId: stayer, clientMessageId: 'k' })),
+      mine.append(draft(room, { senderId: joiner })),
+    ]);
+    const lockWaits = () => db.sql`
+      SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await waitFor(async () => (await lockWaits()).length > 0, {
+      what: 'the batch to wait for the lock',
+    });
+    await connection`
+      DELETE FROM messaging.conversation_participants
+      WHERE conversation_id = ${room.id} AND participant_id = ${leaver}`;
+    await connection`
+      INSERT INTO messaging.conversation_participants (conversation_id, participant_id)
+      VALUES (${room.id}, ${joiner})`;
+    await connection`
+      INSERT INTO messaging.messages (conversation_id, sender_id, seq, content, client_message_id)
+      VALUES (${room.id}, ${stayer}, 1, 'Hello', 'k')`;
+    await connection`UPDATE messaging.conversations SET last_seq = 1 WHERE id = ${room.id}`;
+    await connection`COMMIT`;
+    connection.release();
+    const outcomes = await sends;
+    expect(kinds(outcomes)).toEqual(['not_a_participant', 'duplicate', 'stored']);
+    expect(outcomes[2]).toMatchObject({ message: { seq: 2, sender_id: joiner } });
+  });
+
   test('a sender removed and taken in again is one again', async () => {
     const room = await newRoom(db.sql);
     const [user = ''] = room.members;
