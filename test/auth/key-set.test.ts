@@ -1,0 +1,279 @@
+/** JWT_JWKS_URL: fetched once, again for a new key, and an outage is not the caller's fault. */
+
+import { randomUUID } from 'node:crypto';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  type Authenticator,
+  createAuthenticator,
+  defaultAuthenticatorLimits,
+} from '../../src/auth/authenticator.ts';
+import { defaultKeySetLimits } from '../../src/auth/key-set.ts';
+import { readConfig } from '../../src/config.ts';
+import { startTestApp } from '../support/app.ts';
+import { createTestDatabase } from '../support/database.ts';
+import {
+  hmacSigner,
+  type KeyPairName,
+  keyPairNames,
+  keyPairs,
+  keySigner,
+  nowSeconds,
+} from './forge.ts';
+import { restVerdict, socketVerdict } from './verdicts.ts';
+
+const sub = randomUUID();
+let url: string;
+let fetches = 0;
+let answer: (response: ServerResponse) => void;
+const server = createServer((_request, response) => {
+  fetches += 1;
+  answer(response);
+});
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
+});
+afterAll(() => server.close());
+
+const jwkOf = (name: KeyPairName, more: object = {}) => ({
+  ...keyPairs[name].publicKey.export({ format: 'jwk' }),
+  kid: name,
+  alg: name,
+  use: 'sig',
+  ...more,
+});
+const serve = (...keys: object[]) => {
+  answer = (response) => response.end(JSON.stringify({ keys }));
+};
+const token = (name: KeyPairName, header: object = {}, claims: object = {}) =>
+  keySigner(keyPairs[name].privateKey)(
+    { alg: name, kid: name, ...header },
+    { sub, exp: nowSeconds() + 3_600, jti: randomUUID(), ...claims },
+  );
+
+let authenticator: Authenticator;
+const verdict = (given: string) =>
+  authenticator
+    .authenticate({ token: given, statedUserId: undefined, anonymousIsService: false })
+    .then(
+      (actor) => (actor.kind === 'user' && actor.userId === sub ? 'ok' : 'somebody else'),
+      (error: { code: string }) => error.code,
+    );
+const later = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+  fetches = 0;
+  serve(...keyPairNames.map((name) => jwkOf(name)));
+  authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth);
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('caching', () => {
+  it('fetches once for any number of tokens, at the same time or after each other', async () => {
+    const many = Array.from({ length: 30 }, (_, n) => token(keyPairNames[n % 3] ?? 'RS256'));
+    expect(new Set(await Promise.all(many.map(verdict)))).toEqual(new Set(['ok']));
+    for (const name of keyPairNames) expect(await verdict(token(name))).toBe('ok');
+    expect(fetches).toBe(1);
+  });
+
+  it('fetches again when the set is too old', async () => {
+    expect(await verdict(token('ES256'))).toBe('ok');
+    later(defaultKeySetLimits.maxAgeMs - 1);
+    expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 1]);
+    later(1);
+    expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 2]);
+  });
+
+  it('invented kids make one fetch a cooldown, however many come', async () => {
+    expect(await verdict(token('RS256'))).toBe('ok');
+    for (const invented of [1, 2, 3]) {
+      later(defaultKeySetLimits.cooldownMs);
+      const many = Array.from({ length: 20 }, () => token('RS256', { kid: randomUUID() }));
+      expect(new Set(await Promise.all(many.map(verdict)))).toEqual(new Set(['unauthenticated']));
+      expect(fetches).toBe(1 + invented);
+    }
+  });
+});
+
+describe('rotation', () => {
+  it('a new kid is fetched once the cooldown has passed; an old one goes with its set', async () => {
+    serve(jwkOf('RS256'));
+    expect(await verdict(token('RS256'))).toBe('ok');
+    serve(jwkOf('ES256'));
+    expect([await verdict(token('ES256')), fetches]).toEqual(['unauthenticated', 1]);
+    later(defaultKeySetLimits.cooldownMs);
+    expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 2]);
+    expect(await verdict(token('RS256'))).toBe('unauthenticated');
+  });
+
+  it('a token of a key that was taken back is honoured no longer than a minute', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() });
+    const known = token('RS256');
+    expect(await verdict(known)).toBe('ok');
+    serve();
+    const past = defaultAuthenticatorLimits.cacheTtlMs;
+    vi.advanceTimersByTime(past - 1_000);
+    expect(await verdict(token('EdDSA', { kid: 'new' }))).toBe('unauthenticated');
+    expect([await verdict(known), fetches]).toEqual(['ok', 2]);
+    vi.advanceTimersByTime(2_000);
+    expect(await verdict(known)).toBe('unauthenticated');
+  });
+});
+
+describe('what a token may choose', () => {
+  it('without a kid: the one key that fits', async () => {
+    for (const name of keyPairNames) {
+      expect(await verdict(token(name, { kid: undefined }))).toBe('ok');
+    }
+  });
+
+  it('never another algorithm, a symmetric key, or a key that is not for signatures', async () => {
+    const oct = Buffer.from('a secret of at least thirty-two bytes');
+    serve(
+      jwkOf('RS256'),
+      { kty: 'oct', kid: 'oct', k: oct.toString('base64url'), alg: 'HS256' },
+      jwkOf('ES256', { use: 'enc' }),
+      jwkOf('EdDSA', { key_ops: ['sign'] }),
+    );
+    const exp = nowSeconds() + 60;
+    for (const forged of [
+      hmacSigner(oct)({ alg: 'HS256', kid: 'oct' }, { sub, exp }),
+      hmacSigner('')({ alg: 'HS256', kid: 'RS256' }, { sub, exp }),
+      token('ES256', { kid: 'RS256' }),
+      token('RS256', { kid: 'oct' }),
+      token('RS256', { alg: 'PS256' }),
+      token('RS256', { alg: 'RS512' }),
+      token('ES256'),
+      token('EdDSA'),
+    ]) {
+      expect(await verdict(forged)).toBe('unauthenticated');
+    }
+    expect(await verdict(token('RS256'))).toBe('ok');
+  });
+});
+
+describe('an outage', () => {
+  const broken: [string, () => void][] = [
+    [
+      '500',
+      () => {
+        answer = (response) => {
+          response.statusCode = 500;
+          response.end();
+        };
+      },
+    ],
+    [
+      'a redirect',
+      () => {
+        answer = (response) => {
+          response.writeHead(302, { location: `${url}/x` });
+          response.end();
+        };
+      },
+    ],
+    [
+      'HTML',
+      () => {
+        answer = (response) => response.end('<html>');
+      },
+    ],
+    [
+      'JSON that is no set',
+      () => {
+        answer = (response) => response.end('{"keys":{}}');
+      },
+    ],
+    [
+      'a set of no keys but texts',
+      () => {
+        answer = (response) => response.end('{"keys":["a"]}');
+      },
+    ],
+    ['a key without its parts', () => serve({ kty: 'RSA', kid: 'RS256', alg: 'RS256' })],
+    [
+      'a private key',
+      () => serve({ ...keyPairs.RS256.privateKey.export({ format: 'jwk' }), kid: 'RS256' }),
+    ],
+    [
+      'a connection that breaks',
+      () => {
+        answer = (response) => response.destroy();
+      },
+    ],
+    [
+      'an answer that breaks off',
+      () => {
+        answer = (response) => {
+          response.writeHead(200, { 'content-length': '500' });
+          response.write('{');
+          response.destroy();
+        };
+      },
+    ],
+  ];
+
+  it.each(broken)('%s is unavailable, and over when it is over', async (_what, breakIt) => {
+    breakIt();
+    expect(await verdict(token('RS256'))).toBe('unavailable');
+    serve(jwkOf('RS256'));
+    // A set that could be read but not used is one until somebody asks for another key.
+    later(defaultKeySetLimits.maxAgeMs);
+    expect(await verdict(token('RS256'))).toBe('ok');
+  });
+
+  it('is unavailable when the set does not come in time', async () => {
+    const keySet = { ...defaultKeySetLimits, timeoutMs: 100 };
+    authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth, {
+      ...defaultAuthenticatorLimits,
+      keySet,
+    });
+    const hanging: ServerResponse[] = [];
+    answer = (response) => hanging.push(response);
+    expect(await verdict(token('RS256'))).toBe('unavailable');
+    for (const response of hanging) response.destroy();
+  });
+
+  it('is asked about once a second, however many tokens come', async () => {
+    answer = (response) => response.destroy();
+    for (let n = 0; n < 20; n += 1) expect(await verdict(token('RS256'))).toBe('unavailable');
+    expect(fetches).toBe(1);
+    later(defaultKeySetLimits.retryPauseMs);
+    serve(jwkOf('RS256'));
+    expect([await verdict(token('RS256')), fetches]).toEqual(['ok', 2]);
+  });
+
+  it('leaves those in who were verified before it', async () => {
+    const known = token('RS256');
+    expect(await verdict(known)).toBe('ok');
+    answer = (response) => response.destroy();
+    later(defaultKeySetLimits.maxAgeMs);
+    expect([await verdict(known), await verdict(token('RS256'))]).toEqual(['ok', 'unavailable']);
+  });
+});
+
+it('both doors: in with a key of the set, 503 unavailable while it is away', async () => {
+  vi.useRealTimers();
+  const db = await createTestDatabase();
+  const app = await startTestApp(db.url, { JWT_JWKS_URL: url });
+  try {
+    answer = (response) => response.destroy();
+    expect(await restVerdict(app, token('EdDSA'))).toBe('503 unavailable');
+    expect(await socketVerdict(app, token('EdDSA'))).toBe('unavailable');
+    serve(jwkOf('EdDSA'));
+    await vi.waitFor(async () => expect(await restVerdict(app, token('EdDSA'))).toBe('ok: user'), {
+      timeout: 10_000,
+      interval: 100,
+    });
+    expect(await socketVerdict(app, token('EdDSA'))).toBe('ok');
+  } finally {
+    await app.stop();
+    await db.drop();
+  }
+});
