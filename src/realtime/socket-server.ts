@@ -48,7 +48,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   compressThresholdBytes: 1_024,
   maxAttachments: 10,
   maxAttachmentBytes: 4_000_000,
-  maxJsonDepth: 64,
+  maxJsonDepth: 256,
   maxNamespacesPerSession: 8,
   maxNamespaceLength: 128,
   maxEventNameLength: 128,
