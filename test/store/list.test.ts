@@ -43,7 +43,7 @@ describe("a user's list", () => {
           participants: [
             { id: anna, name: 'Anna' },
             { id: ben, name: 'Ben' },
-          ],
+          ].sort((a, b) => (a.id < b.id ? -1 : 1)),
           last_message: { seq: 4, sender_id: ben, sender_name: 'Ben', content: 'message 4' },
           last_seq: 4,
           last_read_seq: 1,
