@@ -76,6 +76,8 @@ export function createDevice(options: {
       for (const conversationId of conversations) void keepJoined(conversationId, connection);
     });
     made.on('disconnect', (reason) => {
+      // The run is over: that is not for the history.
+      if (closed) return;
       open.clear();
       note({ kind: 'disconnect', reason });
     });

@@ -130,15 +130,17 @@ function missedBounds(
 }
 
 function watchMemory(cluster: Cluster) {
+  // By process: one that was started again begins anew.
   const first = new Map<number, number>();
   let grown = 0;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> = Promise.resolve();
   async function look(): Promise<void> {
-    for (const [index, { process }] of cluster.nodes.entries()) {
+    for (const { process } of cluster.nodes) {
       const bytes = await process.residentBytes();
-      const before = first.get(index);
-      if (before === undefined) first.set(index, bytes);
+      if (bytes === 0) continue;
+      const before = first.get(process.pid);
+      if (before === undefined) first.set(process.pid, bytes);
       else grown = Math.max(grown, bytes - before);
     }
   }

@@ -14,7 +14,7 @@ export interface Measures {
   disconnects: number;
   /** Longest way of a message from its ack to a device that was joined all the while. */
   detectMs: number;
-  /** From the end of the fault to the first ok of the node that took longest. */
+  /** From the end of the fault to the next ok of the person who waited longest for it. */
   firstOkMs: number;
   /** From the end of the fault until every device had all that was acked before it. */
   caughtUpMs: number;
@@ -40,7 +40,7 @@ export function measure(history: History, window: Window): Measures {
     deliveries: events.filter(({ kind }) => kind === 'message').length,
     disconnects: events.filter(({ kind }) => kind === 'disconnect').length,
     detectMs: most(history.devices.map((device) => longestWay(device, ackedAt, window))),
-    firstOkMs: firstOkMs(attempts, window),
+    firstOkMs: firstOkMs(history, window),
     caughtUpMs: most(history.devices.map((device) => caughtUpMs(device, ackedAt, window))),
     slowestAnswerMs: most(answered.map((a) => a.endedAt - a.invokedAt)),
     unanswered: attempts.filter((a) => inWindow(a) && a.code === 'no answer').length,
@@ -86,11 +86,14 @@ function longestWay(device: DeviceLog, ackedAt: Map<string, number>, window: Win
   return longest;
 }
 
-function firstOkMs(attempts: readonly Attempt[], { endedAt }: Window): number {
-  const firstAt = new Map<number, number>();
-  for (const { node, outcome, endedAt: at } of attempts) {
-    if (outcome === 'ok' && at > endedAt) {
-      firstAt.set(node, Math.min(at, firstAt.get(node) ?? at));
+function firstOkMs({ sends }: History, { endedAt }: Window): number {
+  const firstAt = new Map<string, number>();
+  for (const { senderId, conflicts, attempts } of sends) {
+    for (const { outcome, code, endedAt: at } of attempts) {
+      if (conflicts || at <= endedAt || code === 'not_a_participant') continue;
+      const before = firstAt.get(senderId) ?? Number.POSITIVE_INFINITY;
+      // Someone who only hears refusals while the others are served counts as well.
+      firstAt.set(senderId, outcome === 'ok' ? Math.min(at, before) : before);
     }
   }
   return firstAt.size === 0 ? Number.POSITIVE_INFINITY : most([...firstAt.values()]) - endedAt;

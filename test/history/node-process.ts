@@ -9,6 +9,8 @@ const OUTPUT_TAIL = 20_000;
 
 export interface NodeProcess {
   readonly url: string;
+  /** The process id now; another one after each start. */
+  readonly pid: number;
   readonly alive: boolean;
   /** Starts it; resolves when it listens. @throws Error with its output when it does not */
   start(): Promise<void>;
@@ -71,6 +73,9 @@ export async function createNode(
 
   return {
     url: `http://127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid ?? -1;
+    },
     get alive() {
       return alive();
     },
