@@ -78,12 +78,15 @@ function mutate(packet: string): string {
   return text;
 }
 
+/** Mostly good, or a session would never get past its first packets. */
 function frame(): string | Uint8Array {
-  const kind = below(10);
+  const kind = below(20);
   if (kind === 0) return Uint8Array.from({ length: below(20) }, () => below(256));
-  if (kind === 1)
+  if (kind === 1) {
     return Array.from({ length: below(12) }, () => TOKENS[below(TOKENS.length)]).join('');
-  return mutate(SEEDS[below(SEEDS.length)] ?? '');
+  }
+  const packet = SEEDS[below(SEEDS.length)] ?? '';
+  return kind < 8 ? mutate(packet) : packet;
 }
 
 async function isServed(): Promise<void> {
@@ -93,6 +96,8 @@ async function isServed(): Promise<void> {
 }
 
 const CLIENTS = 20;
+/** Frames a connection is given: the first malformed one ends it, the rest is not looked at. */
+const FRAMES = 6;
 const timeout = Math.max(60_000, PACKETS * 2);
 
 describe(`fuzz, seed ${SEED}`, () => {
@@ -107,7 +112,7 @@ describe(`fuzz, seed ${SEED}`, () => {
           ),
         );
         for (const socket of sockets) {
-          for (let i = 0; i < 20; i++, sent++) socket.send(frame());
+          for (let i = 0; i < FRAMES; i++, sent++) socket.send(frame());
           socket.ws.close();
         }
         await Promise.all(sockets.map((socket) => socket.closed()));
@@ -123,7 +128,7 @@ describe(`fuzz, seed ${SEED}`, () => {
     'over polling',
     async () => {
       let sent = 0;
-      while (sent < PACKETS / 10) {
+      while (sent < PACKETS / 40) {
         await Promise.all(
           Array.from({ length: CLIENTS }, async () => {
             const client = await openPolling(server, '/socket.io/');
