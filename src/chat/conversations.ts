@@ -125,6 +125,8 @@ export function createConversations({ store, events }: { store: Store; events: E
         events.participantRemoved({ ...change, membersVersion: result.membersVersion });
         break;
       case 'unchanged':
+        // A user who takes no part must not learn from this that the conversation exists.
+        if (actor.kind === 'user') throw noAccess(actor, 'not_a_participant');
         break;
       case 'not_a_participant':
       case 'no_conversation':
