@@ -15,7 +15,7 @@ import {
   type SocketServerLimits,
 } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
-import { collectingLog } from '../conformance/support.ts';
+import { collectingLog, rawSocket } from '../conformance/support.ts';
 import { once, waitFor } from '../support/wait.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -157,6 +157,18 @@ describe('onConnect', () => {
     expect(calls).toEqual([]);
     expect(server.socketCount).toBe(0);
   });
+});
+
+it('a second CONNECT to the only namespace, after its end, needs a new connection', async () => {
+  // The request's facts are dropped with the first CONNECT: they would be most of an idle socket.
+  const { url } = await start({ '/': { onConnect: () => undefined, onEvent: () => undefined } });
+  const raw = rawSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  await raw.next();
+  raw.send('40');
+  expect(await raw.next()).toMatch(/^40\{/);
+  raw.send('41');
+  raw.send('40');
+  expect(await raw.closed()).toBe(1005);
 });
 
 describe('onEvent', () => {
