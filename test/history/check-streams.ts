@@ -127,7 +127,8 @@ function checkSeam(
 ): void {
   const { conversationId, lastSeq, resync } = joined;
   if (stream.state !== 'joining' || resync) return;
-  const replayed = stream.restart === null && stream.head === lastSeq;
+  // By the replay, or because the old stream had brought it all by then.
+  const replayed = stream.head === lastSeq;
   const nothingToReplay = stream.restart === lastSeq;
   // Without after_seq the stream begins at the answer.
   const plain = stream.restart === null && stream.head === null;

@@ -80,6 +80,19 @@ describe('a history in which everything is right', () => {
     ).toEqual([]);
   });
 
+  test('passes when a removed member is added again and asks for what it missed', () => {
+    expect(
+      rulesAfter(({ carol }) => {
+        carol.events.push(
+          { at: 617, kind: 'join', conversationId: ROOM, afterSeq: 5 },
+          heard(618, 6),
+          { at: 619, kind: 'joined', conversationId: ROOM, lastSeq: 6, resync: false },
+        );
+        carol.events.splice(indexOf(carol, 6), 1);
+      }),
+    ).toEqual([]);
+  });
+
   test('passes when a device that was too far behind is told to resync', () => {
     expect(
       rulesAfter(({ bob }) => {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { checkHistory } from './checker.ts';
 import type { Cluster } from './cluster.ts';
 import { type Fault, type Landed, restored } from './faults.ts';
-import type { Table, Violation } from './history.ts';
+import type { History, Table, Violation } from './history.ts';
 import { type Measures, measure } from './measures.ts';
 import { createRandom } from './random.ts';
 import { startWorkload, type WorkloadSize } from './workload.ts';
@@ -40,6 +40,8 @@ export interface EpisodeResult {
   measures: Measures;
   /** Most that a node grew over what it had at the beginning. */
   grownBytes: number;
+  /** What happened, for whoever looks into it. */
+  record: { history: History; table: Table; window: Landed };
   /** The longest this process, which runs the clients, was not there to look. */
   stallMs: number;
 }
@@ -66,15 +68,14 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   const memory = watchMemory(cluster);
   let landed: Landed;
   try {
-    await workload.warm();
+    // If not, the run ends here, and what is missing is judged like any other hole.
+    const warm = await workload.warm();
     memory.begin();
-    say(`${fault.name} seed ${seed}: everybody talks`);
-    landed = await fault.run({
-      cluster,
-      workload,
-      random: random.fork(),
-      holdMs: options.holdMs ?? fault.holdMs,
-    });
+    say(`${fault.name} seed ${seed}: ${warm ? 'everybody talks' : 'NOT EVERYBODY HEARS'}`);
+    const context = { cluster, workload, random: random.fork() };
+    landed = warm
+      ? await fault.run({ ...context, holdMs: options.holdMs ?? fault.holdMs })
+      : { startedAt: performance.now(), endedAt: performance.now(), evidence: null };
     say(`${fault.name} seed ${seed}: ${landed.evidence ?? 'DID NOT LAND'}`);
     await sleep(tailMs);
     await workload.quiet();
@@ -86,8 +87,10 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
     stalls.disable();
   }
   const ids = workload.conversations.map(({ id }) => id);
-  const violations = checkHistory(workload.history, await readTable(cluster, ids));
-  const measures = measure(workload.history, landed);
+  const { history } = workload;
+  const table = await readTable(cluster, ids);
+  const violations = checkHistory(history, table);
+  const measures = measure(history, landed);
   const stallMs = stalls.max / 1e6;
   const missed = missedBounds(fault, measures, memory.grownBytes(), options.sendDeadlineMs);
   const nothing = landed.evidence === null || measures.ok === 0 || measures.deliveries === 0;
@@ -101,6 +104,7 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
     evidence: landed.evidence,
     measures,
     grownBytes: memory.grownBytes(),
+    record: { history, table, window: landed },
     stallMs,
   };
 }

@@ -6,9 +6,12 @@
  * Every run is a fresh cluster. Exit code 1 when a promise was broken, a run proved nothing, or a
  * mutant was not caught; missed time bounds are shown and do not fail it (unless --strict).
  */
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeBuild } from './build.ts';
-import { startCluster, startServers } from './cluster.ts';
+import { type Cluster, startCluster, startServers } from './cluster.ts';
 import { type EpisodeResult, runEpisode } from './episode.ts';
 import { type Fault, faultNamed, faults } from './faults.ts';
 import { mutants } from './mutants.ts';
@@ -57,7 +60,7 @@ async function main(): Promise<number> {
           say,
         });
         if (result.verdict === 'FAIL') {
-          for (const node of cluster.nodes) say(node.process.output().slice(-3_000));
+          await keep(result, cluster);
         }
         return result;
       } finally {
@@ -70,6 +73,14 @@ async function main(): Promise<number> {
   } finally {
     await servers.stop();
   }
+}
+
+/** Leaves what happened in a file, and says where: a seed does not repeat the timing. */
+async function keep({ record, fault, seed }: EpisodeResult, { nodes }: Cluster): Promise<void> {
+  const path = join(tmpdir(), `history-${fault}-${seed}.json`);
+  const outputs = nodes.map(({ process }) => process.output());
+  await writeFile(path, JSON.stringify({ ...record, outputs }));
+  say(`  the history is in ${path}`);
 }
 
 type RunOne = (

@@ -31,8 +31,8 @@ export interface Workload {
   readonly history: History;
   readonly conversations: readonly TalkedIn[];
   readonly devices: readonly Device[];
-  /** Resolves when everybody has joined and heard something. */
-  warm(): Promise<void>;
+  /** Whether everybody has joined and heard something, in time. */
+  warm(): Promise<boolean>;
   /** Adds or removes a participant over REST, again until it is answered. */
   changeMember(action: 'added' | 'removed', conversationId: string, userId: string): Promise<void>;
   /** Ends the talking; resolves when every send has its answer. */
@@ -177,8 +177,8 @@ export async function startWorkload(options: {
     conversations,
     devices,
 
-    async warm() {
-      await waitFor(
+    warm: () =>
+      waitFor(
         () =>
           history.devices.every(({ joins, events }) =>
             joins.every((id) =>
@@ -186,8 +186,10 @@ export async function startWorkload(options: {
             ),
           ),
         { timeoutMs: WARM_TIMEOUT_MS, what: 'everybody to hear something' },
-      );
-    },
+      ).then(
+        () => true,
+        () => false,
+      ),
 
     async changeMember(action, conversationId, userId) {
       const change = {
