@@ -1,0 +1,76 @@
+// The OpenAPI page as a person sees it.
+
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app.ts';
+import { findChromium, launchChromium, type OpenedPage, openPage } from '../support/browser.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+/** A page without its assets is white, and compresses to far less. */
+const MIN_SCREENSHOT_BYTES = 30_000;
+
+const executable = await findChromium();
+
+describe.skipIf(executable === undefined)('/docs in a browser', () => {
+  let browser: Browser;
+  let db: TestDatabase;
+  let app: TestApp;
+  let docs: OpenedPage;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    app = await startTestApp(db.url);
+    browser = await launchChromium(executable ?? '');
+    docs = await openPage(browser, `${app.url}/docs`);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await app?.stop();
+    await db?.drop();
+  });
+
+  it('shows every operation of the document', async () => {
+    const response = await fetch(`${app.url}/docs/json`);
+    const document: { paths: Record<string, object> } = JSON.parse(await response.text());
+    const methods = new Set(['get', 'post', 'put', 'delete', 'patch', 'head']);
+    const documented = Object.entries(document.paths)
+      .flatMap(([path, operations]) =>
+        Object.keys(operations)
+          .filter((method) => methods.has(method))
+          .map((method) => `${method.toUpperCase()} ${path}`),
+      )
+      .sort();
+    const blocks = docs.page.locator('.opblock');
+    await blocks.first().waitFor();
+    const shown = await blocks.evaluateAll((elements) =>
+      elements.map((element) => {
+        const text = (part: string) => element.querySelector(part)?.textContent?.trim() ?? '';
+        return `${text('.opblock-summary-method')} ${text('.opblock-summary-path')}`;
+      }),
+    );
+    // The page puts invisible break opportunities into long paths.
+    expect(shown.map((line) => line.replaceAll('\u200b', '')).sort()).toEqual(documented);
+    expect(documented).toContain('POST /messages/{conversationId}');
+
+    const screenshot = await docs.page.screenshot({ fullPage: true });
+    expect(screenshot.subarray(1, 4).toString()).toBe('PNG');
+    expect(screenshot.length).toBeGreaterThan(MIN_SCREENSHOT_BYTES);
+  });
+
+  it('tries an operation out', async () => {
+    const health = docs.page.locator('.opblock', {
+      has: docs.page.locator('[data-path="/health"]'),
+    });
+    await health.locator('.opblock-summary-control').click();
+    await health.getByRole('button', { name: 'Try it out' }).click();
+    await health.getByRole('button', { name: 'Execute' }).click();
+    const answer = health.locator('.live-responses-table .response');
+    await answer.waitFor();
+    expect(await answer.locator('.response-col_status').innerText()).toMatch(/^200/);
+    expect(await answer.locator('.response-col_description').innerText()).toContain('healthy');
+  });
+
+  it('makes the browser complain about nothing', () => {
+    expect(docs.complaints).toEqual([]);
+  });
+});
