@@ -21,6 +21,7 @@ import { refusalBody } from './http/errors.ts';
 import type { Readiness } from './http/health-routes.ts';
 import { createHttpApp } from './http/http-app.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
+import { createLimits } from './limits/limits.ts';
 import type { Logger } from './log.ts';
 import type { NamespaceHandler } from './realtime/socket.ts';
 import {
@@ -55,6 +56,7 @@ export interface App {
 }
 
 const POOL_CLOSE_MS = 1_000;
+const IDLE_IN_TRANSACTION_MS = 3_000;
 const SENDS_FINISH_MS = 3_000;
 const REQUESTS_FINISH_MS = 3_000;
 const ENVELOPE_OVERHEAD_BYTES = 4_096;
@@ -83,7 +85,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
     queryDeadlineMs: config.database.queryDeadlineMs,
     statementTimeoutMs: config.database.statementTimeoutMs,
     connectTimeoutMs: config.database.connectTimeoutMs,
-    idleInTransactionTimeoutMs: config.database.statementTimeoutMs,
+    // A frozen node holds its batch locked for so long; the others wait for it.
+    idleInTransactionTimeoutMs: IDLE_IN_TRANSACTION_MS,
     applicationName: 'messaging-service',
     log,
   });
@@ -106,6 +109,15 @@ export async function startApp(deps: AppDeps): Promise<App> {
     config.redis.url === null
       ? createMemoryBus({ nodeId })
       : createRedisBus({ url: config.redis.url, prefix: config.redis.prefix, nodeId, log });
+
+  const limits = createLimits({
+    rates: config.rateLimits,
+    redis:
+      config.redis.url === null
+        ? null
+        : { url: config.redis.url, prefix: config.redis.prefix, isUp: () => bus.status().ok },
+    trustedProxies: config.trustedProxies,
+  });
 
   const uws = createUwsApp();
   // Made last of the realtime parts, used by the first: nothing is published before it exists.
@@ -145,6 +157,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     events: announcer.events,
     clock: systemClock,
     contentRules: config.content,
+    sendLimit: limits.sends,
   });
   const joining = createJoining({
     rooms,
@@ -162,7 +175,14 @@ export async function startApp(deps: AppDeps): Promise<App> {
 
   const authenticator = createAuthenticator(config.auth);
   const tokenExpiry = createTokenExpiry();
-  const commands = createCommands({ chat, joining, authenticator, tokenExpiry, log });
+  const commands = createCommands({
+    chat,
+    joining,
+    authenticator,
+    tokenExpiry,
+    eventLimit: limits.events,
+    log,
+  });
   const chatNamespace = createChatNamespace({
     authenticator,
     commands,
@@ -170,6 +190,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     typing: chat.typing,
     tokenExpiry,
     userTopics: createUserTopics(bus, log),
+    handshakeFailed: (handshake) => limits.gate?.failed(handshake),
   });
   const server = createSocketServer({
     app: uws,
@@ -187,6 +208,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
       maxTopicsPerSocket: config.delivery.maxJoinedConversations + 1,
     },
     corsOrigins: config.corsOrigins,
+    admits: (facts) => limits.gate?.admits(facts) ?? true,
     log,
     namespaces: new Map<string, NamespaceHandler>([['/', chatNamespace]]),
   });
@@ -202,6 +224,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     authenticator,
     corsOrigins: config.corsOrigins,
     maxPayloadBytes: config.maxPayloadBytes,
+    requestLimit: limits.requests,
     version: deps.version,
     draining: () => draining,
     readiness,
@@ -231,6 +254,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     await server.close();
     rooms.close();
     await http.close();
+    limits.close();
     await bus.close();
     await database.close(POOL_CLOSE_MS);
   }

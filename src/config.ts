@@ -53,7 +53,14 @@ export const environmentSchema = Type.Object({
   SANITIZE_HTML: Choice(['strip', 'none'], 'strip'),
   MAX_REPLAY: Count(10_000, 0, 1_000_000),
   MAX_JOINED_CONVERSATIONS: Count(1_000, 1, 100_000),
-  RATE_LIMIT: Choice(['off'], 'off'),
+  RATE_LIMIT: Type.Optional(Choice(['off', 'on'])),
+  RATE_LIMIT_WINDOW_SECONDS: Count(10, 1, 3_600),
+  RATE_LIMIT_SENDS: Count(300, 1, 1_000_000),
+  RATE_LIMIT_REQUESTS: Count(1_000, 1, 1_000_000),
+  RATE_LIMIT_EVENTS: Count(1_000, 1, 1_000_000),
+  RATE_LIMIT_CONNECTIONS: Count(2_000, 1, 1_000_000),
+  RATE_LIMIT_FAILED_HANDSHAKES: Count(100, 1, 1_000_000),
+  TRUSTED_PROXIES: Text,
 
   PING_INTERVAL_MS: Count(25_000, 100, 600_000),
   PING_TIMEOUT_MS: Count(20_000, 100, 600_000),
@@ -141,6 +148,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
       sanitizeHtml: values.SANITIZE_HTML,
     }),
     corsOrigins: originsOf(values),
+    rateLimits: rateLimitsOf(values),
+    trustedProxies: Object.freeze(listOf(values.TRUSTED_PROXIES)),
     maxPayloadBytes: values.MAX_PAYLOAD_BYTES,
     realtime: Object.freeze({
       pingIntervalMs: values.PING_INTERVAL_MS,
@@ -251,6 +260,20 @@ function listOf(value: string | undefined): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** null: no limits. Unset: on in production. */
+function rateLimitsOf(values: Environment) {
+  const mode = values.RATE_LIMIT ?? (values.NODE_ENV === 'production' ? 'on' : 'off');
+  if (mode === 'off') return null;
+  return Object.freeze({
+    windowSeconds: values.RATE_LIMIT_WINDOW_SECONDS,
+    sends: values.RATE_LIMIT_SENDS,
+    requests: values.RATE_LIMIT_REQUESTS,
+    events: values.RATE_LIMIT_EVENTS,
+    connections: values.RATE_LIMIT_CONNECTIONS,
+    failedHandshakes: values.RATE_LIMIT_FAILED_HANDSHAKES,
+  });
 }
 
 /** Unset: every origin in development, none but the same origin in production. */

@@ -12,7 +12,7 @@ const MAX_LINES = 300;
 const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   'main.ts': { runtime: ['app.ts', 'config.ts', 'log.ts', 'embedded'] },
   'app.ts': {
-    runtime: ['auth', 'bus', 'chat', 'delivery', 'http', 'realtime', 'shared', 'store'],
+    runtime: ['auth', 'bus', 'chat', 'delivery', 'http', 'limits', 'realtime', 'shared', 'store'],
     types: ['config.ts', 'log.ts'],
   },
   'config.ts': { runtime: [] },
@@ -23,6 +23,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   bus: { runtime: ['shared'] },
   store: { runtime: ['chat', 'shared'] },
   auth: { runtime: ['chat', 'shared'] },
+  limits: { runtime: ['chat', 'shared'] },
   realtime: { runtime: ['protocol', 'shared'] },
   delivery: { runtime: ['bus', 'chat', 'protocol', 'realtime', 'shared'], types: ['auth'] },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },

@@ -9,12 +9,18 @@
  *
  *   1 m <seq> <membersVersion>\n<frame>        message
  *   1 e <exceptUser or ->\n<frame>             event
+ *   1 c <r or d> <userId> <seq>\n<frame>      cursor, read or delivered
  *   1 a <userId> <membersVersion>\n<frame>     membership, added     (r: removed)
  *   1 d <userId>\n                             control, disconnect_user
  */
 import { isUuid } from '../shared/ids.ts';
 
-export type Envelope = MessageEnvelope | EventEnvelope | MembershipEnvelope | ControlEnvelope;
+export type Envelope =
+  | MessageEnvelope
+  | EventEnvelope
+  | CursorEnvelope
+  | MembershipEnvelope
+  | ControlEnvelope;
 
 /** An ordered message of a conversation; `seq` is its position, from 1. */
 export interface MessageEnvelope {
@@ -25,11 +31,20 @@ export interface MessageEnvelope {
   frame: Uint8Array;
 }
 
-/** Something ephemeral for everyone on the topic (typing, read marks), perhaps but one user. */
+/** Something ephemeral for everyone on the topic (such as typing), perhaps but one user. */
 export interface EventEnvelope {
   kind: 'event';
   frame: Uint8Array;
   exceptUser?: string;
+}
+
+/** Someone has read or received up to `seq`. Cursors only rise: receivers drop an older one. */
+export interface CursorEnvelope {
+  kind: 'cursor';
+  cursor: 'read' | 'delivered';
+  userId: string;
+  seq: number;
+  frame: Uint8Array;
 }
 
 /** Someone joined or left the member list, which now has `membersVersion`. */
@@ -83,6 +98,11 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
         `1 e ${envelope.exceptUser === undefined ? '-' : uuid(envelope.exceptUser)}\n`,
         envelope.frame,
       );
+    case 'cursor': // 1 c r 3f2b…-…c1 17\n42["messages_read",{…}]
+      return join(
+        `1 c ${envelope.cursor === 'read' ? 'r' : 'd'} ${uuid(envelope.userId)} ${position(envelope.seq)}\n`,
+        envelope.frame,
+      );
     case 'membership': // 1 r 3f2b…-…c1 4\n42["participant_removed",{…}]
       return join(
         `1 ${envelope.action === 'added' ? 'a' : 'r'} ${uuid(envelope.userId)} ${counter(envelope.membersVersion)}\n`,
@@ -119,6 +139,14 @@ export function decodeEnvelope(bytes: Uint8Array, limits: EnvelopeLimits): Decod
       if (first === '-') return { ok: true, envelope: { kind: 'event', frame } };
       if (!isUuid(first)) return fault('fields');
       return { ok: true, envelope: { kind: 'event', frame, exceptUser: first } };
+    case 'c': {
+      const userId = fields[3] ?? '';
+      const seq = wholeNumber(fields[4]);
+      const known = first === 'r' || first === 'd';
+      if (fields.length !== 5 || !known || !isUuid(userId) || seq < 1) return fault('fields');
+      const cursor = first === 'r' ? 'read' : 'delivered';
+      return { ok: true, envelope: { kind: 'cursor', cursor, userId, seq, frame } };
+    }
     case 'a':
     case 'r': {
       const membersVersion = wholeNumber(fields[3]);

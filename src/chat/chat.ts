@@ -4,7 +4,7 @@ import { createConversations } from './conversations.ts';
 import { createCursors } from './cursors.ts';
 import { createMembership } from './membership.ts';
 import { createMessages } from './messages.ts';
-import type { Clock, Events, Store } from './ports.ts';
+import type { Clock, Events, Store, UserLimit } from './ports.ts';
 import { createTyping } from './typing.ts';
 
 export interface ChatDeps {
@@ -12,13 +12,14 @@ export interface ChatDeps {
   events: Events;
   clock: Clock;
   contentRules: ContentRules;
+  sendLimit: UserLimit | null;
 }
 
-export function createChat({ store, events, clock, contentRules }: ChatDeps) {
+export function createChat({ store, events, clock, contentRules, sendLimit }: ChatDeps) {
   const membership = createMembership({ store });
   return {
     membership,
-    messages: createMessages({ store, events, contentRules }),
+    messages: createMessages({ store, events, contentRules, sendLimit }),
     conversations: createConversations({ store, events }),
     cursors: createCursors({ store, events }),
     typing: createTyping({ membership, events, clock }),

@@ -3,22 +3,24 @@ import { newId } from '../shared/ids.ts';
 import { type ContentRules, cleanContent } from './content.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess } from './membership.ts';
-import type { Actor, Events, HistoryRequest, Store } from './ports.ts';
+import type { Actor, Events, HistoryRequest, Store, UserLimit } from './ports.ts';
 import type { HistoryPage, HistoryQuery, SendInput, SentMessage } from './schemas.ts';
 
 export interface MessagesDeps {
   store: Store;
   events: Events;
   contentRules: ContentRules;
+  /** null: as many as they like. Services are not limited. */
+  sendLimit: UserLimit | null;
 }
 
-export function createMessages({ store, events, contentRules }: MessagesDeps) {
+export function createMessages({ store, events, contentRules, sendLimit }: MessagesDeps) {
   /**
    * Stores one message and announces it. Resolves after COMMIT; a repeat of a `client_message_id`
    * gives the first message with `duplicate: true` and announces nothing.
    *
    * @throws ChatError invalid_request, identity_mismatch, not_a_participant, not_found,
-   *   idempotency_conflict, unavailable
+   *   idempotency_conflict, rate_limited, unavailable
    */
   async function send(
     actor: Actor,
@@ -27,6 +29,7 @@ export function createMessages({ store, events, contentRules }: MessagesDeps) {
     acknowledge?: (message: SentMessage) => void,
   ): Promise<SentMessage> {
     const senderId = actingUser(actor, input.sender_id, 'sender_id');
+    if (sendLimit !== null && actor.kind === 'user') await sendLimit.consume(senderId);
     const messageType = input.message_type ?? 'text';
     const { content, mediaUrl } = cleanContent(
       { content: input.content, messageType, mediaUrl: input.media_url ?? null },

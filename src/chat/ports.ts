@@ -194,6 +194,18 @@ export interface Events {
   }): void;
 }
 
+// ── Limits ──────────────────────────────────────────────────────────────────────────────────────
+
+/** How often one person may do something. */
+export interface UserLimit {
+  /**
+   * Counts one. Calls of one person settle in their order, so that no message overtakes another.
+   *
+   * @throws ChatError rate_limited, with the seconds after which to try again
+   */
+  consume(userId: string): Promise<void>;
+}
+
 /** Time as the rules see it, so that tests can hold it. */
 export interface Clock {
   now(): number;

@@ -7,13 +7,14 @@ import { decodeEnvelope, type Envelope, encodeEnvelope } from '../bus/envelope.t
 import type { Events, Origin } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
+import type { CursorKind } from './announced-cursors.ts';
 import { eventFrame, messageFrame } from './frames.ts';
 import type { Rooms } from './rooms.ts';
 import { conversationOf, conversationTopic, userTopic } from './topics.ts';
 
 export interface AnnouncerDeps {
   bus: Bus;
-  rooms: Rooms;
+  rooms: Pick<Rooms, 'get' | 'checkNow'>;
   /** To this node's sockets. */
   publish: SocketServer['publish'];
   limits: { maxEnvelopeBytes: number };
@@ -32,6 +33,19 @@ export function createAnnouncer({ bus, rooms, publish, limits, log }: AnnouncerD
     const topic = conversationTopic(conversationId);
     publish(topic, frame, { shed: true, except: asSocket(except) });
     toOtherNodes(topic, { kind: 'event', frame: Buffer.from(frame) });
+  }
+
+  /** Shed like what is ephemeral: the next move says it all again. */
+  function cursorMoved(
+    kind: CursorKind,
+    moved: { conversationId: string; userId: string; seq: number },
+    frame: string,
+  ): void {
+    const { conversationId, userId, seq } = moved;
+    const topic = conversationTopic(conversationId);
+    const room = rooms.get(conversationId);
+    if (room?.cursors.rise(kind, userId, seq)) publish(topic, frame, { shed: true });
+    toOtherNodes(topic, { kind: 'cursor', cursor: kind, userId, seq, frame: Buffer.from(frame) });
   }
 
   function toUser(userId: string, frame: string): void {
@@ -82,22 +96,15 @@ export function createAnnouncer({ bus, rooms, publish, limits, log }: AnnouncerD
       const payload = { conversation_id: conversationId, user_id: userId };
       ephemeral(conversationId, eventFrame('user_stopped_typing', payload), origin);
     },
-    // Cursors only rise and the next one says it all again, so these may be shed too.
-    messagesRead({ conversationId, userId, lastReadSeq }) {
-      const payload = {
-        conversation_id: conversationId,
-        user_id: userId,
-        last_read_seq: lastReadSeq,
-      };
-      ephemeral(conversationId, eventFrame('messages_read', payload));
+    messagesRead({ conversationId, userId, lastReadSeq: seq }) {
+      const payload = { conversation_id: conversationId, user_id: userId, last_read_seq: seq };
+      const frame = eventFrame('messages_read', payload);
+      cursorMoved('read', { conversationId, userId, seq }, frame);
     },
-    messagesDelivered({ conversationId, userId, lastDeliveredSeq }) {
-      const payload = {
-        conversation_id: conversationId,
-        user_id: userId,
-        last_delivered_seq: lastDeliveredSeq,
-      };
-      ephemeral(conversationId, eventFrame('messages_delivered', payload));
+    messagesDelivered({ conversationId, userId, lastDeliveredSeq: seq }) {
+      const payload = { conversation_id: conversationId, user_id: userId, last_delivered_seq: seq };
+      const frame = eventFrame('messages_delivered', payload);
+      cursorMoved('delivered', { conversationId, userId, seq }, frame);
     },
     conversationCreated(conversation) {
       const frame = eventFrame('conversation_created', conversation);
@@ -124,6 +131,11 @@ export function createAnnouncer({ bus, rooms, publish, limits, log }: AnnouncerD
         return;
       case 'event':
         publish(topic, envelope.frame, { shed: conversationId !== undefined });
+        return;
+      case 'cursor':
+        if (room?.cursors.rise(envelope.cursor, envelope.userId, envelope.seq)) {
+          publish(topic, envelope.frame, { shed: true });
+        }
         return;
       case 'membership':
         if (room?.membershipChanged(envelope.action, envelope.userId, envelope.membersVersion)) {

@@ -15,10 +15,13 @@ export interface ChatNamespaceDeps {
   typing: Typing;
   tokenExpiry: TokenExpiry;
   userTopics: UserTopics;
+  /** Told of every handshake that is refused for who it is. */
+  handshakeFailed: (handshake: Handshake) => void;
 }
 
 export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<ChatSocketData> {
-  const { authenticator, commands, joining, typing, tokenExpiry, userTopics } = deps;
+  const { authenticator, commands, joining, typing, tokenExpiry, userTopics, handshakeFailed } =
+    deps;
   return {
     async onConnect(_socket, handshake) {
       try {
@@ -26,6 +29,7 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
         return { actor, running: 0, onIdle: null };
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
+        if (error.status === 401) handshakeFailed(handshake);
         throw new ConnectRefused(error.message, { code: error.code });
       }
     },

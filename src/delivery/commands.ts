@@ -30,7 +30,16 @@ export interface CommandsDeps {
   joining: Joining;
   authenticator: Authenticator;
   tokenExpiry: TokenExpiry;
+  /** Events of one socket; null: as many as it likes. */
+  eventLimit: EventLimit | null;
   log: { error(fields: object, message: string): void };
+}
+
+/** How many events one socket may send in a window; counted on this node. */
+export interface EventLimit {
+  /** Counts one: fine, too many, or so many that the socket has to go. */
+  take(socketId: string): 'ok' | 'over' | 'flood';
+  retryAfterSeconds(): number;
 }
 
 /** Answers a command from within, where the answer has its place in an order. */
@@ -52,7 +61,7 @@ type Handlers = {
 const FINISH_DEADLINE_MS = 3_000;
 
 export function createCommands(deps: CommandsDeps) {
-  const { joining, authenticator, tokenExpiry, log } = deps;
+  const { joining, authenticator, tokenExpiry, eventLimit, log } = deps;
   const { messages, cursors, typing } = deps.chat;
 
   // A handler replies by itself (the reply has its place in an order) or resolves with the answer.
@@ -68,11 +77,15 @@ export function createCommands(deps: CommandsDeps) {
       return { conversation_id: conversationId };
     },
 
-    send_message: (socket, payload, reply) =>
-      messages.send(socket.data.actor, payload.conversation_id, payload, (sent) =>
+    send_message: async (socket, payload, reply) => {
+      const conversationId = payload.conversation_id.toLowerCase();
+      const join = joining.underWay(socket, conversationId);
+      if (join !== undefined) await join;
+      await messages.send(socket.data.actor, conversationId, payload, (sent) =>
         // About to be broadcast as well: encoded once for both.
         reply.json(messageJson(sent)),
-      ),
+      );
+    },
 
     typing_start: (socket, payload) => typing.start(socket.data.actor, payload, socket),
     typing_stop: (socket, payload) => typing.stop(socket.data.actor, payload, socket),
@@ -163,6 +176,17 @@ export function createCommands(deps: CommandsDeps) {
       args: readonly unknown[],
       ack: Ack | undefined,
     ): Promise<void> {
+      const verdict = eventLimit?.take(socket.id) ?? 'ok';
+      if (verdict === 'flood') {
+        socket.disconnect(true);
+        return Promise.resolve();
+      }
+      if (verdict === 'over') {
+        const seconds = eventLimit?.retryAfterSeconds();
+        const refusal = new ChatError('rate_limited', 'Too many events; slow down.', {}, seconds);
+        fail(socket, event.slice(0, 64), ack, refusal);
+        return Promise.resolve();
+      }
       if (isClientEvent(event)) return run(event, socket, args[0], ack);
       const shown = event.slice(0, 64);
       fail(socket, shown, ack, new ChatError('invalid_request', `There is no event ${shown}.`));

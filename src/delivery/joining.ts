@@ -46,6 +46,8 @@ interface Joined {
   readonly room: Room;
   /** Settles when the latest join of this conversation has. */
   busy: Promise<unknown>;
+  /** The join has ended, one way or the other. */
+  settled: boolean;
   /** A leave came after the join: one still waiting its turn must not go ahead. */
   left: boolean;
 }
@@ -81,7 +83,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       );
     }
     const room = rooms.acquire(conversationId);
-    const entry: Joined = { room, busy: Promise.resolve(), left: false };
+    const entry: Joined = { room, busy: Promise.resolve(), settled: false, left: false };
     const work = (before?.busy ?? entry.busy).then(() => {
       if (entry.left || !socket.connected) throw leftMeanwhile();
       return enter(room, socket, actor, userId, input.after_seq ?? null, acknowledge);
@@ -91,6 +93,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
     try {
       await work;
     } finally {
+      entry.settled = true;
       rooms.release(room);
       if (joined.get(conversationId) === entry && !room.members.has(socket)) {
         joined.delete(conversationId);
@@ -220,6 +223,16 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
 
   return {
     join,
+
+    /**
+     * The join of this conversation that is under way on this socket, if any. What the client does
+     * next in the conversation waits for it, so that it hears its own message after a join and a
+     * send in one breath. Never rejects.
+     */
+    underWay(socket: Socket, conversationId: string): Promise<unknown> | undefined {
+      const entry = joinedBySocket.get(socket)?.get(conversationId);
+      return entry === undefined || entry.settled ? undefined : entry.busy;
+    },
 
     /** Stops hearing the conversation; harmless when it was not joined. */
     leave(socket: Socket, conversationId: string): void {

@@ -9,6 +9,7 @@
 import type { Standing, Store } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
+import { AnnouncedCursors } from './announced-cursors.ts';
 import { messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
 
@@ -56,6 +57,7 @@ export class Room {
   readonly conversationId: string;
   readonly topic: string;
   readonly members = new Map<Socket, Member>();
+  readonly cursors = new AnnouncedCursors();
   /** Joins under way that have no member yet; the room stays open for them. */
   pins = 0;
   /** Resolves when the bus subscription is in force, or has failed and the head check must do. */

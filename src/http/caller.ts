@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { ChatError } from '../chat/errors.ts';
-import type { Actor } from '../chat/ports.ts';
+import type { Actor, UserLimit } from '../chat/ports.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -11,15 +11,24 @@ declare module 'fastify' {
   }
 }
 
-/** Authenticates every request of `fastify` (a scope of its own routes) before its body is read. */
-export function authenticateCallers(fastify: FastifyInstance, authenticator: Authenticator): void {
+/**
+ * Authenticates and counts every request of `fastify` (a scope of its own routes) before its body is
+ * read.
+ */
+export function authenticateCallers(
+  fastify: FastifyInstance,
+  authenticator: Authenticator,
+  requestLimit: UserLimit | null,
+): void {
   fastify.decorateRequest('caller', null);
   fastify.addHook('onRequest', async (request) => {
-    request.caller = await authenticator.authenticate({
+    const caller = await authenticator.authenticate({
       token: bearerToken(request.headers.authorization),
       statedUserId: oneHeader(request.headers['x-user-id']),
       anonymousIsService: true,
     });
+    if (caller.kind === 'user') await requestLimit?.consume(caller.userId);
+    request.caller = caller;
   });
 }
 

@@ -10,6 +10,7 @@ import { type FastifyServerFactory, fastify, LogController } from 'fastify';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
+import type { UserLimit } from '../chat/ports.ts';
 import type { Logger } from '../log.ts';
 import { authenticateCallers } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
@@ -23,6 +24,8 @@ export interface HttpAppDeps extends HealthDeps {
   authenticator: Authenticator;
   corsOrigins: '*' | readonly string[];
   maxPayloadBytes: number;
+  /** Requests of one person; null: as many as they like. */
+  requestLimit: UserLimit | null;
   /** True while the process is going down: calls are refused, so that clients go elsewhere. */
   draining(): boolean;
   log: Logger;
@@ -80,7 +83,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
       reply.header('connection', 'close');
       throw new ChatError('unavailable', 'This node is going down; another one answers.');
     });
-    authenticateCallers(scope, deps.authenticator);
+    authenticateCallers(scope, deps.authenticator, deps.requestLimit);
     await scope.register(conversationRoutes(deps.chat.conversations));
     await scope.register(messageRoutes(deps.chat.messages, deps.chat.cursors));
   });

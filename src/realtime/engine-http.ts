@@ -33,6 +33,7 @@ export const ENGINE_ERRORS = {
   queryTooLong: { status: '414 URI Too Long', code: 3, message: 'Bad request' },
   payloadTooLarge: { status: '413 Payload Too Large', code: 3, message: 'Payload too large' },
   bodyTimeout: { status: '408 Request Timeout', code: 3, message: 'Body not received in time' },
+  tooMany: { status: '429 Too Many Requests', code: 4, message: 'Too many connections' },
   unavailable: { status: '503 Service Unavailable', code: 3, message: 'No new sessions' },
 } as const;
 
@@ -56,8 +57,14 @@ export interface CorsDecision {
   readonly credentials: boolean;
 }
 
-/** Decides by `corsOrigins`; requests without an Origin header do not come from a page. */
-export function createCors(corsOrigins: '*' | readonly string[]): (origin: string) => CorsDecision {
+/** What an Origin header is allowed, on a request to this Host. */
+export type Cors = (origin: string, host: string) => CorsDecision;
+
+/**
+ * Decides by `corsOrigins`. Requests without an Origin header do not come from a page; a page of
+ * this very host is no stranger (browsers send Origin on its WebSockets and POSTs too).
+ */
+export function createCors(corsOrigins: '*' | readonly string[]): Cors {
   if (corsOrigins === '*') {
     const anyone: CorsDecision = { allowed: true, allowOrigin: '*', credentials: false };
     return () => anyone;
@@ -65,8 +72,9 @@ export function createCors(corsOrigins: '*' | readonly string[]): (origin: strin
   const origins = new Set(corsOrigins.map((origin) => origin.toLowerCase()));
   const stranger: CorsDecision = { allowed: false, allowOrigin: '', credentials: false };
   const none: CorsDecision = { allowed: true, allowOrigin: '', credentials: false };
-  return (origin) => {
+  return (origin, host) => {
     if (origin === '') return none;
+    if (host !== '' && origin.replace(/^https?:\/\//, '') === host) return none;
     if (!origins.has(origin.toLowerCase())) return stranger;
     return { allowed: true, allowOrigin: origin, credentials: true };
   };
@@ -165,7 +173,8 @@ export class HttpReply {
     const body = JSON.stringify({ code: error.code, message: error.message });
     this.#write(error.status, body, close, (res) => {
       res.writeHeader('Content-Type', 'application/json');
-      if (error === ENGINE_ERRORS.unavailable) res.writeHeader('Retry-After', '1');
+      const passes = error === ENGINE_ERRORS.unavailable || error === ENGINE_ERRORS.tooMany;
+      if (passes) res.writeHeader('Retry-After', '1');
     });
   }
 

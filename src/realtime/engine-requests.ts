@@ -7,6 +7,7 @@
 
 import type { Connection } from './engine-host.ts';
 import {
+  type Cors,
   type CorsDecision,
   ENGINE_ERRORS,
   type EngineError,
@@ -26,11 +27,13 @@ import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.ts';
 export interface RequestDeps<Owner> {
   readonly limits: EngineLimits;
   readonly log: RealtimeLog;
-  readonly cors: (origin: string) => CorsDecision;
+  readonly cors: Cors;
   readonly posts: PostReceiver<Owner>;
   find(sid: string): EngineSession<Owner> | undefined;
   /** Whether one more session may be opened. */
   accepts(): boolean;
+  /** Whether this client may open one. */
+  admits(facts: RequestFacts): boolean;
   openPolling(facts: RequestFacts, reply: HttpReply): void;
   /** The handler of a new session's WebSocket. */
   openWebSocket(facts: RequestFacts): Connection;
@@ -95,7 +98,9 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     if (query.get('transport') !== 'polling') return ENGINE_ERRORS.badRequest;
     const refusal = checkHandshake(query);
     if (refusal !== undefined) return refusal;
-    deps.openPolling(readFacts(res, req, query), reply);
+    const facts = readFacts(res, req, query);
+    if (!deps.admits(facts)) return ENGINE_ERRORS.tooMany;
+    deps.openPolling(facts, reply);
     return undefined;
   }
 
@@ -133,12 +138,14 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     if (query.get('transport') !== 'websocket') return ENGINE_ERRORS.badRequest;
     if (session !== undefined) return { handler: deps.openProbe(session) };
     const refusal = checkHandshake(query);
-    return refusal ?? { handler: deps.openWebSocket(readFacts(res, req, query)) };
+    if (refusal !== undefined) return refusal;
+    const facts = readFacts(res, req, query);
+    return deps.admits(facts) ? { handler: deps.openWebSocket(facts) } : ENGINE_ERRORS.tooMany;
   }
 
   return {
     http(res, req) {
-      const decision = cors(req.getHeader('origin'));
+      const decision = cors(req.getHeader('origin'), req.getHeader('host'));
       const reply = new HttpReply(res, req, decision);
       try {
         if (req.getMethod() === 'options') {
@@ -153,7 +160,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       }
     },
     upgrade(res, req, context) {
-      const decision = cors(req.getHeader('origin'));
+      const decision = cors(req.getHeader('origin'), req.getHeader('host'));
       const query = check(req, decision);
       const result = 'code' in query ? query : upgradeHandler(res, req, query);
       if ('handler' in result) acceptWebSocket(res, req, context, result.handler);

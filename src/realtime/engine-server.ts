@@ -26,6 +26,8 @@ export interface EngineServerOptions<Owner> {
   readonly corsOrigins: '*' | readonly string[];
   readonly log: RealtimeLog;
   readonly handler: EngineHandler<Owner>;
+  /** Whether the client of a handshake may come in; left out: every one. Refused ones get 429. */
+  readonly admits?: (facts: RequestFacts) => boolean;
 }
 
 export interface EngineServer<Owner> {
@@ -152,6 +154,7 @@ export function createEngineServer<Owner>(
     posts: createPostReceiver({ limits, log, deadlines: wheel.deadlines }),
     find: (sid) => sessions.get(sid),
     accepts: () => accepting && sessions.size < limits.maxSessions,
+    admits: options.admits ?? (() => true),
     openPolling(facts, reply) {
       const session = createSession(facts, true);
       session.deliver(openPacket(session, ['websocket']));

@@ -1,5 +1,6 @@
 /** A Socket.IO v5 server over Engine.IO v4 on uWebSockets.js. It knows nothing of chat. */
 
+import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import { createEngineServer, type EngineStats } from './engine-server.ts';
@@ -66,6 +67,8 @@ export interface SocketServerOptions {
   readonly corsOrigins: '*' | readonly string[];
   readonly log: RealtimeLog;
   readonly namespaces: ReadonlyMap<string, NamespaceHandler>;
+  /** Whether the client of a handshake may come in; left out: every one. Refused ones get 429. */
+  readonly admits?: (facts: RequestFacts) => boolean;
 }
 
 export interface PublishOptions {
@@ -136,6 +139,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     limits,
     corsOrigins,
     log,
+    ...(options.admits === undefined ? {} : { admits: options.admits }),
     handler: {
       onSession(session) {
         const connection = new SocketConnection(host, session);

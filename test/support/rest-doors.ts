@@ -76,6 +76,7 @@ export async function openRestDoor(
     events: collectEvents(announced),
     clock: { now: Date.now, after: () => () => undefined },
     contentRules: { maxContentLength: 4_000, sanitizeHtml: 'strip' },
+    sendLimit: null,
   });
   const app = createUwsApp();
   const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes, refusalBody });
@@ -86,6 +87,7 @@ export async function openRestDoor(
     ),
     corsOrigins: '*',
     maxPayloadBytes,
+    requestLimit: null,
     version: '0.0.0-test',
     draining: options.draining ?? (() => false),
     readiness: async () => {

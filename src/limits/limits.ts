@@ -1,0 +1,82 @@
+/** All the limits of a node, from the settings; absent where there are none. */
+import { Redis } from 'ioredis';
+import type { UserLimit } from '../chat/ports.ts';
+import { createClientAddress } from './client-address.ts';
+import { createFixedWindow } from './fixed-window.ts';
+import { createGate, type Gate } from './gate.ts';
+import { createUserLimit } from './user-limits.ts';
+
+export interface LimitsOptions {
+  rates: {
+    windowSeconds: number;
+    sends: number;
+    requests: number;
+    events: number;
+    connections: number;
+    failedHandshakes: number;
+  } | null;
+  redis: { url: string; prefix: string; isUp: () => boolean } | null;
+  trustedProxies: readonly string[];
+}
+
+export interface Limits {
+  sends: UserLimit | null;
+  requests: UserLimit | null;
+  events: {
+    take(socketId: string): 'ok' | 'over' | 'flood';
+    retryAfterSeconds(): number;
+  } | null;
+  gate: Gate | null;
+  close(): void;
+}
+
+/** So many times over its limit, a socket is not slow to learn but hostile or broken. */
+const FLOOD_FACTOR = 10;
+/** A Redis that does not answer by then is counted without. */
+const COMMAND_TIMEOUT_MS = 250;
+
+export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): Limits {
+  if (rates === null) {
+    return { sends: null, requests: null, events: null, gate: null, close: () => undefined };
+  }
+  const client =
+    redis === null
+      ? undefined
+      : new Redis(redis.url, {
+          enableOfflineQueue: false,
+          commandTimeout: COMMAND_TIMEOUT_MS,
+          maxRetriesPerRequest: 0,
+        });
+  // What is wrong with Redis is told by the bus; here it only means counting locally.
+  client?.on('error', () => undefined);
+  const shared =
+    client === undefined || redis === null
+      ? {}
+      : { redis: { client, prefix: redis.prefix, isUp: redis.isUp } };
+  const { windowSeconds } = rates;
+  const events = createFixedWindow(rates.events, windowSeconds * 1000);
+  return {
+    sends: createUserLimit({ name: 'messages', limit: rates.sends, windowSeconds, ...shared }),
+    requests: createUserLimit({
+      name: 'requests',
+      limit: rates.requests,
+      windowSeconds,
+      ...shared,
+    }),
+    events: {
+      take(socketId) {
+        const count = events.count(socketId);
+        if (count <= rates.events) return 'ok';
+        return count > rates.events * FLOOD_FACTOR ? 'flood' : 'over';
+      },
+      retryAfterSeconds: events.retryAfterSeconds,
+    },
+    gate: createGate({
+      windowMs: windowSeconds * 1000,
+      maxConnections: rates.connections,
+      maxFailures: rates.failedHandshakes,
+      clientAddress: createClientAddress(trustedProxies),
+    }),
+    close: () => client?.disconnect(),
+  };
+}
