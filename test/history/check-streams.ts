@@ -163,6 +163,8 @@ function checkHeard(
 function checkReads(device: DeviceLog, report: Report): void {
   const marks = new Map<string, number>();
   for (const event of device.events) {
+    // Another node may not have heard yet what the one before has shown.
+    if (event.kind === 'connect') marks.clear();
     if (event.kind !== 'read') continue;
     const key = `${event.conversationId} ${event.userId}`;
     const before = marks.get(key) ?? 0;

@@ -1,0 +1,21 @@
+/**
+ * How far each person's cursors have been announced in one room. Two nodes, or two transactions of
+ * one node, may announce a person's moves in either order; a cursor only rises, so an announcement
+ * that comes after a later one is dropped and clients never see a mark fall.
+ */
+
+export type CursorKind = 'read' | 'delivered';
+
+export class AnnouncedCursors {
+  // Made with the first mark: most rooms never see one. At most two entries for each participant.
+  private places: Map<string, number> | undefined;
+
+  /** Notes that the cursor stands at `seq`; false when it has been announced that far before. */
+  rise(kind: CursorKind, userId: string, seq: number): boolean {
+    this.places ??= new Map();
+    const key = `${kind} ${userId}`;
+    if (seq <= (this.places.get(key) ?? 0)) return false;
+    this.places.set(key, seq);
+    return true;
+  }
+}

@@ -1,0 +1,76 @@
+/** What other nodes and this one announce, whatever order it comes in. */
+import { expect, it } from 'vitest';
+import { encodeEnvelope } from '../../src/bus/envelope.ts';
+import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
+import { createAnnouncer } from '../../src/delivery/announcer.ts';
+import { eventFrame } from '../../src/delivery/frames.ts';
+import { Room } from '../../src/delivery/room.ts';
+import { conversationTopic } from '../../src/delivery/topics.ts';
+import { waitFor } from '../support/wait.ts';
+
+const conversationId = '00000000-0000-4000-8000-0000000000c0';
+const userId = '00000000-0000-4000-8000-00000000000a';
+const topic = conversationTopic(conversationId);
+const quiet = { warn: () => undefined };
+
+function readFrame(seq: number): string {
+  const payload = { conversation_id: conversationId, user_id: userId, last_read_seq: seq };
+  return eventFrame('messages_read', payload);
+}
+
+/** A node with one room, and a bus of another node beside it. */
+async function setUp() {
+  const hub = createMemoryHub();
+  const bus = createMemoryBus({ hub });
+  const peer = createMemoryBus({ hub });
+  const heard: string[] = [];
+  const publish = (_topic: string, frame: string | Uint8Array): void => {
+    heard.push(Buffer.from(frame).toString());
+  };
+  const room = new Room(conversationId, topic, {
+    store: {
+      readRange: () => Promise.reject(new Error('nothing is read here')),
+      readMembers: () => Promise.reject(new Error('nothing is read here')),
+    },
+    publish,
+    evicted: () => undefined,
+    limits: { holeHoldMs: 1, maxHeld: 1, readLimit: 1, retryMs: 1 },
+    log: quiet,
+    stats: { delivered: 0, held: 0, repairs: 0, repairedMessages: 0, recheckedMembers: 0 },
+  });
+  const announcer = createAnnouncer({
+    bus,
+    rooms: { get: (id) => (id === conversationId ? room : undefined), checkNow: () => undefined },
+    publish,
+    limits: { maxEnvelopeBytes: 10_000 },
+    log: quiet,
+  });
+  await bus.subscribe(topic);
+  const fromPeer = (cursor: 'read' | 'delivered', seq: number, frame: string): void =>
+    peer.publish(
+      topic,
+      encodeEnvelope({ kind: 'cursor', cursor, userId, seq, frame: Buffer.from(frame) }),
+    );
+  return { announcer, heard, fromPeer };
+}
+
+it('a read mark never falls: what comes after a later one is dropped', async () => {
+  const { announcer, heard, fromPeer } = await setUp();
+  announcer.events.messagesRead({ conversationId, userId, lastReadSeq: 3 });
+  // Another node's earlier mark, late; then one that is news.
+  fromPeer('read', 2, readFrame(2));
+  fromPeer('read', 5, readFrame(5));
+  await waitFor(() => heard.length >= 2, { what: 'the later mark of the other node' });
+  // Of two transactions of this node the earlier one may be announced last.
+  announcer.events.messagesRead({ conversationId, userId, lastReadSeq: 4 });
+  announcer.events.messagesRead({ conversationId, userId, lastReadSeq: 6 });
+  expect(heard).toEqual([readFrame(3), readFrame(5), readFrame(6)]);
+});
+
+it('reading and receiving are two cursors', async () => {
+  const { announcer, heard, fromPeer } = await setUp();
+  announcer.events.messagesRead({ conversationId, userId, lastReadSeq: 9 });
+  fromPeer('delivered', 4, 'delivered 4');
+  await waitFor(() => heard.length === 2, { what: 'the other cursor' });
+  expect(heard).toEqual([readFrame(9), 'delivered 4']);
+});
