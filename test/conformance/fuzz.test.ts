@@ -20,7 +20,11 @@ const log = collectingLog();
 let server: ConformanceServer;
 let witness: RawSocket;
 beforeAll(async () => {
-  server = await startServer({ log, limits: { pingIntervalMs: 60_000, connectTimeoutMs: 60_000 } });
+  server = await startServer({
+    log,
+    // A session that is told to close while nobody polls waits for a GET only so long.
+    limits: { pingIntervalMs: 60_000, connectTimeoutMs: 60_000, closeTimeoutMs: 500 },
+  });
   witness = await openSocketIo(server);
 });
 afterAll(() => server.close());
