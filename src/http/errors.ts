@@ -9,6 +9,12 @@ const FASTIFY_CODES: ReadonlyMap<string, { code: ErrorCode; message: string }> =
     'FST_ERR_CTP_INVALID_MEDIA_TYPE',
     { code: 'unsupported_media_type', message: 'The body must be application/json.' },
   ],
+  // Their own words repeat the path.
+  ['FST_ERR_BAD_URL', { code: 'invalid_request', message: 'The path is not a valid URL.' }],
+  [
+    'FST_ERR_MAX_PARAM_LENGTH',
+    { code: 'invalid_request', message: 'A part of the path is too long.' },
+  ],
 ]);
 
 function toChatError(error: FastifyError): FastifyError | ChatError {

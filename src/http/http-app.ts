@@ -39,6 +39,8 @@ export async function createHttpApp(deps: HttpAppDeps) {
     // A line per request costs more than the request; failures are logged where they are answered.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: deps.maxPayloadBytes,
+    // What the router itself refuses: a path that is no URL, a part of it that is too long.
+    frameworkErrors: answerError,
     ...(deps.serverFactory === undefined ? {} : { serverFactory: deps.serverFactory }),
   }).withTypeProvider<TypeBoxTypeProvider>();
 

@@ -1,0 +1,111 @@
+/** A user can not tell a conversation it has no part in from one that does not exist. */
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'socket.io-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connected, startTestApp, type TestApp } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import {
+  type Attempt,
+  callRest,
+  callSocket,
+  restOperations,
+  socketOperations,
+} from './operations.ts';
+
+let db: TestDatabase;
+let app: TestApp;
+let socket: Socket;
+let stranger: TestPerson;
+let newcomer: TestPerson;
+let forbidden: string;
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+  const members = [await createPerson(db.sql, 'Alice'), await createPerson(db.sql, 'Bob')];
+  stranger = await createPerson(db.sql, 'Mallory');
+  newcomer = await createPerson(db.sql, 'Carol');
+  forbidden = await createConversation(db.sql, members);
+  app = await startTestApp(db.url);
+  for (let n = 0; n < 100; n += 1) {
+    const body = { content: `message ${n}`, sender_id: members[n % 2]?.id };
+    await callRest(app.url, { method: 'POST', path: `/messages/${forbidden}`, body }, {});
+  }
+  socket = app.connect(stranger.id, { transports: ['websocket'] });
+  await connected(socket);
+});
+afterAll(async () => {
+  await app.stop();
+  await db.drop();
+});
+
+const attemptOn = (conversationId: string): Attempt => ({
+  conversationId,
+  names: stranger.id,
+  newcomer: newcomer.id,
+  token: 'none',
+});
+
+/** What the stranger gets to see of an attempt; the id it named itself is blanked. */
+async function seen(operation: string, conversationId: string): Promise<string> {
+  const attempt = attemptOn(conversationId);
+  const rest = restOperations[operation];
+  const answer =
+    rest === undefined
+      ? await callSocket(socket, operation, attempt)
+      : await callRest(app.url, rest.call(attempt), { 'x-user-id': stranger.id });
+  return JSON.stringify(answer).replaceAll(conversationId, '…');
+}
+
+async function timeMs(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+const aboutConversations = [
+  ...Object.keys(restOperations),
+  ...Object.keys(socketOperations),
+].filter(
+  (operation) =>
+    ![
+      'GET /health',
+      'GET /ready',
+      'GET /docs/json',
+      'GET list',
+      'POST conversation',
+      'refresh_token',
+    ].includes(operation),
+);
+
+describe.each(aboutConversations)('%s', (operation) => {
+  it('answers the same', async () => {
+    const answer = await seen(operation, forbidden);
+    expect(await seen(operation, randomUUID())).toBe(answer);
+    expect(await seen(operation, forbidden)).toBe(answer);
+  });
+
+  it('takes the same time, within noise', async () => {
+    const ROUNDS = 41;
+    // What differs truly differs every time; what the machine does beside us does not.
+    let ratio = Number.POSITIVE_INFINITY;
+    for (let attempt = 0; attempt < 4 && ratio > 1.5; attempt += 1) {
+      const times: [number[], number[]] = [[], []];
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const absent = randomUUID();
+        const order = round % 2 === 0 ? [0, 1] : [1, 0];
+        for (const which of order) {
+          const id = which === 0 ? forbidden : absent;
+          times[which === 0 ? 0 : 1].push(await timeMs(() => seen(operation, id)));
+        }
+      }
+      const [there, absent] = [median(times[0]), median(times[1])];
+      ratio = Math.min(ratio, Math.max(there, absent) / Math.min(there, absent));
+    }
+    expect(ratio).toBeLessThan(2);
+  }, 60_000);
+});

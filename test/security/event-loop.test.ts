@@ -1,0 +1,80 @@
+/** 100 kB of adversarial text holds nobody else up: the event loop is never blocked over 50 ms. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Socket } from 'socket.io-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createConversation, createPerson } from '../support/people.ts';
+import { hugeTexts } from './hostile-texts.ts';
+import { callRest } from './operations.ts';
+
+const LIMIT_MS = 50;
+const TRIES = 5;
+
+let db: TestDatabase;
+let app: TestApp;
+let socket: Socket;
+let conversation_id: string;
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+  const people = [await createPerson(db.sql, 'Alice'), await createPerson(db.sql, 'Bob')];
+  conversation_id = await createConversation(db.sql, people);
+  // All of it reaches the removal of markup, the most that is ever done with a text.
+  app = await startTestApp(db.url, { MAX_CONTENT_LENGTH: '200000', SANITIZE_HTML: 'strip' });
+  socket = app.connect(people[0]?.id ?? '', { transports: ['websocket'] });
+  await connected(socket);
+  await ask(socket, 'join_conversation', conversation_id);
+});
+afterAll(async () => {
+  await app.stop();
+  await db.drop();
+});
+
+/** The longest time the event loop stood still during `work`, milliseconds. */
+async function longestBlockMs(work: () => Promise<unknown>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await work();
+  // A block is seen by the timer after it.
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  delay.disable();
+  return delay.max / 1e6;
+}
+
+/** The machine stands still by itself at times; a text that blocks does so every time. */
+async function bestOf(work: () => Promise<unknown>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < TRIES && best > LIMIT_MS / 2; n += 1) {
+    best = Math.min(best, await longestBlockMs(work));
+  }
+  return best;
+}
+
+const send = (body: object) => ask(socket, 'send_message', { conversation_id, ...body });
+const post = (body: object) => {
+  const path = `/messages/${conversation_id}`;
+  return callRest(app.url, { method: 'POST', path, body: { sender_id: null, ...body } }, {});
+};
+
+it('the measure sees a block', async () => {
+  const block = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const end = performance.now() + 2 * LIMIT_MS;
+    while (performance.now() < end);
+  };
+  expect(await longestBlockMs(block)).toBeGreaterThan(LIMIT_MS);
+});
+
+describe.each(Object.entries(hugeTexts))('%s', (_name, text) => {
+  it('as content, on both doors', async () => {
+    expect(await bestOf(() => send({ content: text }))).toBeLessThan(LIMIT_MS);
+    expect(await bestOf(() => post({ content: text }))).toBeLessThan(LIMIT_MS);
+  });
+
+  it('as an id, a key and a URL', async () => {
+    const fields = ['sender_id', 'client_message_id', 'media_url', 'message_type'];
+    const work = () => Promise.all(fields.map((field) => send({ content: 'x', [field]: text })));
+    expect(await bestOf(work)).toBeLessThan(LIMIT_MS);
+  });
+});
