@@ -14,7 +14,7 @@ import { makeBuild } from './build.ts';
 import { type Cluster, startCluster, startServers } from './cluster.ts';
 import { type EpisodeResult, runEpisode } from './episode.ts';
 import { type Fault, faultNamed, faults } from './faults.ts';
-import { mutants } from './mutants.ts';
+import { mutantNamed, mutants } from './mutants.ts';
 import { findings, table } from './report.ts';
 
 const TAIL_MS = 4_000;
@@ -112,7 +112,7 @@ async function runFaults(one: RunOne): Promise<number> {
 }
 
 async function runMutants(one: RunOne): Promise<number> {
-  const chosen = mutants.filter(({ name }) => args.mutant?.includes(name) ?? true);
+  const chosen = args.mutant?.map(mutantNamed) ?? mutants;
   let escaped = 0;
   for (const seed of seeds) {
     for (const { name, patches, fault, holdMs } of chosen) {

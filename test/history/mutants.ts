@@ -84,14 +84,14 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'store/append-batch.ts',
-        find: `  const [, , ended] = await Promise.all([
-    insertMessages(sql, plan.messages),
-    updateHeads(sql, plan.heads),
-    sql.unsafe('COMMIT'),
-  ]);`,
-        replace: `  await Promise.all([insertMessages(sql, plan.messages), updateHeads(sql, plan.heads)]);
-  setTimeout(() => void sql.unsafe('COMMIT').catch(() => undefined), 40);
-  const ended = { command: 'COMMIT' };`,
+        find: 'attempt.onCommitting();',
+        replace: `attempt.onCommitting();
+  setTimeout(() => void sql.unsafe('COMMIT').catch(() => undefined), 40);`,
+      },
+      {
+        file: 'store/append-batch.ts',
+        find: "sql.unsafe('COMMIT').execute(),",
+        replace: "{ command: 'COMMIT' },",
       },
     ],
   },
@@ -127,3 +127,10 @@ export const mutants: readonly Mutant[] = [
     ],
   },
 ];
+
+/** @throws Error naming all there are */
+export function mutantNamed(name: string): Mutant {
+  const found = mutants.find((mutant) => mutant.name === name);
+  if (found !== undefined) return found;
+  throw new Error(`There is no mutant "${name}": ${mutants.map((each) => each.name).join(', ')}.`);
+}

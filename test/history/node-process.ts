@@ -50,6 +50,7 @@ export async function createNode(
         HOST: '127.0.0.1',
         PORT: String(port),
         DATABASE_POOL_MAX: '5',
+        RATE_LIMIT: 'off',
         ...env,
       },
     });
