@@ -6,17 +6,10 @@ import { createAuthenticator } from './auth/authenticator.ts';
 import type { Bus } from './bus/bus.ts';
 import { createMemoryBus } from './bus/memory-bus.ts';
 import { createRedisBus } from './bus/redis-bus.ts';
-import { type Chat, createChat } from './chat/chat.ts';
+import { createChat } from './chat/chat.ts';
 import type { Clock } from './chat/ports.ts';
 import type { Config } from './config.ts';
-import { createAnnouncer } from './delivery/announcer.ts';
-import { createChatNamespace } from './delivery/chat-namespace.ts';
-import { createCommands } from './delivery/commands.ts';
-import { eventFrame } from './delivery/frames.ts';
-import { createJoining } from './delivery/joining.ts';
-import { createRooms } from './delivery/rooms.ts';
-import { createTokenExpiry } from './delivery/token-expiry.ts';
-import { createUserTopics } from './delivery/user-topics.ts';
+import { createDelivery } from './delivery/delivery.ts';
 import { refusalBody } from './http/errors.ts';
 import type { Readiness } from './http/health-routes.ts';
 import { createHttpApp } from './http/http-app.ts';
@@ -60,6 +53,8 @@ const IDLE_IN_TRANSACTION_MS = 3_000;
 const SENDS_FINISH_MS = 3_000;
 const REQUESTS_FINISH_MS = 3_000;
 const ENVELOPE_OVERHEAD_BYTES = 4_096;
+/** Other kinds of envelope than messages: a conversation of 256 people with their names. */
+const MIN_ENVELOPE_BYTES = 262_144;
 
 const systemClock: Clock = {
   now: Date.now,
@@ -124,73 +119,29 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const publish: SocketServer['publish'] = (topic, frame, options) =>
     server.publish(topic, frame, options);
 
-  const rooms = createRooms({
+  const authenticator = createAuthenticator(config.auth);
+  const delivery = createDelivery({
     bus,
     store,
+    authenticator,
+    createChat: (events) =>
+      createChat({
+        store,
+        events,
+        clock: systemClock,
+        contentRules: config.content,
+        sendLimit: limits.sends,
+      }),
     publish,
-    evicted: (room, { socket, userId }, missed) => {
-      joining.forget(socket, room.conversationId);
-      chat.typing.stopAll(socket, room.conversationId);
-      if (!missed) return;
-      const change = { conversation_id: room.conversationId, user_id: userId };
-      socket.sendFrame(eventFrame('participant_removed', change));
-    },
-    limits: {
-      holeHoldMs: config.delivery.holeHoldMs,
-      maxHeld: 1_000,
-      readLimit: 500,
-      retryMs: 250,
-      headCheckIntervalMs: config.delivery.headCheckIntervalMs,
-      headCheckBatch: 1_000,
-    },
-    log,
-  });
-  const announcer = createAnnouncer({
-    bus,
-    rooms,
-    publish,
-    limits: { maxEnvelopeBytes: Math.max(maxFrameBytes, 262_144) },
-    log,
-  });
-  const chat: Chat = createChat({
-    store,
-    events: announcer.events,
-    clock: systemClock,
-    contentRules: config.content,
-    sendLimit: limits.sends,
-  });
-  const joining = createJoining({
-    rooms,
-    membership: chat.membership,
-    store,
-    limits: {
-      maxReplay: config.delivery.maxReplay,
-      maxJoinedConversations: config.delivery.maxJoinedConversations,
-      replayBatch: 500,
-      replayBufferBytes: Math.floor(config.realtime.maxBackpressureBytes / 4),
-      replayPauseMs: 10,
+    eventLimit: limits.events,
+    handshakeFailed: (handshake) => limits.gate?.failed(handshake),
+    settings: {
+      ...config.delivery,
+      maxBackpressureBytes: config.realtime.maxBackpressureBytes,
+      maxEnvelopeBytes: Math.max(maxFrameBytes, MIN_ENVELOPE_BYTES),
       catchUpMs: config.database.queryDeadlineMs,
     },
-  });
-
-  const authenticator = createAuthenticator(config.auth);
-  const tokenExpiry = createTokenExpiry();
-  const commands = createCommands({
-    chat,
-    joining,
-    authenticator,
-    tokenExpiry,
-    eventLimit: limits.events,
     log,
-  });
-  const chatNamespace = createChatNamespace({
-    authenticator,
-    commands,
-    joining,
-    typing: chat.typing,
-    tokenExpiry,
-    userTopics: createUserTopics(bus, log),
-    handshakeFailed: (handshake) => limits.gate?.failed(handshake),
   });
   const server = createSocketServer({
     app: uws,
@@ -210,7 +161,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     corsOrigins: config.corsOrigins,
     admits: (facts) => limits.gate?.admits(facts) ?? true,
     log,
-    namespaces: new Map<string, NamespaceHandler>([['/', chatNamespace]]),
+    namespaces: new Map<string, NamespaceHandler>([['/', delivery.namespace]]),
   });
 
   let draining = false;
@@ -220,7 +171,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     refusalBody,
   });
   const http = await createHttpApp({
-    chat,
+    chat: delivery.chat,
     authenticator,
     corsOrigins: config.corsOrigins,
     maxPayloadBytes: config.maxPayloadBytes,
@@ -249,10 +200,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
   }
 
   async function close(): Promise<void> {
-    tokenExpiry.close();
-    chat.typing.close();
     await server.close();
-    rooms.close();
+    delivery.close();
     await http.close();
     limits.close();
     await bus.close();

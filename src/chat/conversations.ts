@@ -1,7 +1,7 @@
 /** Conversations and who takes part in them. */
 import { newId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
-import { actingUser, noAccess } from './membership.ts';
+import { actingUser, noAccess, requireService } from './membership.ts';
 import type { Actor, Events, Store } from './ports.ts';
 import type {
   Conversation,
@@ -137,7 +137,15 @@ export function createConversations({ store, events }: { store: Store; events: E
     return { conversation_id: change.conversationId, user_id: change.userId };
   }
 
-  return { list, create, addParticipant, removeParticipant };
+  /** Ends a person's connections on every node; for a service whose user is logged out or banned. */
+  function disconnectUser(actor: Actor, userId: string): { user_id: string } {
+    requireService(actor);
+    const id = userId.toLowerCase();
+    events.userDisconnected(id);
+    return { user_id: id };
+  }
+
+  return { disconnectUser, list, create, addParticipant, removeParticipant };
 }
 
 export type Conversations = ReturnType<typeof createConversations>;

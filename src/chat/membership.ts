@@ -44,6 +44,12 @@ export function noAccess(
   );
 }
 
+/** @throws ChatError identity_mismatch unless a trusted backend calls */
+export function requireService(actor: Actor): void {
+  if (actor.kind === 'service') return;
+  throw new ChatError('identity_mismatch', 'Only a service may do this.');
+}
+
 export function createMembership({ store }: { store: Store }) {
   /** The refusal after a participant look-up found nothing: only a service needs a second look. */
   async function refusal(actor: Actor, conversationId: string): Promise<ChatError> {

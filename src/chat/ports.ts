@@ -187,6 +187,8 @@ export interface Events {
     userId: string;
     membersVersion: number;
   }): void;
+  /** The person's connections are to be ended, on every node. */
+  userDisconnected(userId: string): void;
   participantRemoved(change: {
     conversationId: string;
     userId: string;

@@ -17,11 +17,20 @@ export interface AnnouncerDeps {
   rooms: Pick<Rooms, 'get' | 'checkNow'>;
   /** To this node's sockets. */
   publish: SocketServer['publish'];
+  /** Ends the connections of a person on this node. */
+  disconnectUser(userId: string): void;
   limits: { maxEnvelopeBytes: number };
   log: { warn(fields: object, message: string): void };
 }
 
-export function createAnnouncer({ bus, rooms, publish, limits, log }: AnnouncerDeps) {
+export function createAnnouncer({
+  bus,
+  rooms,
+  publish,
+  disconnectUser,
+  limits,
+  log,
+}: AnnouncerDeps) {
   const stats = { received: 0, refused: 0 };
 
   function toOtherNodes(topic: string, envelope: Envelope): void {
@@ -112,6 +121,10 @@ export function createAnnouncer({ bus, rooms, publish, limits, log }: AnnouncerD
     },
     participantAdded: (change) => membership('added', change),
     participantRemoved: (change) => membership('removed', change),
+    userDisconnected(userId) {
+      disconnectUser(userId);
+      toOtherNodes(userTopic(userId), { kind: 'control', action: 'disconnect_user', userId });
+    },
   };
 
   function receive(topic: string, payload: Uint8Array): void {
@@ -143,8 +156,7 @@ export function createAnnouncer({ bus, rooms, publish, limits, log }: AnnouncerD
         }
         return;
       case 'control':
-        // Reserved: nothing sends it yet.
-        stats.refused += 1;
+        disconnectUser(envelope.userId);
     }
   }
 

@@ -49,7 +49,7 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
       joining.leaveAll(socket);
       typing.stopAll(socket);
       tokenExpiry.forget(socket);
-      if (socket.data.actor.kind === 'user') userTopics.leave(socket.data.actor.userId);
+      if (socket.data.actor.kind === 'user') userTopics.leave(socket, socket.data.actor.userId);
     },
   };
 }

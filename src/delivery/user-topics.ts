@@ -7,28 +7,33 @@ export function createUserTopics(
   bus: Pick<Bus, 'subscribe' | 'unsubscribe'>,
   log: { debug(fields: object, message: string): void },
 ) {
-  const sockets = new Map<string, number>();
+  const people = new Map<string, Set<Socket>>();
 
   return {
     enter(socket: Socket, userId: string): void {
-      const count = sockets.get(userId) ?? 0;
-      sockets.set(userId, count + 1);
       const topic = userTopic(userId);
       socket.join(topic);
-      if (count > 0) return;
+      const sockets = people.get(userId);
+      if (sockets !== undefined) {
+        sockets.add(socket);
+        return;
+      }
+      people.set(userId, new Set([socket]));
       bus.subscribe(topic).catch((error: unknown) => {
         log.debug({ err: error, topic }, 'not subscribed yet');
       });
     },
 
-    leave(userId: string): void {
-      const count = sockets.get(userId) ?? 0;
-      if (count > 1) {
-        sockets.set(userId, count - 1);
-      } else if (count === 1) {
-        sockets.delete(userId);
-        bus.unsubscribe(userTopic(userId));
-      }
+    leave(socket: Socket, userId: string): void {
+      const sockets = people.get(userId);
+      if (sockets === undefined || !sockets.delete(socket) || sockets.size > 0) return;
+      people.delete(userId);
+      bus.unsubscribe(userTopic(userId));
+    },
+
+    /** Ends every connection of the person on this node; stock clients do not come back by themselves. */
+    disconnect(userId: string): void {
+      for (const socket of [...(people.get(userId) ?? [])]) socket.disconnect(true);
     },
   };
 }

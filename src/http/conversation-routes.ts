@@ -65,6 +65,22 @@ export function conversationRoutes(conversations: Conversations): FastifyPluginA
       },
     );
 
+    fastify.post(
+      '/messages/users/:userId/disconnect',
+      {
+        schema: {
+          summary: "End a person's connections on every node (service only)",
+          tags: ['users'],
+          params: ofUser,
+          response: { 200: Success(Type.Object({ user_id: Uuid })), ...failures },
+        },
+      },
+      async (request) => ({
+        success: true as const,
+        data: conversations.disconnectUser(callerOf(request), request.params.userId),
+      }),
+    );
+
     fastify.put(
       '/messages/:conversationId/participants/:userId',
       {

@@ -531,6 +531,7 @@ describe.each(doorKinds)('REST on %s', (kind) => {
         'GET /ready',
         'POST /messages',
         'POST /messages/{conversationId}',
+        'POST /messages/users/{userId}/disconnect',
         'POST /messages/{conversationId}/mark-read',
         'PUT /messages/{conversationId}/participants/{userId}',
       ]);

@@ -44,6 +44,7 @@ function collectEvents(announced: Announcement[]): Events {
     conversationCreated: collect('conversationCreated'),
     participantAdded: collect('participantAdded'),
     participantRemoved: collect('participantRemoved'),
+    userDisconnected: collect('userDisconnected'),
   };
 }
 
