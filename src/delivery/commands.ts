@@ -105,7 +105,8 @@ export function createCommands(deps: CommandsDeps) {
       requireSameCaller(socket.data.actor, actor);
       socket.data.actor = actor;
       const { expiresAtMs } = actor;
-      tokenExpiry.watch(socket, expiresAtMs);
+      // A socket that has gone is watched by nobody, or it would be kept until the token's end.
+      if (socket.connected) tokenExpiry.watch(socket, expiresAtMs);
       return { expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() };
     },
   };
