@@ -174,8 +174,10 @@ test.each<[string, (parts: Parts) => void]>([
   ],
   [
     'a read mark fell before one',
-    ({ bob }) =>
-      bob.events.push({ at: 700, kind: 'read', conversationId: ROOM, userId: BOB, lastReadSeq: 0 }),
+    ({ bob }) => {
+      const mark = { kind: 'read', conversationId: ROOM, userId: BOB } as const;
+      bob.events.push({ at: 700, ...mark, lastReadSeq: 6 }, { at: 710, ...mark, lastReadSeq: 5 });
+    },
   ],
   ['a hole or a jump', ({ bob }) => unhear(bob, 5)],
   ['a replay with a hole', ({ bob }) => unhear(bob, 4)],

@@ -21,6 +21,8 @@ export interface EpisodeOptions {
   /** How long people talk on after the fault. */
   tailMs: number;
   size?: Partial<WorkloadSize>;
+  /** How long everybody may take to catch up at the very end. */
+  settleMs?: number;
   /** The deadline of a send that the nodes run with. */
   sendDeadlineMs: number;
   say(line: string): void;
@@ -80,7 +82,7 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
     await sleep(tailMs);
     await workload.quiet();
     await restored(cluster);
-    await workload.settle(SETTLE_MS);
+    await workload.settle(options.settleMs ?? SETTLE_MS);
   } finally {
     await memory.end();
     workload.close();

@@ -21,7 +21,12 @@ beforeAll(async () => {
 });
 afterAll(() => servers.stop());
 
-function run(cluster: Cluster, fault: string, holdMs: number): Promise<EpisodeResult> {
+function run(
+  cluster: Cluster,
+  fault: string,
+  holdMs: number,
+  settleMs = 15_000,
+): Promise<EpisodeResult> {
   return runEpisode({
     cluster,
     fault: faultNamed(fault),
@@ -29,6 +34,7 @@ function run(cluster: Cluster, fault: string, holdMs: number): Promise<EpisodeRe
     holdMs,
     tailMs: 500,
     size: SIZE,
+    settleMs,
     sendDeadlineMs: SEND_DEADLINE_MS,
     say: () => undefined,
   });
@@ -81,7 +87,7 @@ describe('the checker catches a build', () => {
       const build = await makeBuild(patches);
       const cluster = await startCluster({ servers, build, size: 2 });
       try {
-        expect((await run(cluster, fault, 1_000)).verdict).toBe('FAIL');
+        expect((await run(cluster, fault, 1_000, 3_000)).verdict).toBe('FAIL');
       } finally {
         await cluster.stop();
         await build.remove();
