@@ -3,6 +3,7 @@
  * schemas, and one way to say no. It runs on whatever server the caller gives it.
  */
 import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -12,6 +13,7 @@ import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { UserLimit } from '../chat/ports.ts';
 import type { Logger } from '../log.ts';
+import { newId } from '../shared/ids.ts';
 import { authenticateCallers } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
@@ -38,12 +40,17 @@ export async function createHttpApp(deps: HttpAppDeps) {
     loggerInstance: deps.log,
     // A line per request costs more than the request; failures are logged where they are answered.
     logController: new LogController({ disableRequestLogging: true }),
+    requestIdHeader: false,
+    genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
     bodyLimit: deps.maxPayloadBytes,
     // What the router itself refuses: a path that is no URL, a part of it that is too long.
     frameworkErrors: answerError,
     ...(deps.serverFactory === undefined ? {} : { serverFactory: deps.serverFactory }),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+  });
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(answerNotFound);
@@ -77,7 +84,10 @@ export async function createHttpApp(deps: HttpAppDeps) {
       },
     },
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(async (pages) => {
+    await pages.register(helmet);
+    await pages.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  });
   await app.register(healthRoutes(deps));
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
@@ -93,3 +103,8 @@ export async function createHttpApp(deps: HttpAppDeps) {
 }
 
 export type HttpApp = Awaited<ReturnType<typeof createHttpApp>>;
+
+/** The caller's own id where it is plain enough for a header and a log line, else a new one. */
+function requestIdOf(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : newId();
+}

@@ -530,14 +530,37 @@ describe.each(doorKinds)('REST on %s', (kind) => {
         'GET /messages/{conversationId}',
         'GET /ready',
         'POST /messages',
-        'POST /messages/{conversationId}',
         'POST /messages/users/{userId}/disconnect',
+        'POST /messages/{conversationId}',
         'POST /messages/{conversationId}/mark-read',
         'PUT /messages/{conversationId}/participants/{userId}',
       ]);
       const page = await fetch(`${door.url}/docs`);
       expect(page.status).toBe(200);
       expect(await page.text()).toContain('swagger-ui');
+    });
+
+    it('every answer has a request id, of the caller’s choosing if it is a plain one', async () => {
+      const own = await call('GET', '/health', undefined, undefined, { 'x-request-id': 'abc-1' });
+      expect(own.headers.get('x-request-id')).toBe('abc-1');
+      expect(own.headers.get('x-content-type-options')).toBe('nosniff');
+      const odd = await call('GET', '/nothing', alice, undefined, { 'x-request-id': 'a b"c' });
+      expect(odd.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    });
+
+    it('pages carry a content security policy', async () => {
+      const page = await fetch(`${door.url}/docs/static/index.html`);
+      expect(page.status).toBe(200);
+      expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(page.headers.get('x-frame-options')).toBe('SAMEORIGIN');
+    });
+
+    it('only a service ends a person’s connections', async () => {
+      const path = `/messages/users/${bob.id}/disconnect`;
+      refused(await call('POST', path, bob), 403, 'identity_mismatch');
+      const done = await call('POST', path);
+      expect([done.status, done.body.data]).toEqual([200, { user_id: bob.id }]);
+      expect(door.announced).toEqual([{ event: 'userDisconnected', payload: bob.id }]);
     });
 
     it('answers CORS preflight', async () => {
