@@ -25,13 +25,17 @@ export interface Build {
   remove(): Promise<void>;
 }
 
-/** @throws Error when a patch does not fit exactly once */
-export async function makeBuild(patches: readonly Patch[] = []): Promise<Build> {
+/**
+ * Copies `from` (left out: this project) and applies the patches.
+ *
+ * @throws Error when a patch does not fit exactly once
+ */
+export async function makeBuild(patches: readonly Patch[] = [], from = ROOT): Promise<Build> {
   const directory = await mkdtemp(join(tmpdir(), 'messaging-history-'));
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
     for (const name of NEEDED) {
-      await cp(join(ROOT, name), join(directory, name), { recursive: true });
+      await cp(join(from, name), join(directory, name), { recursive: true });
     }
     await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'), 'dir');
     for (const { file, find, replace } of patches) {

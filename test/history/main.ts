@@ -2,7 +2,9 @@
  * The history checker by hand:
  *
  *   npm run test:history -- [--fault name]… [--seeds N] [--seed S] [--duration s] [--nodes N] [--mutants]
+ *       [--mutant name]… [--from directory]
  *
+ * `--from` runs the sources of another directory, such as an unpacked `git archive`.
  * Every run is a fresh cluster. Exit code 1 when a promise was broken, a run proved nothing, or a
  * mutant was not caught; missed time bounds are shown and do not fail it (unless --strict).
  */
@@ -29,6 +31,7 @@ const { values: args } = parseArgs({
     nodes: { type: 'string', default: '2' },
     mutant: { type: 'string', multiple: true },
     mutants: { type: 'boolean', default: false },
+    from: { type: 'string' },
     strict: { type: 'boolean', default: false },
   },
 });
@@ -46,7 +49,7 @@ async function main(): Promise<number> {
       patches: Parameters<typeof makeBuild>[0],
       holdMs: number | undefined,
     ): Promise<EpisodeResult> => {
-      const build = await makeBuild(patches);
+      const build = await makeBuild(patches, args.from);
       const cluster = await startCluster({ servers, build, size: Number(args.nodes) });
       try {
         const sendDeadlineMs = SEND_DEADLINE_MS;
