@@ -78,6 +78,7 @@ const aboutConversations = [
       'GET /docs/json',
       'GET list',
       'POST conversation',
+      'POST disconnect',
       'refresh_token',
     ].includes(operation),
 );

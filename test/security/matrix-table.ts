@@ -31,6 +31,7 @@ POST message              unauth  expired  ok      ok       out       out       
 POST mark-read            unauth  expired  ok      ok       out       out       mismatch  mismatch  out       ok       whom      out      absent    ok      ok        out         mismatch
 PUT participant           unauth  expired  ok      -        out       out       ok        out       out       ok       -         ok       absent    ok      ok        out         ok
 DELETE participant        unauth  expired  ok      -        out       out       mismatch  mismatch  out       ok       -         ok       absent    ok      ok        out         mismatch
+POST disconnect           unauth  expired  mismatch  -       mismatch  mismatch  mismatch  mismatch  mismatch  ok       -         ok       ok        ok      mismatch  mismatch    mismatch
 join_conversation         unauth  expired  ok      ok       out       out       mismatch  mismatch  out       ok       whom      out      absent    unauth  ok        out         mismatch
 join with after_seq       unauth  expired  ok      ok       out       out       mismatch  mismatch  out       ok       whom      out      absent    unauth  ok        out         mismatch
 leave_conversation        unauth  expired  ok      ok       ok        ok        mismatch  mismatch  ok        ok       ok        ok       ok        unauth  ok        ok          mismatch

@@ -8,6 +8,7 @@ import { hmacSigner, inAMinute, nowSeconds } from '../auth/forge.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { once } from '../support/wait.ts';
 import { cellsOf, table, words } from './matrix-table.ts';
 import {
   type Attempt,
@@ -102,11 +103,11 @@ function credentialsOf(name: string): { token?: string; userId?: string } {
   return { token: tokenOf({ sub: id }, expired === true ? nowSeconds() - 1 : undefined) };
 }
 
-/** One socket a column; a refused handshake is the verdict on every event. */
+/** One socket a column, made again after a disconnect; a refused handshake is every event's verdict. */
 const sockets = new Map<string, Promise<Socket | string>>();
-function socketOf(name: string): Promise<Socket | string> {
-  const known = sockets.get(name);
-  if (known !== undefined) return known;
+async function socketOf(name: string): Promise<Socket | string> {
+  const known = await sockets.get(name);
+  if (known !== undefined && (typeof known === 'string' || known.connected)) return known;
   const { token, userId } = credentialsOf(name);
   const client = appOf(name).connect('', {
     query: userId === undefined ? {} : { userId },
@@ -215,6 +216,20 @@ describe.each([...new Set(cells.map(({ operation }) => operation))])('%s', (oper
       if (expected !== 'ok') expect(await stored(id)).toBe(before);
     },
   );
+});
+
+it('POST disconnect ends the named person’s connections, and nobody else’s', async () => {
+  const [named, bystander] = [await socketOf('member'), await socketOf('stranger')];
+  if (typeof named === 'string' || typeof bystander === 'string') throw new Error('refused');
+  const ended = once<[string]>(named, 'disconnect', 10_000);
+  const path = `/messages/users/${people.member.id}/disconnect`;
+  const headers = { authorization: `Bearer ${serviceToken}` };
+  await callRest(appOf('service').url, { method: 'POST', path }, headers);
+  expect((await ended)[0]).toBe('io server disconnect');
+  const answer: Answer = await bystander.emitWithAck('refresh_token', {
+    token: tokenOf({ sub: people.stranger.id }),
+  });
+  expect(answer.success).toBe(true);
 });
 
 describe('hearing', () => {

@@ -48,6 +48,7 @@ const routes = [
   'POST /messages',
   'POST /messages/{conversationId}',
   'POST /messages/{conversationId}/mark-read',
+  'POST /messages/users/{userId}/disconnect',
   'PUT /messages/{conversationId}/participants/{userId}',
   'DELETE /messages/{conversationId}/participants/{userId}',
 ];

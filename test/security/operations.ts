@@ -70,6 +70,10 @@ export const restOperations: Record<string, { route: string; call(attempt: Attem
       path: `/messages/${conversationId}/participants/${names}`,
     }),
   },
+  'POST disconnect': {
+    route: 'POST /messages/users/{userId}/disconnect',
+    call: ({ names }) => ({ method: 'POST', path: `/messages/users/${names}/disconnect` }),
+  },
 };
 
 /** The event and its payload. */
