@@ -114,7 +114,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     trustedProxies: config.trustedProxies,
   });
 
-  const uws = createUwsApp();
+  const uws = createUwsApp(config.tls);
   // Made last of the realtime parts, used by the first: nothing is published before it exists.
   const publish: SocketServer['publish'] = (topic, frame, options) =>
     server.publish(topic, frame, options);

@@ -3,74 +3,9 @@
  * stops the start with a sentence that names it; an empty value counts as unset.
  * `.env.example` documents every variable; test/config.test.ts holds the two together.
  */
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-
-const Count = (defaultValue: number, minimum: number, maximum: number) =>
-  Type.Integer({ default: defaultValue, minimum, maximum });
-const Choice = <const T extends readonly string[]>(values: T, defaultValue?: T[number]) =>
-  Type.Unsafe<T[number]>(
-    Type.String({ enum: [...values], ...(defaultValue ? { default: defaultValue } : {}) }),
-  );
-const Text = Type.Optional(Type.String());
-
-/** Every variable the service reads, by its name in the environment. */
-export const environmentSchema = Type.Object({
-  NODE_ENV: Choice(['development', 'test', 'production'], 'development'),
-  HOST: Type.String({ default: '0.0.0.0' }),
-  PORT: Count(3006, 0, 65_535),
-  LOG_LEVEL: Choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
-
-  DATABASE_URL: Text,
-  DATABASE_POOL_MAX: Count(10, 1, 1_000),
-  DATABASE_CONNECT_TIMEOUT_MS: Count(3_000, 100, 60_000),
-  DATABASE_STATEMENT_TIMEOUT_MS: Count(10_000, 100, 600_000),
-  QUERY_DEADLINE_MS: Count(5_000, 100, 60_000),
-  SEND_DEADLINE_MS: Count(5_000, 100, 60_000),
-  MAX_SEND_QUEUE: Count(20_000, 1, 1_000_000),
-  MAX_SEND_BATCH: Count(1_000, 1, 10_000),
-  DATA_DIR: Type.String({ default: '.data' }),
-
-  REDIS_URL: Text,
-  REDIS_PREFIX: Type.String({ default: 'messaging:', maxLength: 64, pattern: '^[\\x21-\\x7e]*$' }),
-  READY_REQUIRES_REDIS: Choice(['off', 'on'], 'off'),
-  HEAD_CHECK_INTERVAL_MS: Count(1_000, 50, 60_000),
-  HOLE_HOLD_MS: Count(50, 1, 10_000),
-
-  AUTH_MODE: Type.Optional(Choice(['jwt', 'insecure'])),
-  JWT_SECRET: Text,
-  JWT_PUBLIC_KEY: Text,
-  JWT_JWKS_URL: Text,
-  JWT_ISSUER: Text,
-  JWT_AUDIENCE: Text,
-  JWT_CLOCK_TOLERANCE_SECONDS: Count(0, 0, 300),
-  SERVICE_TOKENS: Text,
-  ALLOW_INSECURE_AUTH: Choice(['false', 'true'], 'false'),
-  CORS_ORIGINS: Text,
-
-  MAX_PAYLOAD_BYTES: Count(1_000_000, 1_024, 100_000_000),
-  MAX_CONTENT_LENGTH: Count(4_000, 1, 1_000_000),
-  SANITIZE_HTML: Choice(['strip', 'none'], 'strip'),
-  MAX_REPLAY: Count(10_000, 0, 1_000_000),
-  MAX_JOINED_CONVERSATIONS: Count(1_000, 1, 100_000),
-  RATE_LIMIT: Type.Optional(Choice(['off', 'on'])),
-  RATE_LIMIT_WINDOW_SECONDS: Count(10, 1, 3_600),
-  RATE_LIMIT_SENDS: Count(300, 1, 1_000_000),
-  RATE_LIMIT_REQUESTS: Count(1_000, 1, 1_000_000),
-  RATE_LIMIT_EVENTS: Count(1_000, 1, 1_000_000),
-  RATE_LIMIT_CONNECTIONS: Count(2_000, 1, 1_000_000),
-  RATE_LIMIT_FAILED_HANDSHAKES: Count(100, 1, 1_000_000),
-  TRUSTED_PROXIES: Text,
-
-  PING_INTERVAL_MS: Count(25_000, 100, 600_000),
-  PING_TIMEOUT_MS: Count(20_000, 100, 600_000),
-  CONNECT_TIMEOUT_MS: Count(10_000, 100, 600_000),
-  MAX_CONNECTIONS: Count(100_000, 1, 10_000_000),
-  MAX_BACKPRESSURE_BYTES: Count(1_048_576, 16_384, 1_073_741_824),
-  DRAIN_GRACE_MS: Count(3_000, 0, 600_000),
-});
-
-export type Environment = Static<typeof environmentSchema>;
+import { type Environment, environmentSchema } from './environment.ts';
 
 /** Settings that do not make sense; `message` has one line per problem. */
 export class ConfigError extends Error {
@@ -111,6 +46,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
+    tls: tlsOf(values),
     database: Object.freeze({
       url: values.DATABASE_URL ?? null,
       poolMax: values.DATABASE_POOL_MAX,
@@ -188,6 +124,9 @@ function expectation(schema: TSchema): string {
 function checkTogether(values: Environment, problems: string[]): void {
   requireUrl('DATABASE_URL', values.DATABASE_URL, ['postgres:', 'postgresql:'], problems);
   requireUrl('REDIS_URL', values.REDIS_URL, ['redis:', 'rediss:'], problems);
+  if ((values.TLS_KEY_FILE === undefined) !== (values.TLS_CERT_FILE === undefined)) {
+    problems.push('TLS_KEY_FILE and TLS_CERT_FILE go together.');
+  }
   const production = values.NODE_ENV === 'production';
   if (production && values.DATABASE_URL === undefined) {
     problems.push('DATABASE_URL is missing: with NODE_ENV=production nothing is embedded.');
@@ -224,6 +163,12 @@ function checkTogether(values: Environment, problems: string[]): void {
       problems.push('CORS_ORIGINS=* is for development: list the exact origins.');
     }
   }
+}
+
+function tlsOf({ TLS_KEY_FILE: keyFile, TLS_CERT_FILE: certFile }: Environment) {
+  return keyFile === undefined || certFile === undefined
+    ? null
+    : Object.freeze({ keyFile, certFile });
 }
 
 function hasKey(values: Environment): boolean {

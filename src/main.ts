@@ -1,7 +1,7 @@
 /** The process: settings, the service, signals. */
 import { readFileSync } from 'node:fs';
 import { type App, startApp } from './app.ts';
-import { readConfig } from './config.ts';
+import { type Config, readConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog } from './log.ts';
 
@@ -88,11 +88,11 @@ async function main(): Promise<void> {
     await postgres?.stop();
     refuse(error);
   }
-  greet(app.port, postgres !== null, config.redis.url !== null);
+  greet(app.port, config, postgres !== null);
 }
 
-function greet(port: number, embedded: boolean, redis: boolean): void {
-  const url = `http://localhost:${port}`;
+function greet(port: number, config: Config, embedded: boolean): void {
+  const url = `${config.tls === null ? 'http' : 'https'}://localhost:${port}`;
   process.stdout.write(
     [
       '',
@@ -103,7 +103,7 @@ function greet(port: number, embedded: boolean, redis: boolean): void {
       embedded
         ? '    storage     embedded PostgreSQL with Alice …00a, Bob …00b and Carol …00c'
         : '    storage     DATABASE_URL',
-      redis
+      config.redis.url !== null
         ? '    nodes       joined by REDIS_URL'
         : '    nodes       this one alone (no REDIS_URL)',
       '',

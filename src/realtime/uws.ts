@@ -7,8 +7,10 @@
  */
 
 import type { ListenOptions, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, isIP } from 'node:net';
+import { createSecureContext } from 'node:tls';
 
 export type {
   HttpRequest,
@@ -86,13 +88,28 @@ function loadFailure(cause: unknown): string {
   );
 }
 
+/** Files in PEM. */
+export interface TlsFiles {
+  readonly keyFile: string;
+  readonly certFile: string;
+}
+
 /**
- * A plain (not TLS) uWebSockets.js app without routes.
+ * A uWebSockets.js app without routes; it speaks TLS when it is given a key and a certificate.
  *
- * @throws Error with one readable sentence when the native binary does not load here.
+ * @throws Error with one readable sentence when the native binary does not load here, or the key
+ *   and the certificate can not be used.
  */
-export function createUwsApp(): TemplatedApp {
-  return native().App();
+export function createUwsApp(tls: TlsFiles | null = null): TemplatedApp {
+  if (tls === null) return native().App();
+  try {
+    // The library would only say later, on listen, that something is wrong.
+    createSecureContext({ key: readFileSync(tls.keyFile), cert: readFileSync(tls.certFile) });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`TLS_KEY_FILE and TLS_CERT_FILE can not be used: ${reason}`, { cause });
+  }
+  return native().SSLApp({ key_file_name: tls.keyFile, cert_file_name: tls.certFile });
 }
 
 /**

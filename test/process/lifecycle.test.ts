@@ -1,6 +1,10 @@
 /** How the process starts, refuses to start, and stops. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
 import { io } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ask, collect, connected } from '../support/app.ts';
@@ -57,6 +61,41 @@ describe('a start that is refused says why in one sentence and exits with 1', ()
     const { code, output } = await runToEnd({ DATABASE_URL: db.url, PORT: `${port}` });
     other.close();
     expect(output).toMatch(new RegExp(`Can not listen on 127.0.0.1:${port}: the port is in use`));
+    expect(code).toBe(1);
+  });
+});
+
+describe('TLS in the process', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'messaging-test-tls-'));
+  const files = {
+    TLS_KEY_FILE: join(directory, 'key.pem'),
+    TLS_CERT_FILE: join(directory, 'cert.pem'),
+  };
+  beforeAll(async () => {
+    const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    writeFileSync(files.TLS_KEY_FILE, key);
+    writeFileSync(files.TLS_CERT_FILE, cert);
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it('serves REST and sockets', async () => {
+    const service = await start(files);
+    const url = service.url.replace('http:', 'https:');
+    const client = io(url, {
+      forceNew: true,
+      rejectUnauthorized: false,
+      query: { userId: alice.id },
+    });
+    const conversation_id = await createConversation(db.sql, [alice]);
+    const answer = await ask(client, 'join_conversation', conversation_id);
+    expect(answer.success).toBe(true);
+    client.close();
+  });
+
+  it('says what is wrong with the files', async () => {
+    const env = { DATABASE_URL: db.url, ...files, TLS_CERT_FILE: files.TLS_KEY_FILE };
+    const { code, output } = await runToEnd(env);
+    expect(output).toContain('TLS_KEY_FILE and TLS_CERT_FILE can not be used');
     expect(code).toBe(1);
   });
 });

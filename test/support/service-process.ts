@@ -73,7 +73,7 @@ export async function startService(env: Record<string, string>): Promise<Service
   const { child } = running;
   const listening = new Promise<number>((resolve) => {
     child.stdout?.on('data', () => {
-      const match = /listens on http:\/\/localhost:(\d+)/.exec(running.output);
+      const match = /listens on https?:\/\/localhost:(\d+)/.exec(running.output);
       if (match !== null) resolve(Number(match[1]));
     });
   });
