@@ -1,0 +1,212 @@
+/** Rates: what is counted where, and what one who goes over them hears. */
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ChatError } from '../../src/chat/errors.ts';
+import { createClientAddress } from '../../src/limits/client-address.ts';
+import { createFixedWindow } from '../../src/limits/fixed-window.ts';
+import { createUserLimit } from '../../src/limits/user-limits.ts';
+import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { once, waitFor } from '../support/wait.ts';
+
+describe('a fixed window', () => {
+  it('counts per key, and anew in the next window', () => {
+    let nowMs = 0;
+    const window = createFixedWindow(2, 1_000, () => nowMs);
+    expect(['a', 'a', 'a', 'b'].map((key) => window.take(key))).toEqual([true, true, false, true]);
+    expect([window.isSpent('a'), window.isSpent('b')]).toEqual([true, false]);
+    expect(window.retryAfterSeconds()).toBe(1);
+    nowMs = 1_000;
+    expect(window.take('a')).toBe(true);
+  });
+
+  it('remembers a bounded number of keys, and `__proto__` is one like any other', () => {
+    const window = createFixedWindow(1, 60_000);
+    expect([window.take('__proto__'), window.take('__proto__')]).toEqual([true, false]);
+    for (let n = 0; n < 100_000; n += 1) window.take(`key ${n}`);
+    // What does not fit any more shares one count.
+    expect([window.take('new'), window.take('newer')].includes(false)).toBe(true);
+  });
+});
+
+describe('the address of a client', () => {
+  it('is the peer’s when no proxy is trusted, whatever it says', () => {
+    expect(createClientAddress([])('192.0.2.1', '10.0.0.1')).toBe('192.0.2.1');
+  });
+
+  it('is the first one from the right that is no trusted proxy', () => {
+    const address = createClientAddress(['10.0.0.0/8', 'loopback']);
+    expect(address('127.0.0.1', '203.0.113.5')).toBe('203.0.113.5');
+    expect(address('10.1.2.3', '198.51.100.7, 203.0.113.5, 10.0.0.9')).toBe('203.0.113.5');
+    expect(address('192.0.2.1', '203.0.113.5')).toBe('192.0.2.1');
+    expect(address('10.1.2.3', undefined)).toBe('10.1.2.3');
+    expect(address('10.1.2.3', `${'x'.repeat(500)}`)).toHaveLength(64);
+  });
+});
+
+describe('a person’s limit', () => {
+  const clients: Redis[] = [];
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.disconnect();
+  });
+
+  async function node(prefix: string, isUp = () => true) {
+    const client = new Redis(redisUrl(), { enableOfflineQueue: false });
+    clients.push(client);
+    await once(client, 'ready', 5_000);
+    const redis = { client, prefix, isUp };
+    return createUserLimit({ name: 'messages', limit: 5, windowSeconds: 60, redis });
+  }
+
+  const codeOf = (error: unknown) => (error instanceof ChatError ? error.code : error);
+
+  it('holds over all nodes', async () => {
+    const prefix = uniquePrefix();
+    const nodes = await Promise.all([node(prefix), node(prefix)]);
+    const person = randomUUID();
+    const verdicts = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        (nodes[n % 2] as (typeof nodes)[0]).consume(person).then(() => 'ok', codeOf),
+      ),
+    );
+    expect(verdicts.filter((verdict) => verdict === 'ok').length).toBe(5);
+    expect(verdicts.filter((verdict) => verdict === 'rate_limited').length).toBe(7);
+    await nodes[0]?.consume(randomUUID());
+  });
+
+  it('holds on the node alone while Redis is away', async () => {
+    const limit = await node(uniquePrefix(), () => false);
+    const person = randomUUID();
+    const verdicts: unknown[] = [];
+    for (let n = 0; n < 7; n += 1) verdicts.push(await limit.consume(person).catch(codeOf));
+    expect(verdicts.slice(0, 5)).toEqual(Array.from({ length: 5 }));
+    expect(verdicts.slice(5)).toEqual(['rate_limited', 'rate_limited']);
+  });
+
+  it('settles one person’s calls in their order, however each was counted', async () => {
+    let up = true;
+    const limit = await node(uniquePrefix(), () => up);
+    const person = randomUUID();
+    const order: number[] = [];
+    const calls = [0, 1, 2, 3].map(async (n) => {
+      // The second and the last are counted in this process, which is quicker.
+      up = n % 2 === 0;
+      await limit.consume(person);
+      order.push(n);
+    });
+    await Promise.all(calls);
+    expect(order).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe('the service with RATE_LIMIT=on', () => {
+  let db: TestDatabase;
+  let app: TestApp;
+  let alice: TestPerson;
+  let bob: TestPerson;
+  let conversation_id: string;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    alice = await createPerson(db.sql, 'Alice');
+    bob = await createPerson(db.sql, 'Bob');
+    conversation_id = await createConversation(db.sql, [alice, bob]);
+    app = await startTestApp(db.url, {
+      RATE_LIMIT: 'on',
+      RATE_LIMIT_WINDOW_SECONDS: '60',
+      RATE_LIMIT_SENDS: '5',
+      RATE_LIMIT_REQUESTS: '20',
+      RATE_LIMIT_EVENTS: '30',
+      RATE_LIMIT_CONNECTIONS: '40',
+      RATE_LIMIT_FAILED_HANDSHAKES: '5',
+      TRUSTED_PROXIES: 'loopback',
+    });
+  });
+  afterAll(async () => {
+    await app.stop();
+    await db.drop();
+  });
+
+  const from = (address: string) => ({
+    extraHeaders: { 'x-forwarded-for': address },
+    reconnection: false,
+  });
+
+  it('refuses sends over the limit, on both doors together, and only that person’s', async () => {
+    const socket = app.connect(alice.id, from('192.0.2.1'));
+    for (let n = 0; n < 5; n += 1) {
+      const answer = await ask(socket, 'send_message', { conversation_id, content: `${n}` });
+      expect(answer.success).toBe(true);
+    }
+    const over = await ask(socket, 'send_message', { conversation_id, content: 'over' });
+    expect(over.error.code).toBe('rate_limited');
+    const post = (id: string) =>
+      fetch(`${app.url}/messages/${conversation_id}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-user-id': id },
+        body: JSON.stringify({ content: 'by REST' }),
+      });
+    const refused = await post(alice.id);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await refused.json()).toMatchObject({ error: { code: 'rate_limited' } });
+    expect((await post(bob.id)).status).toBe(201);
+    const [row] = await db.sql`
+      SELECT count(*)::int AS stored FROM messaging.messages
+      WHERE conversation_id = ${conversation_id} AND sender_id = ${alice.id}`;
+    expect(row).toEqual({ stored: 5 });
+  });
+
+  it('refuses requests over the limit; a service has none', async () => {
+    const person = await createPerson(db.sql, 'Busy');
+    const list = (headers: Record<string, string>) =>
+      fetch(`${app.url}/messages/conversations/${person.id}`, { headers });
+    const statuses: number[] = [];
+    for (let n = 0; n < 22; n += 1) {
+      statuses.push((await list({ 'x-user-id': person.id })).status);
+    }
+    expect(statuses.filter((status) => status === 200).length).toBe(20);
+    expect(statuses.slice(-2)).toEqual([429, 429]);
+    expect((await list({})).status).toBe(200);
+  });
+
+  it('refuses a socket’s events over the limit, and ends one that floods', async () => {
+    const socket = app.connect(alice.id, from('192.0.2.2'));
+    await connected(socket);
+    const codes: (string | undefined)[] = [];
+    for (let n = 0; n < 31; n += 1) {
+      codes.push((await ask(socket, 'leave_conversation', conversation_id)).error?.code);
+    }
+    expect(codes).toEqual([...Array.from({ length: 30 }), 'rate_limited']);
+    const gone = once(socket, 'disconnect', 10_000);
+    for (let n = 0; n < 300; n += 1) socket.emit('leave_conversation', conversation_id);
+    expect((await gone)[0]).toBe('io server disconnect');
+  });
+
+  it('refuses connections of one address over the limit, and no others', async () => {
+    const statusOf = async (address: string) => {
+      const response = await fetch(`${app.url}/socket.io/?EIO=4&transport=polling`, {
+        headers: { 'x-forwarded-for': address },
+      });
+      return response.status;
+    };
+    for (let n = 0; n < 40; n += 1) expect(await statusOf('192.0.2.3')).toBe(200);
+    expect(await statusOf('192.0.2.3')).toBe(429);
+    expect(await statusOf('192.0.2.4')).toBe(200);
+  });
+
+  it('makes an address whose handshakes keep failing wait', async () => {
+    for (let n = 0; n < 5; n += 1) {
+      const stranger = app.connect('nobody', from('192.0.2.5'));
+      const [error] = await once<[Error & { data: object }]>(stranger, 'connect_error', 10_000);
+      expect(error.data).toEqual({ code: 'unauthenticated' });
+    }
+    const refused = app.connect(alice.id, from('192.0.2.5'));
+    await once(refused, 'connect_error', 10_000);
+    const fine = app.connect(alice.id, from('192.0.2.6'));
+    await waitFor(() => fine.connected, { what: 'another address to connect' });
+  });
+});
