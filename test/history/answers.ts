@@ -28,9 +28,10 @@ export async function call(
   options: { method: string; userId?: string; body?: unknown; timeoutMs: number },
 ): Promise<Answer | null> {
   const { method, userId, body, timeoutMs } = options;
+  let response: Response;
   let text: string;
   try {
-    const response = await fetch(url, {
+    response = await fetch(url, {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -44,5 +45,10 @@ export async function call(
     // The node is gone, or silent: nobody knows.
     return null;
   }
-  return readAnswer(JSON.parse(text));
+  const answer = readAnswer(JSON.parse(text));
+  const unavailable = !answer.success && answer.code === 'unavailable';
+  if (unavailable !== (response.status === 503)) {
+    throw new Error(`Status ${response.status} with ${text}`);
+  }
+  return answer;
 }

@@ -6,7 +6,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkHistory } from './checker.ts';
 import type { Cluster } from './cluster.ts';
-import { type Fault, type Landed, restored } from './faults.ts';
+import type { Fault, Landed } from './fault.ts';
+import { restored } from './faults.ts';
 import type { History, Table, Violation } from './history.ts';
 import { type Measures, measure } from './measures.ts';
 import { createRandom } from './random.ts';
@@ -131,6 +132,7 @@ function missedBounds(
     if (measures.unanswered > 0) missed.push(`${measures.unanswered} sends without an answer`);
     if (measures.lostDuring > 0) missed.push(`${measures.lostDuring} connections lost`);
   }
+  if (measures.failed > 0) missed.push(`${measures.failed} sends never got through`);
   if (grownBytes > MAX_GROWTH_BYTES) missed.push(`a node grew by ${grownBytes} bytes`);
   return missed;
 }

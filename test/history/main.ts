@@ -14,8 +14,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeBuild } from './build.ts';
 import { type Cluster, startCluster, startServers } from './cluster.ts';
-import { type EpisodeResult, runEpisode } from './episode.ts';
-import { type Fault, faultNamed, faults } from './faults.ts';
+import { type EpisodeResult, runEpisode, type Verdict } from './episode.ts';
+import type { Fault } from './fault.ts';
+import { faultNamed, faults } from './faults.ts';
 import { mutantNamed, mutants } from './mutants.ts';
 import { findings, table } from './report.ts';
 
@@ -97,19 +98,28 @@ async function runFaults(one: RunOne): Promise<number> {
   const chosen = args.fault?.map(faultNamed) ?? faults;
   const holdMs = args.duration === undefined ? undefined : Number(args.duration) * 1_000;
   const results: EpisodeResult[] = [];
+  let broken = 0;
   for (const seed of seeds) {
     for (const fault of chosen) {
-      const result = await one(fault, seed, [], holdMs);
+      const result = await one(fault, seed, [], holdMs).catch((error: unknown) => {
+        say(`${fault.name} seed ${seed} could not be run: ${error}`);
+        return null;
+      });
+      if (result === null) {
+        broken += 1;
+        continue;
+      }
       results.push(result);
       say(`${fault.name} seed ${seed}: ${result.verdict}`);
       for (const line of findings(result)) say(`  ${line}`);
     }
   }
   process.stdout.write(`${table(results)}\n`);
-  const bad = results.filter(({ verdict }) => verdict === 'FAIL' || verdict === 'unknown').length;
-  const late = results.filter(({ verdict }) => verdict === 'late').length;
+  const count = (verdict: Verdict): number => results.filter((r) => r.verdict === verdict).length;
+  const bad = broken + count('FAIL') + count('unknown');
+  const late = count('late');
   process.stdout.write(
-    `${results.length} runs: ${bad} broken or without proof, ${late} with a time bound missed\n`,
+    `${results.length + broken} runs: ${bad} broken or without proof, ${late} with a time bound missed\n`,
   );
   return bad > 0 || (args.strict && late > 0) ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 /** How long things took in a run: from the history alone, for the bounds and for the report. */
-import type { Attempt, DeviceLog, History } from './history.ts';
+import type { Attempt, DeviceLog, History, Send } from './history.ts';
 
 export interface Window {
   startedAt: number;
@@ -10,6 +10,10 @@ export interface Measures {
   ok: number;
   unknown: number;
   refused: number;
+  /** Attempts answered with 503 unavailable, whether the outcome is known or not. */
+  unavailable: number;
+  /** Messages of participants, under a key, that never got through however often they were sent. */
+  failed: number;
   deliveries: number;
   disconnects: number;
   /** Longest way of a message from its ack to a device that was joined all the while. */
@@ -37,6 +41,8 @@ export function measure(history: History, window: Window): Measures {
     ok: history.sends.filter((s) => s.attempts.some((a) => a.outcome === 'ok')).length,
     unknown: attempts.filter(({ outcome }) => outcome === 'unknown').length,
     refused: attempts.filter(({ outcome }) => outcome === 'refused').length,
+    unavailable: attempts.filter(({ code }) => code === 'unavailable').length,
+    failed: history.sends.filter(neverGotThrough).length,
     deliveries: events.filter(({ kind }) => kind === 'message').length,
     disconnects: events.filter(({ kind }) => kind === 'disconnect').length,
     detectMs: most(history.devices.map((device) => longestWay(device, ackedAt, window))),
@@ -49,6 +55,11 @@ export function measure(history: History, window: Window): Measures {
         kind === 'disconnect' && at >= window.startedAt && at <= window.endedAt + 1_000,
     ).length,
   };
+}
+
+function neverGotThrough({ key, conflicts, attempts }: Send): boolean {
+  if (key === null || conflicts) return false;
+  return attempts.every(({ outcome, code }) => outcome !== 'ok' && code !== 'not_a_participant');
 }
 
 const most = (values: readonly number[]): number =>

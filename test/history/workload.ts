@@ -42,6 +42,14 @@ export interface Workload {
   close(): void;
 }
 
+/** Most connect as a WebSocket at once, some upgrade to it, some never do. */
+const transports: ('polling' | 'websocket')[][] = [
+  ['websocket'],
+  ['websocket'],
+  ['websocket'],
+  ['polling', 'websocket'],
+  ['polling'],
+];
 const WARM_TIMEOUT_MS = 30_000;
 const REST_TIMEOUT_MS = 9_000;
 
@@ -72,7 +80,7 @@ export async function startWorkload(options: {
         .filter((conversation) => conversation.people.includes(person))
         .map(({ id }) => id),
       urls,
-      transports: random.chance(0.25) ? ['polling', 'websocket'] : ['websocket'],
+      transports: random.pick(transports),
       random: random.fork(),
     });
     history.devices.push(device.log);
