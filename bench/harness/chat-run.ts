@@ -1,0 +1,135 @@
+/** One run of traffic against one freshly started server on a fresh database. */
+import { join } from 'node:path';
+import type { LoadPlan, LoadResult, Room, Traffic } from '../load/plan.ts';
+import type { BenchContext } from './context.ts';
+import { createBenchDatabase, faultsInTable, insertRooms } from './database.ts';
+import { runLoad } from './load.ts';
+import { faultTexts, limitNotes, type Sample, usageMetrics } from './result.ts';
+import { type Server, startPeer, startProduct } from './server.ts';
+import type { Tree } from './tree.ts';
+
+const CONNECT_MS = 120_000;
+const GRACE_MS = 60_000;
+
+export const PRODUCT = 'product';
+
+export interface Subject {
+  /** `product`, or the name of a peer's file. */
+  name: string;
+  /** Nodes on one database and one Redis; only the product has more than one. */
+  nodes?: number;
+  redis?: boolean;
+  /** Whether it keeps messages in PostgreSQL. */
+  stores: boolean;
+  tree?: Tree;
+}
+
+export interface Running {
+  servers: Server[];
+  ports: number[];
+  pids: number[];
+  sql: Awaited<ReturnType<typeof createBenchDatabase>>['sql'];
+  stop(): Promise<void>;
+}
+
+/** Starts a subject with the rooms in its database. */
+export async function startSubject(
+  context: BenchContext,
+  subject: Subject,
+  rooms: readonly Room[],
+): Promise<Running> {
+  const tree = subject.tree ?? context.tree;
+  const isProduct = subject.name.startsWith(PRODUCT);
+  const database = await createBenchDatabase(context.serverUrl, tree, !isProduct);
+  const servers: Server[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server.stop()));
+    await database.drop();
+  };
+  try {
+    if (rooms.length > 0) await insertRooms(database.sql, rooms);
+    const options = {
+      tree,
+      name: subject.name,
+      databaseUrl: database.url,
+      ...(subject.redis === true && context.redisUrl !== null
+        ? { redisUrl: context.redisUrl, redisPrefix: `bench-${process.pid}:` }
+        : {}),
+    };
+    for (let node = 0; node < (subject.nodes ?? 1); node += 1) {
+      servers.push(await (isProduct ? startProduct(options) : startPeer(options)));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    servers,
+    ports: servers.map((server) => server.port),
+    pids: servers.map((server) => server.pid),
+    sql: database.sql,
+    stop,
+  };
+}
+
+export type TrafficShape = Pick<
+  Traffic,
+  'rooms' | 'senders' | 'window' | 'ratePerSecond' | 'warmUpMs' | 'measureMs' | 'contentBytes'
+>;
+
+/** Runs traffic against a fresh server; the table is checked afterwards too. */
+export async function measureTraffic(
+  context: BenchContext,
+  subject: Subject,
+  name: string,
+  shape: TrafficShape,
+): Promise<Omit<Sample, 'round'>> {
+  const running = await startSubject(context, subject, subject.stores ? shape.rooms : []);
+  try {
+    const plan: LoadPlan = {
+      kind: 'traffic',
+      ...shape,
+      ports: running.ports,
+      serverPids: running.pids,
+      connectConcurrency: 50,
+      connectTimeoutMs: CONNECT_MS,
+      settleMs: context.pick({ tiny: 10_000, quick: 15_000, full: 30_000 }),
+    };
+    const [server] = running.servers;
+    const profile = context.profileDir === null ? null : join(context.profileDir, fileOf());
+    if (profile !== null) await server?.startProfile();
+    const timeoutMs = CONNECT_MS + shape.warmUpMs + shape.measureMs + plan.settleMs + GRACE_MS;
+    const result = await runLoad(context.tree, plan, timeoutMs);
+    if (profile !== null) await server?.stopProfile(profile);
+    const faults = faultTexts(result);
+    if (subject.stores) faults.push(...(await faultsInTable(running.sql, result.totalDone)));
+    return sampleOf(subject.name, name, result, faults);
+  } finally {
+    await running.stop();
+  }
+
+  function fileOf(): string {
+    return `${subject.name}-${name.replaceAll(/[^0-9a-z]+/gi, '-')}.cpuprofile`;
+  }
+}
+
+export function sampleOf(
+  subject: string,
+  name: string,
+  result: LoadResult,
+  faults: string[] = faultTexts(result),
+): Omit<Sample, 'round'> {
+  const metrics = usageMetrics(result);
+  const latencies: Sample['latencies'] = {};
+  for (const [key, latency] of [
+    ['ack', result.ackLatency],
+    ['delivery', result.deliveryLatency],
+  ] as const) {
+    if (latency.count === 0) continue;
+    latencies[key] = latency;
+    for (const [p, ms] of latency.percentiles) {
+      if ([50, 99, 99.9].includes(p)) metrics[`${key}_p${p}_ms`] = ms;
+    }
+  }
+  return { subject, case: name, metrics, latencies, notes: limitNotes(result), faults };
+}

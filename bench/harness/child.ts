@@ -1,0 +1,80 @@
+/** A child process that answers questions over IPC, and its end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+const STOP_MS = 10_000;
+const MAX_OUTPUT = 100_000;
+
+export interface Child {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** The end of what it wrote. */
+  output(): string;
+  /** Resolves with the first match in what it writes. Rejects when it ends before. */
+  says(pattern: RegExp, timeoutMs: number): Promise<RegExpExecArray>;
+  /** Resolves with the next message it sends. Rejects when it ends or is silent. */
+  nextMessage(timeoutMs: number): Promise<unknown>;
+  /** SIGTERM, after a while SIGKILL; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** Runs a script with this same Node. `env` is all it gets, but for PATH and HOME. */
+export function startChild(
+  nodeArguments: readonly string[],
+  env: Record<string, string>,
+  cwd?: string,
+): Child {
+  const child = spawn(process.execPath, nodeArguments, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-MAX_OUTPUT);
+    });
+  }
+  const exited = once(child, 'exit');
+  const ended = () => new Error(`a process ended early:\n${output}`);
+
+  function within<T>(what: string, timeoutMs: number, start: (done: (value: T) => void) => void) {
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`${what}: nothing for ${timeoutMs} ms\n${output}`)),
+        timeoutMs,
+      );
+      const over = (): void => reject(ended());
+      child.once('exit', over);
+      start((value) => {
+        clearTimeout(timer);
+        child.off('exit', over);
+        resolve(value);
+      });
+    });
+  }
+
+  return {
+    process: child,
+    pid: child.pid ?? -1,
+    output: () => output,
+    says: (pattern, timeoutMs) =>
+      within(`waiting for ${pattern}`, timeoutMs, (done) => {
+        const look = (): void => {
+          const match = pattern.exec(output);
+          if (match !== null) done(match);
+        };
+        child.stdout?.on('data', look);
+        look();
+      }),
+    nextMessage: (timeoutMs) =>
+      within('waiting for a message', timeoutMs, (done) => child.once('message', done)),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}

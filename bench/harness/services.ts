@@ -1,0 +1,84 @@
+/** The PostgreSQL and the Redis that benches use: those named, the local ones, or an embedded one. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
+
+const LOCAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres';
+const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+const STOP_MS = 20_000;
+const PROBE_MS = 1_000;
+
+export interface Services {
+  postgresUrl: string;
+  redisUrl: string | null;
+  /** Of PostgreSQL: what it is and how it is set. */
+  postgresFacts: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+export async function findServices(): Promise<Services> {
+  const { url, stop } = await findPostgres();
+  const named = process.env.REDIS_URL;
+  const redisUrl = named ?? ((await answers(LOCAL_REDIS)) ? LOCAL_REDIS : null);
+  return { postgresUrl: url, redisUrl, postgresFacts: await factsOf(url), stop };
+}
+
+async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+  const given = process.env.DATABASE_URL ?? ((await usable(LOCAL_POSTGRES)) ? LOCAL_POSTGRES : '');
+  if (given !== '') return { url: given, stop: () => Promise.resolve() };
+  const dataDir = mkdtempSync(join(tmpdir(), 'messaging-bench-postgres-'));
+  const embedded = await startEmbeddedPostgres({
+    dataDir,
+    log: () => undefined,
+    stopTimeoutMs: STOP_MS,
+  });
+  return {
+    url: embedded.url,
+    async stop() {
+      await embedded.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function usable(url: string): Promise<boolean> {
+  const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => undefined });
+  try {
+    await sql`SELECT 1`;
+    return true;
+  } catch {
+    return false; // nobody there: an embedded one will do
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+function answers(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    const end = (answer: boolean) => () => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(PROBE_MS, end(false));
+    socket.once('connect', end(true));
+    socket.once('error', end(false));
+  });
+}
+
+async function factsOf(url: string): Promise<Record<string, string>> {
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  try {
+    const rows = await sql<{ name: string; setting: string }[]>`
+      SELECT name, current_setting(name) AS setting FROM pg_settings WHERE name IN
+        ('server_version', 'fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size',
+         'full_page_writes', 'wal_level')`;
+    return Object.fromEntries(rows.map(({ name, setting }) => [name, setting]));
+  } finally {
+    await sql.end();
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * A tree to measure: a copy of the sources (as they are, or of a git ref) in a directory of its own,
+ * built there. What is measured cannot change under the measurement.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SOURCES = ['src', 'sql', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+const BENCH = ['bench/load', 'bench/peers', 'bench/tsconfig.json'];
+
+export interface Tree {
+  /** `this tree`, or the ref. */
+  name: string;
+  /** The product's entry point, built. */
+  product: string;
+  /** A peer's or the load generator's entry point, built. */
+  script(name: string): string;
+  /** To be loaded before a server. */
+  probe: string;
+  /** Where the product's own files are; migrations are read from there. */
+  directory: string;
+  remove(): void;
+}
+
+/**
+ * @param ref a git ref whose product is wanted; left out: the files as they are. Load generator and
+ *   peers are always those of now.
+ * @throws Error with the compiler's output when it does not build
+ */
+export function prepareTree(ref?: string): Tree {
+  const directory = mkdtempSync(join(tmpdir(), 'messaging-bench-'));
+  try {
+    if (ref === undefined) {
+      for (const name of SOURCES) {
+        cpSync(join(ROOT, name), join(directory, name), { recursive: true });
+      }
+    } else {
+      const archive = execFileSync('git', ['archive', ref, ...SOURCES], {
+        cwd: ROOT,
+        maxBuffer: 256 * 1024 * 1024,
+      });
+      execFileSync('tar', ['-x', '-C', directory], { input: archive });
+    }
+    mkdirSync(join(directory, 'bench'));
+    for (const name of BENCH) cpSync(join(ROOT, name), join(directory, name), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+    compile(directory, 'tsconfig.build.json');
+    // With an old product the peers made of its modules may not fit: they are not used then.
+    compile(directory, 'bench/tsconfig.json', ref !== undefined);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    name: ref ?? 'this tree',
+    directory,
+    product: join(directory, 'dist/main.js'),
+    script: (name) => join(directory, 'dist-bench/bench', name),
+    probe: join(directory, 'bench/peers/probe.mjs'),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function compile(directory: string, config: string, lenient = false): void {
+  const compiler = join(directory, 'node_modules/typescript/bin/tsc');
+  try {
+    execFileSync(process.execPath, [compiler, '-p', config], {
+      cwd: directory,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+  } catch (error) {
+    const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+    if (!lenient) throw new Error(`${config} does not build:\n${output}`, { cause: error });
+  }
+}

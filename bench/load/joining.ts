@@ -1,0 +1,98 @@
+/** Connecting and joining many clients, so many at a time. */
+import { Client, type ClientEvents } from './client.ts';
+import type { Room } from './plan.ts';
+
+/** The acknowledgement id of every join. */
+export const JOIN_ACK = 999_999_999;
+
+const LAST_SEQ = Buffer.from('"last_seq":');
+
+export interface Seat {
+  room: number;
+  userId: string;
+}
+
+/** One seat for each member of each room. */
+export function seatsOf(rooms: readonly Room[]): Seat[] {
+  return rooms.flatMap(({ members }, room) => members.map((userId) => ({ room, userId })));
+}
+
+export interface JoinOptions {
+  seats: readonly Seat[];
+  rooms: readonly Room[];
+  ports: readonly number[];
+  concurrency: number;
+  timeoutMs: number;
+  /** Asked with the join; null: none. */
+  afterSeq(index: number): number | null;
+  /** Of the load that goes on; joins are seen here only. */
+  events: Pick<ClientEvents, 'onMessage' | 'onAck' | 'onError'>;
+  onClose?(client: Client): void;
+  onJoined?(client: Client, lastSeq: number): void;
+}
+
+/**
+ * Resolves when all are joined; a client's `lastSeq` then is where its conversation stood.
+ *
+ * @throws Error when one is refused, or the time is over
+ */
+export function joinAll(options: JoinOptions): Promise<Client[]> {
+  const { seats, rooms, ports, concurrency, events } = options;
+  const clients: Client[] = [];
+  return new Promise((resolve, reject) => {
+    let started = 0;
+    let joined = 0;
+    const timer = setTimeout(
+      () => reject(new Error(`${joined} of ${seats.length} joined in time`)),
+      options.timeoutMs,
+    );
+    const own: ClientEvents = {
+      onMessage: events.onMessage,
+      onConnected(client) {
+        const conversationId = rooms[client.room]?.conversationId;
+        const after = options.afterSeq(client.index);
+        const rest = after === null ? '' : `,"after_seq":${after}`;
+        client.send(
+          `42${JOIN_ACK}["join_conversation",{"conversation_id":"${conversationId}"${rest}}]`,
+        );
+      },
+      onAck(client, id, ok, buffer, from, to) {
+        if (id !== JOIN_ACK) {
+          events.onAck(client, id, ok, buffer, from, to);
+          return;
+        }
+        if (!ok) {
+          reject(new Error(`a join was refused: ${buffer.toString('utf8', from, to)}`));
+          return;
+        }
+        const place = buffer.indexOf(LAST_SEQ, from) + LAST_SEQ.length;
+        const lastSeq = Number.parseInt(buffer.toString('latin1', place, place + 16), 10);
+        // A resumed client has counted on from where it was.
+        if (options.afterSeq(client.index) === null) client.lastSeq = lastSeq;
+        options.onJoined?.(client, lastSeq);
+        joined += 1;
+        if (joined === seats.length) {
+          clearTimeout(timer);
+          resolve(clients);
+        } else next();
+      },
+      onError: events.onError,
+      onClose(client) {
+        if (options.onClose !== undefined) options.onClose(client);
+        else events.onError(client, 'closed');
+      },
+    };
+    function next(): void {
+      const seat = seats[started];
+      if (seat === undefined) return;
+      const index = started;
+      started += 1;
+      const port = ports[index % ports.length] ?? 0;
+      const client = new Client(index, port, seat.userId, own);
+      client.room = seat.room;
+      client.lastSeq = options.afterSeq(index) ?? 0;
+      clients[index] = client;
+    }
+    for (let i = 0; i < concurrency; i += 1) next();
+  });
+}

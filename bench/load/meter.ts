@@ -1,0 +1,28 @@
+/** What everybody used between two moments. */
+
+import type { Used } from './plan.ts';
+import { cpuMsOf, cpuMsOfAll } from './proc.ts';
+
+/** Starts measuring; the function returned ends it. */
+export function startMeter(serverPids: readonly number[]): () => Used {
+  const postgresBefore = cpuMsOfAll('postgres');
+  const serversBefore = serverPids.map(cpuMsOf);
+  const startedAt = performance.now();
+  const ownBefore = process.cpuUsage();
+  return () => {
+    const durationMs = performance.now() - startedAt;
+    const own = process.cpuUsage(ownBefore);
+    const servers = serverPids.map((pid, i) => cpuMsOf(pid) - (serversBefore[i] ?? 0));
+    let postgresCpuMs = 0;
+    for (const [pid, cpuMs] of cpuMsOfAll('postgres')) {
+      postgresCpuMs += cpuMs - (postgresBefore.get(pid) ?? 0);
+    }
+    return {
+      durationMs,
+      serverCpuMs: servers.reduce((sum, ms) => sum + ms, 0),
+      busiestServerCpuMs: Math.max(0, ...servers),
+      loadCpuMs: (own.user + own.system) / 1000,
+      postgresCpuMs,
+    };
+  };
+}

@@ -1,0 +1,117 @@
+/** What the load generator is told and what it answers: the one vocabulary of both processes. */
+import { type Static, Type } from '@sinclair/typebox';
+
+const Room = Type.Object({
+  conversationId: Type.String(),
+  /** User ids; one socket each. */
+  members: Type.Array(Type.String()),
+});
+export type Room = Static<typeof Room>;
+
+const common = {
+  /** Sockets are dealt out to these in turn. */
+  ports: Type.Array(Type.Integer(), { minItems: 1 }),
+  rooms: Type.Array(Room, { minItems: 1 }),
+  /** Connections being made at a time. */
+  connectConcurrency: Type.Integer({ minimum: 1 }),
+  connectTimeoutMs: Type.Integer({ minimum: 1 }),
+  /** Processes whose CPU is read at both ends of the measured time. */
+  serverPids: Type.Array(Type.Integer()),
+};
+
+const Traffic = Type.Object({
+  kind: Type.Literal('traffic'),
+  ...common,
+  /** Everybody sends, or the first of each room. */
+  senders: Type.Union([Type.Literal('all'), Type.Literal('first')]),
+  /** Each sender keeps so many messages unanswered (closed loop) … */
+  window: Type.Integer({ minimum: 0 }),
+  /** … or, not 0: so many messages a second in all, on schedule, answered or not (open loop). */
+  ratePerSecond: Type.Number({ minimum: 0 }),
+  warmUpMs: Type.Integer(),
+  measureMs: Type.Integer(),
+  /** How long the last messages may take after the measured time. */
+  settleMs: Type.Integer(),
+  contentBytes: Type.Integer({ minimum: 32 }),
+});
+export type Traffic = Static<typeof Traffic>;
+
+const Connections = Type.Object({
+  kind: Type.Literal('connections'),
+  ...common,
+});
+export type Connections = Static<typeof Connections>;
+
+const Storm = Type.Object({
+  kind: Type.Literal('storm'),
+  ...common,
+  /** Messages a second into the rooms all the while, by senders that stay connected. */
+  ratePerSecond: Type.Number(),
+  /** Milliseconds between the drop and the first new connection. */
+  awayMs: Type.Integer(),
+  settleMs: Type.Integer(),
+});
+export type Storm = Static<typeof Storm>;
+
+const Http = Type.Object({
+  kind: Type.Literal('http'),
+  port: Type.Integer(),
+  connections: Type.Integer({ minimum: 1 }),
+  /** Sent in turn; each is a whole HTTP/1.1 request. */
+  requests: Type.Array(Type.String(), { minItems: 1 }),
+  /** `{n}` in a request is replaced by a counter, and Content-Length made to fit. */
+  numbered: Type.Boolean(),
+  /** What every answer must have in it so many times. */
+  expect: Type.Object({ status: Type.Integer(), text: Type.String(), times: Type.Integer() }),
+  serverPids: Type.Array(Type.Integer()),
+  warmUpMs: Type.Integer(),
+  measureMs: Type.Integer(),
+});
+export type Http = Static<typeof Http>;
+
+export const LoadPlan = Type.Union([Traffic, Connections, Storm, Http]);
+export type LoadPlan = Static<typeof LoadPlan>;
+
+/** A latency distribution in milliseconds. */
+const Latency = Type.Object({
+  count: Type.Integer(),
+  mean: Type.Number(),
+  /** [percentile, milliseconds] */
+  percentiles: Type.Array(Type.Tuple([Type.Number(), Type.Number()])),
+});
+export type Latency = Static<typeof Latency>;
+
+const Faults = Type.Object({
+  lost: Type.Integer(),
+  doubled: Type.Integer(),
+  reordered: Type.Integer(),
+  refused: Type.Integer(),
+  /** Messages in the table that nobody was told of, or the other way round: see the bench. */
+  notes: Type.Array(Type.String()),
+});
+export type Faults = Static<typeof Faults>;
+
+const Used = Type.Object({
+  durationMs: Type.Number(),
+  serverCpuMs: Type.Number(),
+  /** Of its busiest single process: an event loop has one core. */
+  busiestServerCpuMs: Type.Number(),
+  loadCpuMs: Type.Number(),
+  /** All processes called postgres on this machine, other people's too. */
+  postgresCpuMs: Type.Number(),
+});
+export type Used = Static<typeof Used>;
+
+export const LoadResult = Type.Object({
+  used: Used,
+  /** In the measured time: acknowledged sends, answered requests, or connections made. */
+  done: Type.Integer(),
+  /** In the measured time. */
+  delivered: Type.Integer(),
+  /** In the whole run. */
+  totalDone: Type.Integer(),
+  ackLatency: Latency,
+  deliveryLatency: Latency,
+  faults: Faults,
+});
+export type LoadResult = Static<typeof LoadResult>;

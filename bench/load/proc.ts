@@ -1,0 +1,46 @@
+/** CPU time of processes as the Linux scheduler counts it: nanoseconds, all threads. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Milliseconds of CPU process `pid` has used; 0 when it is gone. */
+export function cpuMsOf(pid: number): number {
+  let total = 0;
+  for (const task of list(`/proc/${pid}/task`)) {
+    const [ran] = read(`/proc/${pid}/task/${task}/schedstat`).split(' ');
+    total += Number(ran ?? 0) / 1e6;
+  }
+  return total;
+}
+
+/** Milliseconds of CPU of all processes of this machine with that name (ended ones left out). */
+export function cpuMsOfAll(name: string): Map<number, number> {
+  const found = new Map<number, number>();
+  for (const pid of list('/proc')) {
+    if (/^\d+$/.test(pid) && read(`/proc/${pid}/comm`).trim() === name) {
+      found.set(Number(pid), cpuMsOf(Number(pid)));
+    }
+  }
+  return found;
+}
+
+/** Resident memory in bytes. */
+export function residentBytesOf(pid: number): number {
+  const match = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`));
+  return Number(match?.[1] ?? 0) * 1024;
+}
+
+// A process may end while it is looked at: then there is nothing to count.
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Messages in rooms. Closed loop: every sender keeps `window` sends unanswered. Open loop: sends go
+ * out on a schedule whatever the answers do, and latency counts from the scheduled moment, so a stall
+ * of the server is not hidden by a generator that waits with it (coordinated omission).
+ */
+import type { Client } from './client.ts';
+import { joinAll, seatsOf } from './joining.ts';
+import { createLatency } from './latency.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import { startMeter } from './meter.ts';
+import type { LoadResult, Traffic, Used } from './plan.ts';
+
+const MAX_SENDS = 4_000_000;
+const T_MARK = 0x23; // '#'
+const TICK_MS = 1;
+
+export async function runTraffic(plan: Traffic): Promise<LoadResult> {
+  const { rooms } = plan;
+  /** When each send was due, by acknowledgement id. */
+  const dueAt = new Float64Array(MAX_SENDS);
+  const ackLatency = createLatency();
+  const deliveryLatency = createLatency();
+  let ledger: Ledger | null = null;
+  let sends = 0;
+  let acks = 0;
+  let measuring = false;
+  let sending = true;
+  let done = 0;
+  let delivered = 0;
+  /** First send that belongs to the measured time. */
+  let firstMeasured = Number.POSITIVE_INFINITY;
+  let lastMeasured = Number.POSITIVE_INFINITY;
+  const measured = (id: number) => id >= firstMeasured && id < lastMeasured;
+
+  const clients = await joinAll({
+    rooms,
+    seats: seatsOf(rooms),
+    ports: plan.ports,
+    concurrency: plan.connectConcurrency,
+    timeoutMs: plan.connectTimeoutMs,
+    afterSeq: () => null,
+    events: {
+      onMessage(client, seq, buffer, from, to) {
+        ledger?.heard(client, seq);
+        if (!measuring && !measured(0) && plan.ratePerSecond === 0) return;
+        if (measuring) delivered += 1;
+        if (plan.ratePerSecond > 0) {
+          const id = sendIdOf(buffer, from, to);
+          if (measured(id)) deliveryLatency.record(performance.now() - (dueAt[id] ?? 0));
+        }
+      },
+      onAck(client, id, ok, buffer, from, to) {
+        acks += 1;
+        if (ok) ledger?.acked(client.room);
+        else ledger?.refused(buffer.toString('utf8', from, Math.min(to, from + 200)));
+        if (measuring) done += 1;
+        if (measured(id)) ackLatency.record(performance.now() - (dueAt[id] ?? 0));
+        if (plan.ratePerSecond === 0 && sending) send(client, performance.now());
+      },
+      onError: (_client, text) => ledger?.refused(text),
+    },
+  });
+  ledger = createLedger(clients, rooms.length);
+
+  const padding = 'x'.repeat(plan.contentBytes - 12);
+  const heads = rooms.map(
+    ({ conversationId }) => `["send_message",{"conversation_id":"${conversationId}","content":"`,
+  );
+  function send(client: Client, due: number): void {
+    const id = sends;
+    if (id >= MAX_SENDS) return;
+    sends += 1;
+    dueAt[id] = due;
+    client.send(`42${id}${heads[client.room]}#${String(id).padStart(10, '0')} ${padding}"}]`);
+  }
+
+  const seen = new Set<number>();
+  const senders =
+    plan.senders === 'all'
+      ? clients
+      : clients.filter(({ room }) => !seen.has(room) && seen.add(room));
+  const openLoop =
+    plan.ratePerSecond > 0 ? startSchedule(plan.ratePerSecond, senders, send) : undefined;
+  if (openLoop === undefined) {
+    const now = performance.now();
+    for (const client of senders) for (let i = 0; i < plan.window; i += 1) send(client, now);
+  }
+
+  await after(plan.warmUpMs);
+  const stopMeter = startMeter(plan.serverPids);
+  firstMeasured = sends;
+  measuring = true;
+  await after(plan.measureMs);
+  measuring = false;
+  const used: Used = stopMeter();
+  lastMeasured = sends;
+  sending = false;
+  openLoop?.stop();
+  const settled = performance.now() + plan.settleMs;
+  while ((acks < sends || ledger.outstanding() > 0) && performance.now() < settled) await after(20);
+  // Whatever comes twice or too late would come now.
+  await after(100);
+  const faults = ledger.close();
+  if (acks < sends) faults.notes.push(`${sends - acks} sends were never answered`);
+  faults.lost += sends - acks;
+  ledger = null;
+  for (const client of clients) client.destroy();
+  return {
+    used,
+    done,
+    delivered,
+    totalDone: acks,
+    ackLatency: ackLatency.read(),
+    deliveryLatency: deliveryLatency.read(),
+    faults,
+  };
+}
+
+/** Sends evenly over time, the senders in turn; what a late tick missed is sent with its due time. */
+function startSchedule(
+  ratePerSecond: number,
+  senders: readonly Client[],
+  send: (client: Client, due: number) => void,
+) {
+  const startedAt = performance.now();
+  let count = 0;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (;;) {
+      const due = startedAt + (count * 1000) / ratePerSecond;
+      if (due > now) return;
+      const client = senders[count % senders.length];
+      if (client !== undefined) send(client, due);
+      count += 1;
+    }
+  }, TICK_MS);
+  return { stop: () => clearInterval(timer) };
+}
+
+/** `#0000000007` in the content. */
+function sendIdOf(buffer: Buffer, from: number, to: number): number {
+  const at = buffer.indexOf(T_MARK, from);
+  if (at < 0 || at >= to) return -1;
+  let id = 0;
+  for (let i = at + 1; i < at + 11; i += 1) id = id * 10 + ((buffer[i] ?? 0) - 0x30);
+  return id;
+}
+
+export function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
