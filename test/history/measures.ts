@@ -100,8 +100,10 @@ function longestWay(device: DeviceLog, ackedAt: Map<string, number>, window: Win
 function firstOkMs({ sends }: History, { endedAt }: Window): number {
   const firstAt = new Map<string, number>();
   for (const { senderId, conflicts, attempts } of sends) {
-    for (const { outcome, code, endedAt: at } of attempts) {
-      if (conflicts || at <= endedAt || code === 'not_a_participant') continue;
+    // An intruder, who is never served.
+    if (conflicts || attempts.some(({ code }) => code === 'not_a_participant')) continue;
+    for (const { outcome, endedAt: at } of attempts) {
+      if (at <= endedAt) continue;
       const before = firstAt.get(senderId) ?? Number.POSITIVE_INFINITY;
       // Someone who only hears refusals while the others are served counts as well.
       firstAt.set(senderId, outcome === 'ok' ? Math.min(at, before) : before);
