@@ -116,32 +116,63 @@ export async function openPage(browser: Browser, url: string): Promise<OpenedPag
   return { page, complaints, close: () => context.close() };
 }
 
-/** The stock client inside the page; not yet connected. */
-export function connectInPage(
+/** The stock client inside a page. */
+export interface PageClient {
+  readonly socket: JSHandle<Socket>;
+  /**
+   * What has happened to it so far, in order: `connect`, `disconnect` with its reason,
+   * `connect_error` with message and data, and every event from the server with its arguments.
+   */
+  happened(): Promise<[event: string, ...args: unknown[]][]>;
+  /** Emits with an acknowledgement, and resolves with its one argument. */
+  ask<T = unknown>(event: string, payload: unknown): Promise<T>;
+  /** Resolves once it is connected, over `transport` where one is named. */
+  connected(transport?: 'polling' | 'websocket'): Promise<void>;
+}
+
+/** Creates a client in the page; it begins to connect. */
+export async function connectInPage(
   page: Page,
   url: string,
   options: ClientOptions = {},
-): Promise<JSHandle<Socket>> {
-  return page.evaluateHandle(
-    ([to, given]) => io(to, { forceNew: true, reconnectionDelay: 100, ...given }),
+): Promise<PageClient> {
+  // The listeners are set in the turn in which the client is made: nothing is missed.
+  const both = await page.evaluateHandle(
+    ([to, given]) => {
+      const socket = io(to, { forceNew: true, reconnectionDelay: 100, ...given });
+      const happened: [string, ...unknown[]][] = [];
+      socket.on('connect', () => happened.push(['connect']));
+      socket.on('disconnect', (reason) => happened.push(['disconnect', reason]));
+      socket.on('connect_error', (error: Error & { data?: unknown }) =>
+        happened.push(['connect_error', error.message, error.data]),
+      );
+      socket.onAny((event: string, ...args: unknown[]) => happened.push([event, ...args]));
+      return { socket, happened };
+    },
     [url, options] as const,
   );
-}
-
-/** Resolves once the client is connected, over `transport` where one is named. */
-export async function connectedInPage(
-  client: JSHandle<Socket>,
-  transport?: 'polling' | 'websocket',
-): Promise<void> {
-  const state = (): Promise<string> =>
-    client.evaluate((socket) => (socket.connected ? socket.io.engine.transport.name : 'none'));
-  await waitFor(
-    async () => {
-      const now = await state();
-      return transport === undefined ? now !== 'none' : now === transport;
+  const socket = await both.evaluateHandle(({ socket }) => socket);
+  return {
+    socket,
+    happened: () => both.evaluate(({ happened }) => happened),
+    ask: (event, payload) =>
+      socket.evaluate((client, [name, body]) => client.timeout(10_000).emitWithAck(name, body), [
+        event,
+        payload,
+      ] as const),
+    async connected(transport) {
+      const what = `a connection in the page over ${transport ?? 'any transport'}`;
+      await waitFor(
+        async () => {
+          const name = await socket.evaluate(
+            (client) => client.connected && client.io.engine.transport.name,
+          );
+          return transport === undefined ? name : name === transport;
+        },
+        { what },
+      );
     },
-    { what: `a connection in the page over ${transport ?? 'any transport'}` },
-  );
+  };
 }
 
 function onPath(): string | undefined {
