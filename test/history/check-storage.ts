@@ -74,6 +74,12 @@ function checkSends(history: History, table: Table, report: Report): void {
 function checkAcked(send: Send, acked: Attempt[], found: MessageRow[], report: Report): void {
   const ids = new Set(acked.map(({ message }) => message?.id));
   if (ids.size > 1) report('one key, two messages', describe(send));
+  const firsts = acked.filter(({ message }) => message?.duplicate === false);
+  if (firsts.length > 1) report('twice told the first', describe(send));
+  const begunBy = (at: number): number => send.attempts.filter((a) => a.invokedAt <= at).length;
+  if (acked.some((a) => a.message?.duplicate === true && begunBy(a.endedAt) === 1)) {
+    report('a duplicate of nothing', describe(send));
+  }
   for (const { message } of acked) {
     const row = found.find(({ id }) => id === message?.id);
     if (message === null || row === undefined) {

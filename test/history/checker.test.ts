@@ -140,6 +140,14 @@ test.each<[string, (parts: Parts) => void]>([
       send(1).attempts.push({ ...attempt(1), message: { seq: 2, id: 'id 2', duplicate: true } }),
   ],
   [
+    'twice told the first',
+    ({ send, attempt }) => send(1).attempts.push({ ...attempt(1), invokedAt: 120, endedAt: 130 }),
+  ],
+  [
+    'a duplicate of nothing',
+    ({ attempt }) => Object.assign(attempt(1).message ?? {}, { duplicate: true }),
+  ],
+  [
     'refused but stored',
     ({ attempt }) =>
       Object.assign(attempt(5), { outcome: 'refused', code: 'unavailable', message: null }),

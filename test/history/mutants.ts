@@ -126,6 +126,47 @@ export const mutants: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'join without a replay',
+    fault: 'kill-node',
+    holdMs: 0,
+    patches: [
+      {
+        file: 'delivery/joining.ts',
+        find: 'let position = plan.from;',
+        replace: 'let position = Number.POSITIVE_INFINITY;',
+      },
+    ],
+  },
+  {
+    name: 'let everybody in',
+    fault: 'none',
+    holdMs: 1_000,
+    patches: [
+      {
+        file: 'chat/membership.ts',
+        find: 'if (standing === null) throw await refusal(actor, conversationId);',
+        replace: `if (standing === null) {
+        const [head] = await store.readHeads([conversationId]);
+        if (head === undefined) throw await refusal(actor, conversationId);
+        const none = { lastReadSeq: 0, lastDeliveredSeq: 0, unreadCount: 0, name: null };
+        return { ...head, ...none, userId };
+      }`,
+      },
+    ],
+  },
+  {
+    name: 'take an unknown commit for a failed one',
+    fault: 'commit-swallowed',
+    holdMs: 5_000,
+    patches: [
+      {
+        file: 'store/append-batch.ts',
+        find: 'attempt.mayBeStored',
+        replace: '(attempt.mayBeStored && Date.now() < 0)',
+      },
+    ],
+  },
 ];
 
 /** @throws Error naming all there are */
