@@ -1,10 +1,18 @@
 /** The benches by name, in the order in which they run. */
 import type { BenchContext } from '../harness/context.ts';
 import type { BenchResult } from '../harness/result.ts';
+import { connections } from './connections.ts';
 import { durable } from './durable.ts';
+import { fanout } from './fanout.ts';
+import { latency } from './latency.ts';
+import { storm } from './storm.ts';
 
 export const BENCHES = {
   durable,
+  fanout,
+  latency,
+  connections,
+  storm,
 } satisfies Record<string, (context: BenchContext) => Promise<BenchResult>>;
 
 export type BenchName = keyof typeof BENCHES;
