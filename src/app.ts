@@ -2,6 +2,7 @@
  * The composition root: the only place that knows every part. Reads top to bottom as the service is
  * built: storage, bus, realtime, rules, doors; and `stop` takes it down in the opposite order.
  */
+import { fileURLToPath } from 'node:url';
 import { createAuthenticator } from './auth/authenticator.ts';
 import type { Bus } from './bus/bus.ts';
 import { createMemoryBus } from './bus/memory-bus.ts';
@@ -13,6 +14,7 @@ import { createDelivery } from './delivery/delivery.ts';
 import { refusalBody } from './http/errors.ts';
 import type { Readiness } from './http/health-routes.ts';
 import { createHttpApp } from './http/http-app.ts';
+import type { PageDeps } from './http/page-routes.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
 import { createLimits } from './limits/limits.ts';
 import type { Logger } from './log.ts';
@@ -24,8 +26,9 @@ import {
 } from './realtime/socket-server.ts';
 import { createUwsApp, type Listening, listenExclusive } from './realtime/uws.ts';
 import { newId } from './shared/ids.ts';
-import { createDatabase } from './store/database.ts';
+import { createDatabase, type Database } from './store/database.ts';
 import { insertDemoData } from './store/demo-data.ts';
+import { createDemoPeople } from './store/demo-people.ts';
 import { migrate } from './store/migrate.ts';
 import { createStore } from './store/store.ts';
 import { createWriter, defaultWriterLimits } from './store/writer.ts';
@@ -180,6 +183,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     draining: () => draining,
     readiness,
     log,
+    ...(config.demoPage ? { page: pageDeps(deps, database) } : {}),
     serverFactory: bridge.serverFactory,
   });
   await http.ready();
@@ -232,6 +236,17 @@ export async function startApp(deps: AppDeps): Promise<App> {
       stopping ??= drainAndClose();
       return stopping;
     },
+  };
+}
+
+/** Whoever is believed without proof may also be made up, but only in a database of our own. */
+function pageDeps({ config, demoData }: AppDeps, database: Database): PageDeps {
+  const mayMakePeople = demoData && config.auth.mode === 'insecure';
+  return {
+    directory: fileURLToPath(new URL('../dist/web', import.meta.url)),
+    authMode: config.auth.mode,
+    maxContentLength: config.content.maxContentLength,
+    people: mayMakePeople ? createDemoPeople(database) : null,
   };
 }
 

@@ -95,6 +95,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
       maxBackpressureBytes: values.MAX_BACKPRESSURE_BYTES,
     }),
     drainGraceMs: values.DRAIN_GRACE_MS,
+    demoPage: pageIsOn(values),
   });
 }
 
@@ -219,6 +220,11 @@ function rateLimitsOf(values: Environment) {
     connections: values.RATE_LIMIT_CONNECTIONS,
     failedHandshakes: values.RATE_LIMIT_FAILED_HANDSHAKES,
   });
+}
+
+/** Unset: on, but in production. */
+function pageIsOn({ DEMO_PAGE, NODE_ENV }: Environment): boolean {
+  return (DEMO_PAGE ?? (NODE_ENV === 'production' ? 'off' : 'on')) === 'on';
 }
 
 /** Unset: every origin in development, none but the same origin in production. */

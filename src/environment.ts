@@ -64,6 +64,8 @@ export const environmentSchema = Type.Object({
   MAX_CONNECTIONS: Count(100_000, 1, 10_000_000),
   MAX_BACKPRESSURE_BYTES: Count(1_048_576, 16_384, 1_073_741_824),
   DRAIN_GRACE_MS: Count(3_000, 0, 600_000),
+
+  DEMO_PAGE: Type.Optional(Choice(['off', 'on'])),
 });
 
 export type Environment = Static<typeof environmentSchema>;

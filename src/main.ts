@@ -97,6 +97,7 @@ function greet(port: number, config: Config, embedded: boolean): void {
     [
       '',
       `  messaging-service listens on ${url}`,
+      ...(config.demoPage ? [`    chat        ${url}/`] : []),
       `    REST        ${url}/docs`,
       `    Socket.IO   io('${url}', { query: { userId: '…' } })`,
       `    health      ${url}/health   ${url}/ready`,

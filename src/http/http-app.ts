@@ -19,6 +19,7 @@ import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { messageRoutes } from './message-routes.ts';
+import { type PageDeps, pageRoutes } from './page-routes.ts';
 import { compileValidator } from './validation.ts';
 
 export interface HttpAppDeps extends HealthDeps {
@@ -31,6 +32,8 @@ export interface HttpAppDeps extends HealthDeps {
   /** True while the process is going down: calls are refused, so that clients go elsewhere. */
   draining(): boolean;
   log: Logger;
+  /** Left out: no chat page at `/`. */
+  page?: PageDeps;
   /** Left out: Node's own http server. */
   serverFactory?: FastifyServerFactory;
 }
@@ -88,6 +91,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
     await pages.register(helmet);
     await pages.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   });
+  if (deps.page !== undefined) await app.register(pageRoutes(deps.page));
   await app.register(healthRoutes(deps));
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
