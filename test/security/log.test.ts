@@ -1,0 +1,84 @@
+/** What people write, and what they prove themselves with, is in no log, whatever goes wrong. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { startApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
+import { hmacSigner, inAMinute } from '../auth/forge.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { callRest } from './operations.ts';
+
+const secret = 'a secret of at least thirty-two bytes';
+const text = 'what-alice-wrote-to-bob';
+
+let db: TestDatabase;
+let app: Awaited<ReturnType<typeof startApp>>;
+let url: string;
+let alice: TestPerson;
+let conversationId: string;
+const lines: string[] = [];
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+  alice = await createPerson(db.sql, 'Alice');
+  conversationId = await createConversation(db.sql, [alice, await createPerson(db.sql, 'Bob')]);
+  // The database refuses the row, and quotes it in its error.
+  await db.sql`ALTER TABLE messaging.messages ADD CHECK (content !~ '^what-alice')`;
+  app = await startApp({
+    config: readConfig({
+      HOST: '127.0.0.1',
+      PORT: '0',
+      NODE_ENV: 'test',
+      JWT_SECRET: secret,
+      DATABASE_POOL_MAX: '2',
+      DRAIN_GRACE_MS: '0',
+    }),
+    databaseUrl: db.url,
+    demoData: false,
+    version: '0',
+    log: createLog({ level: 'trace', pretty: false }, { write: (line) => lines.push(line) }),
+  });
+  url = `http://127.0.0.1:${app.port}`;
+});
+afterAll(async () => {
+  await app.stop();
+  await db.drop();
+});
+beforeEach(() => {
+  lines.length = 0;
+});
+
+const token = () => hmacSigner(secret)({ alg: 'HS256' }, { sub: alice.id, exp: inAMinute() });
+
+it('a message that PostgreSQL refuses is logged without its text', async () => {
+  const given = token();
+  const call = { method: 'POST', path: `/messages/${conversationId}`, body: { content: text } };
+  const { body } = await callRest(url, call, { authorization: `Bearer ${given}` });
+  expect(body.success).toBe(false);
+  expect(JSON.stringify(body)).not.toContain(text);
+  const log = lines.join('');
+  expect(log).not.toContain(text);
+  expect(log).not.toContain(given);
+  expect(log).not.toContain(secret);
+});
+
+it('an error is logged with its causes, and without the row or statement PostgreSQL quotes', () => {
+  const quoting = (more: object) => Object.assign(new Error('refused'), { code: '23514', ...more });
+  const log = createLog({ level: 'trace', pretty: false }, { write: (line) => lines.push(line) });
+  const cause = quoting({ detail: `Failing row contains (${text})`, parameters: [text] });
+  log.error({ err: Object.assign(new Error('outer', { cause }), { query: text }) }, 'failed');
+  const [line = ''] = lines;
+  expect(JSON.parse(line).err).toMatchObject({
+    message: 'outer',
+    cause: { message: 'refused', code: '23514' },
+  });
+  expect(line).not.toContain(text);
+});
+
+it('a caller writes no line of its own into the log', async () => {
+  const path = `/messages/${randomUUID()}%0a%7b%22level%22:30,%22msg%22:%22forged%22%7d`;
+  await callRest(url, { method: 'GET', path }, { authorization: `Bearer ${token()}` });
+  for (const line of lines) expect(line.match(/\n/g)?.length).toBe(1);
+  expect(lines.map((line) => JSON.parse(line).msg)).not.toContain('forged');
+});
