@@ -42,17 +42,31 @@ export interface JoinInput {
   after_seq?: number | null;
 }
 
+/** One conversation of one socket, from its first join to its leave. */
 interface Joined {
   readonly room: Room;
-  /** Settles when the latest join of this conversation has. */
+  /** Settles when the latest join has. */
   busy: Promise<unknown>;
-  /** The join has ended, one way or the other. */
-  settled: boolean;
-  /** A leave came after the join: one still waiting its turn must not go ahead. */
+  /** Joins that have not ended. */
+  running: number;
+  /** A leave came after the joins: those still waiting their turn must not go ahead. */
   left: boolean;
 }
 
+/** Joins of one conversation that a socket may have under way: more are of no use to anybody. */
+const MAX_RUNNING_JOINS = 16;
+
+/** How joins have ended on this node. */
+export interface JoinStats {
+  joined: number;
+  /** Joined, but too far behind (or ahead) to be replayed to. */
+  resync: number;
+  refused: number;
+  replayedMessages: number;
+}
+
 export function createJoining({ rooms, membership, store, limits }: JoiningDeps) {
+  const stats: JoinStats = { joined: 0, resync: 0, refused: 0, replayedMessages: 0 };
   /** Rooms by socket; the second join of one conversation waits for the first. */
   const joinedBySocket = new Map<Socket, Map<string, Joined>>();
 
@@ -82,24 +96,33 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
         `A socket can join ${limits.maxJoinedConversations} conversations at once.`,
       );
     }
+    if (before !== undefined && before.running >= MAX_RUNNING_JOINS) {
+      throw new ChatError('unavailable', 'This conversation is being joined already.');
+    }
     const room = rooms.acquire(conversationId);
-    const entry: Joined = { room, busy: Promise.resolve(), settled: false, left: false };
-    const work = (before?.busy ?? entry.busy).then(() => {
+    const entry = before ?? { room, busy: Promise.resolve(), running: 0, left: false };
+    joined.set(conversationId, entry);
+    entry.running += 1;
+    const work = entry.busy.then(() => {
       if (entry.left || !socket.connected) throw leftMeanwhile();
       return enter(room, socket, actor, userId, input.after_seq ?? null, acknowledge);
     });
     entry.busy = work.catch(() => undefined);
-    joined.set(conversationId, entry);
     try {
       await work;
     } finally {
-      entry.settled = true;
+      entry.running -= 1;
       rooms.release(room);
-      if (joined.get(conversationId) === entry && !room.members.has(socket)) {
-        joined.delete(conversationId);
-      }
-      if (joined.size === 0) joinedBySocket.delete(socket);
+      if (entry.running === 0 && !room.members.has(socket)) drop(socket, entry);
     }
+  }
+
+  /** Forgets the entry, if it is still the one of its conversation. */
+  function drop(socket: Socket, entry: Joined): void {
+    const joined = joinedBySocket.get(socket);
+    if (joined?.get(entry.room.conversationId) !== entry) return;
+    joined.delete(entry.room.conversationId);
+    if (joined.size === 0) joinedBySocket.delete(socket);
   }
 
   async function enter(
@@ -110,25 +133,27 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
     afterSeq: number | null,
     acknowledge: (result: JoinResult) => void,
   ): Promise<void> {
-    // Joining again starts the stream anew, from where this call says.
+    // Joining again starts the stream anew, from where this call says, else from where it stands.
     const old = room.members.get(socket);
     if (old !== undefined) room.remove(old);
+    const heardSeq = old?.live === true && old.userId === userId ? room.head : null;
     const member: Member = { socket, userId, asOf: -1, live: false, gone: false, evicted: false };
     room.members.set(socket, member);
     try {
       await room.subscribed;
       let standing = await stand(room, member, actor);
       room.open(standing);
-      const plan = await planReplay(room, member, standing, afterSeq);
+      const plan = await planReplay(room, member, standing, afterSeq ?? heardSeq);
       let position = plan.from;
+      const pace = { batch: limits.replayBatch };
       for (;;) {
         requireHere(member);
         if (room.membersVersion > member.asOf) standing = await stand(room, member, actor);
-        else if (position < room.head) position = await replay(room, member, position);
+        else if (position < room.head) position = await replay(room, member, position, pace);
         else break;
       }
       // From here to the end nothing waits: the acknowledgement and going live are one step.
-      member.live = true;
+      room.goLive(member);
       acknowledge({
         conversation_id: room.conversationId,
         last_seq: room.head,
@@ -137,7 +162,9 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
         ...(plan.resync ? { resync: true as const } : {}),
       });
       socket.join(room.topic);
+      stats[plan.resync ? 'resync' : 'joined'] += 1;
     } catch (error) {
+      stats.refused += 1;
       room.remove(member);
       throw error;
     }
@@ -171,8 +198,16 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
     return { from: afterSeq, resync: false };
   }
 
-  /** Sends the next stretch after `position`; resolves with the new position. */
-  async function replay(room: Room, member: Member, position: number): Promise<number> {
+  /**
+   * Sends the next stretch after `position`; resolves with the new position. As much is read at a
+   * time as the socket took before: long messages must not pile up behind a slow reader.
+   */
+  async function replay(
+    room: Room,
+    member: Member,
+    position: number,
+    pace: { batch: number },
+  ): Promise<number> {
     while (member.socket.bufferedBytes() > limits.replayBufferBytes) {
       await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
       requireHere(member);
@@ -181,7 +216,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       conversationId: room.conversationId,
       afterSeq: position,
       upToSeq: room.head,
-      limit: limits.replayBatch,
+      limit: pace.batch,
     });
     requireHere(member);
     // Somebody joined or was removed since: ask again before handing out what was read.
@@ -191,10 +226,16 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       return position;
     }
     let reached = position;
+    pace.batch = Math.min(pace.batch * 2, limits.replayBatch);
     for (const message of messages) {
       if (message.seq !== reached + 1) break;
+      if (reached > position && member.socket.bufferedBytes() > limits.replayBufferBytes) {
+        pace.batch = reached - position;
+        break;
+      }
       member.socket.sendFrame(messageFrame(message));
       reached = message.seq;
+      stats.replayedMessages += 1;
     }
     if (reached === position) {
       throw new ChatError('unavailable', 'The messages in between can not be read now.');
@@ -222,6 +263,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
   }
 
   return {
+    stats,
     join,
 
     /**
@@ -231,17 +273,15 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
      */
     underWay(socket: Socket, conversationId: string): Promise<unknown> | undefined {
       const entry = joinedBySocket.get(socket)?.get(conversationId);
-      return entry === undefined || entry.settled ? undefined : entry.busy;
+      return entry === undefined || entry.running === 0 ? undefined : entry.busy;
     },
 
     /** Stops hearing the conversation; harmless when it was not joined. */
     leave(socket: Socket, conversationId: string): void {
-      const joined = joinedBySocket.get(socket);
-      const entry = joined?.get(conversationId);
-      if (joined === undefined || entry === undefined) return;
+      const entry = joinedBySocket.get(socket)?.get(conversationId);
+      if (entry === undefined) return;
       entry.left = true;
-      joined.delete(conversationId);
-      if (joined.size === 0) joinedBySocket.delete(socket);
+      drop(socket, entry);
       leaveRoom(socket, entry.room);
     },
 
@@ -252,11 +292,10 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       for (const { room } of joined?.values() ?? []) leaveRoom(socket, room);
     },
 
-    /** The room has let the socket go. */
+    /** The room has let the socket go. Joins under way find out by themselves. */
     forget(socket: Socket, conversationId: string): void {
-      const joined = joinedBySocket.get(socket);
-      joined?.delete(conversationId);
-      if (joined?.size === 0) joinedBySocket.delete(socket);
+      const entry = joinedBySocket.get(socket)?.get(conversationId);
+      if (entry?.running === 0) drop(socket, entry);
     },
   };
 }
