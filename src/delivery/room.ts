@@ -38,7 +38,10 @@ export interface RoomLimits {
 
 /** Counters over all rooms of a node. */
 export interface RoomStats {
+  /** Messages handed to a room. */
   delivered: number;
+  /** The same, once for each socket that heard them. */
+  deliveries: number;
   held: number;
   repairs: number;
   repairedMessages: number;
@@ -68,6 +71,8 @@ export class Room {
   membersVersion = 0;
 
   private readonly context: RoomContext;
+  /** Members that hear what is handed out now. */
+  private audience = 0;
   private readonly held = new Map<number, Held>();
   /** PostgreSQL is known to hold messages up to here. */
   private target = UNKNOWN;
@@ -128,6 +133,13 @@ export class Room {
     this.advance();
   }
 
+  /** PostgreSQL does not know the conversation: it was deleted, and nobody takes part any more. */
+  noticeGone(): void {
+    if (!this.opened || this.closed) return;
+    this.targetMembersVersion = this.membersVersion + 1;
+    this.advance();
+  }
+
   /** The member list changed; `membersVersion` is the list's version after the change. */
   membershipChanged(action: 'added' | 'removed', userId: string, membersVersion: number): boolean {
     if (this.closed || (this.opened && membersVersion <= this.membersVersion)) return false;
@@ -147,10 +159,17 @@ export class Room {
     return true;
   }
 
+  /** The member hears whatever is handed out from now on. */
+  goLive(member: Member): void {
+    member.live = true;
+    this.audience += 1;
+  }
+
   /** The socket leaves the room, by its own wish or because it is no participant any more. */
   remove(member: Member): void {
     if (this.members.get(member.socket) !== member) return;
     this.members.delete(member.socket);
+    if (member.live) this.audience -= 1;
     member.gone = true;
     member.socket.leave(this.topic);
   }
@@ -172,6 +191,7 @@ export class Room {
     this.head = seq;
     if (seq > this.target) this.target = seq;
     this.context.stats.delivered += 1;
+    this.context.stats.deliveries += this.audience;
     this.context.publish(this.topic, frame);
   }
 
@@ -255,14 +275,20 @@ export class Room {
     this.context.stats.recheckedMembers += 1;
     const userIds = new Set<string>();
     for (const member of this.members.values()) userIds.add(member.userId);
+    const knownVersion = this.membersVersion;
+    const nextSeq = this.head + 1;
+    const next = this.held.get(nextSeq);
     const now = await this.context.store.readMembers(this.conversationId, [...userIds]);
+    // PostgreSQL never goes back: it knows less than was known only of a deleted conversation.
+    const gone = now.membersVersion < knownVersion;
     for (const member of [...this.members.values()]) {
       // Whoever came after the question was asked has been checked by its own join.
-      const asked = userIds.has(member.userId) && member.asOf <= now.membersVersion;
+      const asked = userIds.has(member.userId) && (gone || member.asOf <= now.membersVersion);
       if (asked && !now.members.has(member.userId)) this.evict(member, true);
     }
     this.membersVersion = Math.max(this.membersVersion, now.membersVersion);
-    // PostgreSQL never goes back: a version beyond its own was not one of this conversation.
+    // A version beyond PostgreSQL's own was not one of this conversation, or it is deleted.
+    if (next !== undefined && next.membersVersion > now.membersVersion) this.held.delete(nextSeq);
     this.targetMembersVersion = Math.min(this.targetMembersVersion, now.membersVersion);
   }
 }

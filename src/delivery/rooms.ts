@@ -29,6 +29,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
   const rooms = new Map<string, Room>();
   const stats: RoomStats & { headChecks: number; headCheckFailures: number } = {
     delivered: 0,
+    deliveries: 0,
     held: 0,
     repairs: 0,
     repairedMessages: 0,
@@ -36,7 +37,17 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
     headChecks: 0,
     headCheckFailures: 0,
   };
-  const context: RoomContext = { store, publish, evicted, limits, log, stats };
+  const context: RoomContext = {
+    store,
+    publish,
+    evicted(room, member, missed) {
+      evicted(room, member, missed);
+      closeIfEmpty(room);
+    },
+    limits,
+    log,
+    stats,
+  };
 
   function subscribe(room: Room): Promise<void> {
     const subscribed = bus.subscribe(room.topic).catch((error: unknown) => {
@@ -57,11 +68,15 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
 
   async function checkHeads(ids: readonly string[]): Promise<void> {
     for (let start = 0; start < ids.length && !closed; start += limits.headCheckBatch) {
-      const heads = await store.readHeads(ids.slice(start, start + limits.headCheckBatch));
+      const asked = ids.slice(start, start + limits.headCheckBatch);
+      const gone = new Set(asked);
+      const heads = await store.readHeads(asked);
       stats.headChecks += 1;
       for (const head of heads) {
+        gone.delete(head.conversationId);
         rooms.get(head.conversationId)?.noticeHead(head.lastSeq, head.membersVersion);
       }
+      for (const id of gone) rooms.get(id)?.noticeGone();
     }
   }
 

@@ -150,6 +150,24 @@ describe('a room', () => {
     room.close();
   });
 
+  it('a conversation deleted under a message that waits: nobody is left, nothing is asked for ever', async () => {
+    const table = { lastSeq: 0, members: new Set<string>(), membersVersion: 0 };
+    const { room, heard, evicted, context, admit } = setUp(table);
+    room.open({ lastSeq: 3, membersVersion: 1 });
+    admit('alice', 1);
+    room.offer(4, 2, frameOf(4));
+    await waitFor(() => evicted.length === 1, { what: 'the eviction' });
+    await waitFor(() => context.stats.repairs === 1, { what: 'the look for the message itself' });
+    const asked = context.stats.recheckedMembers;
+    for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect({ evicted, heard, asked: context.stats.recheckedMembers - asked }).toEqual({
+      evicted: ['alice'],
+      heard: [],
+      asked: 0,
+    });
+    room.close();
+  });
+
   it('an order without hole or double, for any losses, doubles and shuffles', async () => {
     const offers = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 80 });
     await fc.assert(
