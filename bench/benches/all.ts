@@ -1,10 +1,13 @@
 /** The benches by name, in the order in which they run. */
 import type { BenchContext } from '../harness/context.ts';
 import type { BenchResult } from '../harness/result.ts';
+import { codec } from './codec.ts';
 import { connections } from './connections.ts';
 import { durable } from './durable.ts';
 import { fanout } from './fanout.ts';
+import { historyDepth } from './history-depth.ts';
 import { latency } from './latency.ts';
+import { rest } from './rest.ts';
 import { storm } from './storm.ts';
 
 export const BENCHES = {
@@ -12,6 +15,9 @@ export const BENCHES = {
   fanout,
   latency,
   connections,
+  rest,
+  'history-depth': historyDepth,
+  codec,
   storm,
 } satisfies Record<string, (context: BenchContext) => Promise<BenchResult>>;
 

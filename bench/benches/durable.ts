@@ -66,7 +66,12 @@ export async function durable(context: BenchContext): Promise<BenchResult> {
   return {
     name: 'durable',
     title: 'Stored messages',
-    settings: { people: pairs * 2, conversations: pairs, measure_ms: measureMs, CONTENT_BYTES },
+    settings: {
+      people: pairs * 2,
+      conversations: pairs,
+      measure_ms: measureMs,
+      content_bytes: CONTENT_BYTES,
+    },
     samples,
     findings: findRatios(samples, [
       {

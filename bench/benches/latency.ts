@@ -53,7 +53,7 @@ export async function latency(context: BenchContext): Promise<BenchResult> {
   return {
     name: 'latency',
     title: 'Send to receive, open loop',
-    settings: { people: rooms.length * 2, measure_ms: measureMs, CONTENT_BYTES },
+    settings: { people: rooms.length * 2, measure_ms: measureMs, content_bytes: CONTENT_BYTES },
     samples,
     findings: [
       ...findFigures(samples, [

@@ -18,6 +18,10 @@ export function createRestApp(pool: pg.Pool, store: Store): express.Express {
   app.set('etag', false);
   app.use(express.json());
 
+  app.get('/health', (_req, res) => {
+    res.json({ success: true, data: { status: 'healthy' } });
+  });
+
   app.get('/messages/conversations/:userId', async (req, res) => {
     const { rows } = await pool.query(
       `SELECT c.id, c.request_match_id, c.last_message_at, c.created_at, c.last_seq::int,

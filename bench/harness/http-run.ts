@@ -1,0 +1,69 @@
+/** REST calls against one freshly started server on a database that is there already. */
+import type { Http } from '../load/plan.ts';
+import { PRODUCT, sampleOf } from './chat-run.ts';
+import type { BenchContext } from './context.ts';
+import { runLoad } from './load.ts';
+import type { Sample } from './result.ts';
+import { startPeer, startProduct } from './server.ts';
+
+const TIMEOUT_MS = 120_000;
+
+export interface Call {
+  name: string;
+  requests: string[];
+  numbered?: boolean;
+  expect: Http['expect'];
+  /** One at a time, where latency is asked for and not throughput. */
+  connections?: number;
+}
+
+export function get(path: string, userId?: string): string {
+  const user = userId === undefined ? '' : `x-user-id: ${userId}\r\n`;
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${user}\r\n`;
+}
+
+/** `{n}` in the body stands for ten digits. */
+export function post(path: string, userId: string, body: object): string {
+  const text = JSON.stringify(body);
+  const length = Buffer.byteLength(text.replaceAll('{n}', '0'.repeat(10)));
+  return (
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nx-user-id: ${userId}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${text}`
+  );
+}
+
+/** All calls, one after the other, against one server process. */
+export async function measureCalls(
+  context: BenchContext,
+  subject: string,
+  databaseUrl: string,
+  calls: readonly Call[],
+): Promise<Omit<Sample, 'round'>[]> {
+  const options = { tree: context.tree, name: subject, databaseUrl };
+  const server = await (subject === PRODUCT ? startProduct(options) : startPeer(options));
+  const samples: Omit<Sample, 'round'>[] = [];
+  try {
+    for (const call of calls) {
+      const plan: Http = {
+        kind: 'http',
+        port: server.port,
+        connections: call.connections ?? context.pick({ tiny: 4, quick: 32, full: 32 }),
+        requests: call.requests,
+        numbered: call.numbered ?? false,
+        expect: call.expect,
+        serverPids: [server.pid],
+        warmUpMs: context.pick({ tiny: 100, quick: 500, full: 2_000 }),
+        measureMs: context.pick({ tiny: 200, quick: 1_500, full: 5_000 }),
+      };
+      const result = await runLoad(context.tree, plan, TIMEOUT_MS);
+      const sample = sampleOf(subject, call.name, result);
+      delete sample.metrics.delivered_per_s;
+      delete sample.metrics.server_us_per_delivery;
+      delete sample.metrics.deliveries_per_server_cpu_s;
+      samples.push(sample);
+    }
+  } finally {
+    await server.stop();
+  }
+  return samples;
+}

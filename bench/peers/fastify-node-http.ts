@@ -1,0 +1,60 @@
+/** The product's own Fastify app on Node's http instead of the uWebSockets.js bridge. */
+import { createAuthenticator } from '../../src/auth/authenticator.ts';
+import { createChat } from '../../src/chat/chat.ts';
+import type { Events } from '../../src/chat/ports.ts';
+import { readConfig } from '../../src/config.ts';
+import { createHttpApp } from '../../src/http/http-app.ts';
+import { createLog } from '../../src/log.ts';
+import { createDatabase } from '../../src/store/database.ts';
+import { createStore } from '../../src/store/store.ts';
+import { createWriter, defaultWriterLimits } from '../../src/store/writer.ts';
+import { announce } from './listening.ts';
+
+const url = process.env.DATABASE_URL ?? '';
+const config = readConfig({ DATABASE_URL: url, CORS_ORIGINS: 'http://localhost' });
+const log = createLog({ level: 'error', pretty: false });
+const database = createDatabase({
+  url,
+  poolMax: config.database.poolMax,
+  queryDeadlineMs: config.database.queryDeadlineMs,
+  statementTimeoutMs: config.database.statementTimeoutMs,
+  connectTimeoutMs: config.database.connectTimeoutMs,
+  idleInTransactionTimeoutMs: config.database.statementTimeoutMs,
+  applicationName: 'bench-node-http',
+  log,
+});
+const writer = createWriter({ database, limits: defaultWriterLimits, log });
+const store = createStore({ database, writer });
+const nobodyListens = (): void => undefined;
+const events: Events = {
+  messageStored: nobodyListens,
+  typingStarted: nobodyListens,
+  typingStopped: nobodyListens,
+  messagesRead: nobodyListens,
+  messagesDelivered: nobodyListens,
+  conversationCreated: nobodyListens,
+  participantAdded: nobodyListens,
+  participantRemoved: nobodyListens,
+  userDisconnected: nobodyListens,
+};
+const http = await createHttpApp({
+  chat: createChat({
+    store,
+    events,
+    clock: { now: Date.now, after: () => nobodyListens },
+    contentRules: config.content,
+    sendLimit: null,
+  }),
+  authenticator: createAuthenticator(config.auth),
+  corsOrigins: config.corsOrigins,
+  maxPayloadBytes: config.maxPayloadBytes,
+  requestLimit: null,
+  version: 'bench',
+  draining: () => false,
+  readiness: () => Promise.resolve({ ready: true, checks: {} }),
+  metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },
+  log,
+});
+await http.listen({ host: '127.0.0.1', port: 0 });
+const address = http.server.address();
+announce(typeof address === 'object' && address !== null ? address.port : 0);
