@@ -79,8 +79,8 @@ const post = (body: object) => {
 
 it('the measure sees a block', async () => {
   const block = async () => {
-    const end = performance.now() + 2 * LIMIT_MS;
-    while (performance.now() < end);
+    const start = process.cpuUsage();
+    while (process.cpuUsage(start).user < 2_000 * LIMIT_MS);
   };
   expect(await longestBlockMs(block)).toBeGreaterThan(LIMIT_MS);
 });
