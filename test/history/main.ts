@@ -18,7 +18,9 @@ import { type EpisodeResult, runEpisode, type Verdict } from './episode.ts';
 import type { Fault } from './fault.ts';
 import { faultNamed, faults } from './faults.ts';
 import { mutantNamed, mutants } from './mutants.ts';
+import { createRandom } from './random.ts';
 import { findings, table } from './report.ts';
+import type { WorkloadSize } from './workload.ts';
 
 const TAIL_MS = 4_000;
 const SEND_DEADLINE_MS = 5_000;
@@ -29,7 +31,7 @@ const { values: args } = parseArgs({
     seeds: { type: 'string', default: '1' },
     seed: { type: 'string' },
     duration: { type: 'string' },
-    nodes: { type: 'string', default: '2' },
+    nodes: { type: 'string' },
     mutant: { type: 'string', multiple: true },
     mutants: { type: 'boolean', default: false },
     from: { type: 'string' },
@@ -41,6 +43,18 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const firstSeed = Number(args.seed ?? 1 + Math.floor(Math.random() * 1_000_000));
 const seeds = Array.from({ length: Number(args.seeds) }, (_, n) => firstSeed + n);
 
+/** How many there are and how much they say differs from seed to seed as well. */
+function scaleOf(seed: number): { nodes: number; people: WorkloadSize } {
+  const random = createRandom(seed);
+  const nodes = random.pick([2, 2, 3]);
+  const people = {
+    people: random.between(4, 9),
+    conversations: random.between(2, 7),
+    maxPauseMs: random.pick([40, 160, 300]),
+  };
+  return { nodes: args.nodes === undefined ? nodes : Number(args.nodes), people };
+}
+
 async function main(): Promise<number> {
   const servers = await startServers();
   try {
@@ -51,13 +65,15 @@ async function main(): Promise<number> {
       holdMs: number | undefined,
     ): Promise<EpisodeResult> => {
       const build = await makeBuild(patches, args.from);
-      const cluster = await startCluster({ servers, build, size: Number(args.nodes) });
+      const { nodes, people } = scaleOf(seed);
+      const cluster = await startCluster({ servers, build, size: nodes });
       try {
         const sendDeadlineMs = SEND_DEADLINE_MS;
         const result = await runEpisode({
           cluster,
           fault,
           seed,
+          size: people,
           holdMs,
           tailMs: TAIL_MS,
           sendDeadlineMs,

@@ -12,12 +12,13 @@ export interface NodeProcess {
   /** The process id now; another one after each start. */
   readonly pid: number;
   readonly alive: boolean;
+  readonly listening: boolean;
   /** Starts it; resolves when it listens. @throws Error with its output when it does not */
   start(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Resolves with the exit code, null when it was killed, once it has ended. */
   ended(): Promise<number | null>;
-  /** Resident memory, or 0 when it does not run. */
+  /** Resident memory, or 0 when it does not listen. */
   residentBytes(): Promise<number>;
   /** The last that it wrote. */
   output(): string;
@@ -32,6 +33,7 @@ export async function createNode(
   let child: ChildProcess | undefined;
   let exit: Promise<number | null> = Promise.resolve(null);
   let output = '';
+  let up = false;
 
   const alive = (): boolean =>
     child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -55,6 +57,7 @@ export async function createNode(
       },
     });
     child = started;
+    up = false;
     exit = new Promise((resolve) => started.once('close', (code) => resolve(code)));
     let listens: () => void = () => undefined;
     const listening = new Promise<true>((resolve) => {
@@ -67,7 +70,7 @@ export async function createNode(
       });
     }
     const timer = setTimeout(() => started.kill('SIGKILL'), START_TIMEOUT_MS);
-    const up = await Promise.race([listening, exit.then(() => false as const)]);
+    up = await Promise.race([listening, exit.then(() => false as const)]);
     clearTimeout(timer);
     if (!up) throw new Error(`A node did not start:\n${output}`);
   }
@@ -80,13 +83,16 @@ export async function createNode(
     get alive() {
       return alive();
     },
+    get listening() {
+      return up && alive();
+    },
     start,
     signal(signal) {
       child?.kill(signal);
     },
     ended: () => exit,
     async residentBytes() {
-      if (!alive()) return 0;
+      if (!up || !alive()) return 0;
       const text = await readFile(`/proc/${child?.pid}/status`, 'utf8').catch(() => '');
       return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1] ?? 0) * 1024;
     },
