@@ -18,6 +18,7 @@ import type { PageDeps } from './http/page-routes.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
 import { createLimits } from './limits/limits.ts';
 import type { Logger } from './log.ts';
+import { createMetrics } from './metrics/metrics.ts';
 import type { NamespaceHandler } from './realtime/socket.ts';
 import {
   createSocketServer,
@@ -75,6 +76,7 @@ const systemClock: Clock = {
 export async function startApp(deps: AppDeps): Promise<App> {
   const { config, log } = deps;
   const nodeId = newId();
+  const metrics = createMetrics();
   await migrate({ databaseUrl: deps.databaseUrl, log: (line) => log.info(line) });
 
   const database = createDatabase({
@@ -98,15 +100,17 @@ export async function startApp(deps: AppDeps): Promise<App> {
       sendDeadlineMs: config.database.sendDeadlineMs,
     },
     log,
+    onBatch: metrics.batchWritten,
   });
   const store = createStore({ database, writer });
 
   // A frame carries one message: its text may be 6 bytes a character as JSON escapes.
   const maxFrameBytes = config.content.maxContentLength * 6 + ENVELOPE_OVERHEAD_BYTES;
-  const bus: Bus =
+  const redisBus =
     config.redis.url === null
-      ? createMemoryBus({ nodeId })
+      ? null
       : createRedisBus({ url: config.redis.url, prefix: config.redis.prefix, nodeId, log });
+  const bus: Bus = redisBus ?? createMemoryBus({ nodeId });
 
   const limits = createLimits({
     rates: config.rateLimits,
@@ -127,15 +131,18 @@ export async function startApp(deps: AppDeps): Promise<App> {
     bus,
     store,
     authenticator,
-    createChat: (events) =>
-      createChat({
+    createChat: (events) => {
+      const chat = createChat({
         store,
         events,
         clock: systemClock,
         contentRules: config.content,
         sendLimit: limits.sends,
-      }),
+      });
+      return { ...chat, messages: metrics.measured(chat.messages) };
+    },
     publish,
+    subscribers: (topic) => server.subscribers(topic),
     eventLimit: limits.events,
     handshakeFailed: (handshake) => limits.gate?.failed(handshake),
     settings: {
@@ -168,6 +175,17 @@ export async function startApp(deps: AppDeps): Promise<App> {
   });
 
   let draining = false;
+  metrics.watch({
+    version: deps.version,
+    draining: () => draining,
+    sockets: server.stats,
+    delivery: delivery.stats,
+    writer: writer.stats,
+    database: database.stats,
+    busStatus: bus.status,
+    bus: () => redisBus?.stats() ?? null,
+    refusals: limits.stats,
+  });
   const bridge = createUwsBridge({
     app: uws,
     maxBodyBytes: config.maxPayloadBytes,
@@ -182,6 +200,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     version: deps.version,
     draining: () => draining,
     readiness,
+    metrics,
     log,
     ...(config.demoPage ? { page: pageDeps(deps, database) } : {}),
     serverFactory: bridge.serverFactory,

@@ -12,7 +12,9 @@ import { createAnnouncer } from './announcer.ts';
 import { createChatNamespace } from './chat-namespace.ts';
 import { createCommands, type EventLimit } from './commands.ts';
 import { eventFrame } from './frames.ts';
+import { counted, type JoinStats } from './join-stats.ts';
 import { createJoining } from './joining.ts';
+import type { RoomStats } from './room.ts';
 import { createRooms } from './rooms.ts';
 import { createTokenExpiry } from './token-expiry.ts';
 import { createUserTopics } from './user-topics.ts';
@@ -25,6 +27,8 @@ export interface DeliveryDeps {
   createChat: (events: Events) => Chat;
   /** To this node's sockets. */
   publish: SocketServer['publish'];
+  /** How many of this node's sockets hear a topic. */
+  subscribers: SocketServer['subscribers'];
   eventLimit: EventLimit | null;
   handshakeFailed: (handshake: Handshake) => void;
   settings: DeliverySettings;
@@ -50,15 +54,31 @@ export interface DeliverySettings {
 export interface Delivery {
   chat: Chat;
   namespace: NamespaceHandler;
+  stats(): DeliveryStats;
   close(): void;
+}
+
+/** Counters of this node since it started, and how many rooms are open now. */
+export interface DeliveryStats {
+  openRooms: number;
+  rooms: RoomStats & { headChecks: number; headCheckFailures: number };
+  joins: JoinStats;
+  /** Live messages, once for each socket that was handed one. */
+  deliveries: number;
+  /** Envelopes from the bus: taken, and those that were none. */
+  envelopes: { received: number; refused: number };
 }
 
 export function createDelivery(deps: DeliveryDeps): Delivery {
   const { bus, store, authenticator, publish, settings, log } = deps;
+  let deliveries = 0;
   const rooms = createRooms({
     bus,
     store,
-    publish,
+    publish(topic, frame) {
+      deliveries += deps.subscribers(topic);
+      publish(topic, frame);
+    },
     evicted: (room, { socket, userId }, missed) => {
       joining.forget(socket, room.conversationId);
       chat.typing.stopAll(socket, room.conversationId);
@@ -77,7 +97,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     log,
   });
   const userTopics = createUserTopics(bus, log);
-  const { events } = createAnnouncer({
+  const announcer = createAnnouncer({
     bus,
     rooms,
     publish,
@@ -85,7 +105,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     limits: { maxEnvelopeBytes: settings.maxEnvelopeBytes },
     log,
   });
-  const chat = deps.createChat(events);
+  const chat = deps.createChat(announcer.events);
+  const joinStats: JoinStats = { joined: 0, resync: 0, refused: 0 };
   const joining = createJoining({
     rooms,
     membership: chat.membership,
@@ -102,7 +123,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const tokenExpiry = createTokenExpiry();
   const commands = createCommands({
     chat,
-    joining,
+    joining: counted(joining, joinStats),
     authenticator,
     tokenExpiry,
     eventLimit: deps.eventLimit,
@@ -118,6 +139,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       tokenExpiry,
       userTopics,
       handshakeFailed: deps.handshakeFailed,
+    }),
+    stats: () => ({
+      openRooms: rooms.size(),
+      rooms: rooms.stats,
+      joins: joinStats,
+      deliveries,
+      envelopes: announcer.stats,
     }),
     close(): void {
       tokenExpiry.close();

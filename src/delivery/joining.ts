@@ -56,17 +56,7 @@ interface Joined {
 /** Joins of one conversation that a socket may have under way: more are of no use to anybody. */
 const MAX_RUNNING_JOINS = 16;
 
-/** How joins have ended on this node. */
-export interface JoinStats {
-  joined: number;
-  /** Joined, but too far behind (or ahead) to be replayed to. */
-  resync: number;
-  refused: number;
-  replayedMessages: number;
-}
-
 export function createJoining({ rooms, membership, store, limits }: JoiningDeps) {
-  const stats: JoinStats = { joined: 0, resync: 0, refused: 0, replayedMessages: 0 };
   /** Rooms by socket; the second join of one conversation waits for the first. */
   const joinedBySocket = new Map<Socket, Map<string, Joined>>();
 
@@ -153,7 +143,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
         else break;
       }
       // From here to the end nothing waits: the acknowledgement and going live are one step.
-      room.goLive(member);
+      member.live = true;
       acknowledge({
         conversation_id: room.conversationId,
         last_seq: room.head,
@@ -162,9 +152,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
         ...(plan.resync ? { resync: true as const } : {}),
       });
       socket.join(room.topic);
-      stats[plan.resync ? 'resync' : 'joined'] += 1;
     } catch (error) {
-      stats.refused += 1;
       room.remove(member);
       throw error;
     }
@@ -235,7 +223,6 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       }
       member.socket.sendFrame(messageFrame(message));
       reached = message.seq;
-      stats.replayedMessages += 1;
     }
     if (reached === position) {
       throw new ChatError('unavailable', 'The messages in between can not be read now.');
@@ -263,7 +250,6 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
   }
 
   return {
-    stats,
     join,
 
     /**

@@ -38,10 +38,7 @@ export interface RoomLimits {
 
 /** Counters over all rooms of a node. */
 export interface RoomStats {
-  /** Messages handed to a room. */
   delivered: number;
-  /** The same, once for each socket that heard them. */
-  deliveries: number;
   held: number;
   repairs: number;
   repairedMessages: number;
@@ -71,8 +68,6 @@ export class Room {
   membersVersion = 0;
 
   private readonly context: RoomContext;
-  /** Members that hear what is handed out now. */
-  private audience = 0;
   private readonly held = new Map<number, Held>();
   /** PostgreSQL is known to hold messages up to here. */
   private target = UNKNOWN;
@@ -159,17 +154,10 @@ export class Room {
     return true;
   }
 
-  /** The member hears whatever is handed out from now on. */
-  goLive(member: Member): void {
-    member.live = true;
-    this.audience += 1;
-  }
-
   /** The socket leaves the room, by its own wish or because it is no participant any more. */
   remove(member: Member): void {
     if (this.members.get(member.socket) !== member) return;
     this.members.delete(member.socket);
-    if (member.live) this.audience -= 1;
     member.gone = true;
     member.socket.leave(this.topic);
   }
@@ -191,7 +179,6 @@ export class Room {
     this.head = seq;
     if (seq > this.target) this.target = seq;
     this.context.stats.delivered += 1;
-    this.context.stats.deliveries += this.audience;
     this.context.publish(this.topic, frame);
   }
 

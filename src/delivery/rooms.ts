@@ -29,7 +29,6 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
   const rooms = new Map<string, Room>();
   const stats: RoomStats & { headChecks: number; headCheckFailures: number } = {
     delivered: 0,
-    deliveries: 0,
     held: 0,
     repairs: 0,
     repairedMessages: 0,

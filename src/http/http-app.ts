@@ -19,6 +19,7 @@ import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { messageRoutes } from './message-routes.ts';
+import { type MetricsText, metricsRoutes } from './metrics-routes.ts';
 import { type PageDeps, pageRoutes } from './page-routes.ts';
 import { compileValidator } from './validation.ts';
 
@@ -27,6 +28,8 @@ export interface HttpAppDeps extends HealthDeps {
   authenticator: Authenticator;
   corsOrigins: '*' | readonly string[];
   maxPayloadBytes: number;
+  /** Left out: no `/metrics`. */
+  metrics?: MetricsText;
   /** Requests of one person; null: as many as they like. */
   requestLimit: UserLimit | null;
   /** True while the process is going down: calls are refused, so that clients go elsewhere. */
@@ -93,6 +96,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
   });
   if (deps.page !== undefined) await app.register(pageRoutes(deps.page));
   await app.register(healthRoutes(deps));
+  if (deps.metrics !== undefined) await app.register(metricsRoutes(deps.metrics));
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
       if (!deps.draining()) return;

@@ -12,6 +12,8 @@ export interface GateOptions {
   /** Handshakes of one address that may fail in a window; then it waits for the next. */
   maxFailures: number;
   clientAddress: ClientAddress;
+  /** Told of every connection that is turned away. */
+  refused?: () => void;
 }
 
 /** What the gate needs of a request: the peer, and what a proxy says of it. */
@@ -20,7 +22,8 @@ export interface GateFacts {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-export function createGate({ windowMs, maxConnections, maxFailures, clientAddress }: GateOptions) {
+export function createGate(options: GateOptions) {
+  const { windowMs, maxConnections, maxFailures, clientAddress } = options;
   const connections = createFixedWindow(maxConnections, windowMs);
   const failures = createFixedWindow(maxFailures, windowMs);
   const addressOf = ({ address, headers }: GateFacts): string =>
@@ -30,7 +33,9 @@ export function createGate({ windowMs, maxConnections, maxFailures, clientAddres
     /** Counts a connection; whether it may come in. */
     admits(facts: GateFacts): boolean {
       const address = addressOf(facts);
-      return connections.take(address) && !failures.isSpent(address);
+      const admitted = connections.take(address) && !failures.isSpent(address);
+      if (!admitted) options.refused?.();
+      return admitted;
     },
     /** A handshake was refused for who it was. */
     failed(facts: GateFacts): void {

@@ -27,7 +27,16 @@ export interface Limits {
     retryAfterSeconds(): number;
   } | null;
   gate: Gate | null;
+  stats(): RefusalStats;
   close(): void;
+}
+
+/** What has been refused on this node since it started. */
+export interface RefusalStats {
+  readonly messages: number;
+  readonly requests: number;
+  readonly events: number;
+  readonly connections: number;
 }
 
 /** So many times over its limit, a socket is not slow to learn but hostile or broken. */
@@ -36,8 +45,10 @@ const FLOOD_FACTOR = 10;
 const COMMAND_TIMEOUT_MS = 250;
 
 export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): Limits {
+  const refused = { messages: 0, requests: 0, events: 0, connections: 0 };
+  const stats = (): RefusalStats => refused;
   if (rates === null) {
-    return { sends: null, requests: null, events: null, gate: null, close: () => undefined };
+    return { sends: null, requests: null, events: null, gate: null, stats, close: () => undefined };
   }
   const client =
     redis === null
@@ -56,17 +67,29 @@ export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): L
   const { windowSeconds } = rates;
   const events = createFixedWindow(rates.events, windowSeconds * 1000);
   return {
-    sends: createUserLimit({ name: 'messages', limit: rates.sends, windowSeconds, ...shared }),
+    sends: createUserLimit({
+      name: 'messages',
+      limit: rates.sends,
+      windowSeconds,
+      refused: () => {
+        refused.messages += 1;
+      },
+      ...shared,
+    }),
     requests: createUserLimit({
       name: 'requests',
       limit: rates.requests,
       windowSeconds,
+      refused: () => {
+        refused.requests += 1;
+      },
       ...shared,
     }),
     events: {
       take(socketId) {
         const count = events.count(socketId);
         if (count <= rates.events) return 'ok';
+        refused.events += 1;
         return count > rates.events * FLOOD_FACTOR ? 'flood' : 'over';
       },
       retryAfterSeconds: events.retryAfterSeconds,
@@ -76,7 +99,11 @@ export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): L
       maxConnections: rates.connections,
       maxFailures: rates.failedHandshakes,
       clientAddress: createClientAddress(trustedProxies),
+      refused: () => {
+        refused.connections += 1;
+      },
     }),
+    stats,
     close: () => client?.disconnect(),
   };
 }

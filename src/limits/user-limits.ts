@@ -12,6 +12,8 @@ export interface UserLimitOptions {
   name: string;
   limit: number;
   windowSeconds: number;
+  /** Told of every refusal. */
+  refused?: () => void;
   /** Left out: this process alone. `isUp` spares callers the wait for a Redis that is away. */
   redis?: { client: Redis; prefix: string; isUp: () => boolean };
 }
@@ -43,6 +45,7 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
       await limiter.consume(userId);
     } catch (refused) {
       if (!(refused instanceof RateLimiterRes)) throw refused;
+      options.refused?.();
       const seconds = Math.max(1, Math.ceil(refused.msBeforeNext / 1000));
       throw new ChatError('rate_limited', `Too many ${name}; slow down.`, undefined, seconds);
     }

@@ -500,6 +500,15 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       ]);
     });
 
+    it('GET /metrics in the text format of Prometheus', async () => {
+      const response = await fetch(`${door.url}/metrics`);
+      expect([response.status, response.headers.get('content-type')]).toEqual([
+        200,
+        'text/plain; version=0.0.4; charset=utf-8',
+      ]);
+      expect(await response.text()).toBe('up 1\n');
+    });
+
     it('404 not_found for an unknown route or method', async () => {
       refused(await call('GET', '/nothing/here', alice), 404, 'not_found');
       refused(await call('PATCH', `/messages/${conversationId}`, alice, {}), 404, 'not_found');
@@ -528,6 +537,7 @@ describe.each(doorKinds)('REST on %s', (kind) => {
         'GET /health',
         'GET /messages/conversations/{userId}',
         'GET /messages/{conversationId}',
+        'GET /metrics',
         'GET /ready',
         'POST /messages',
         'POST /messages/users/{userId}/disconnect',

@@ -75,6 +75,7 @@ const aboutConversations = [
     ![
       'GET /health',
       'GET /ready',
+      'GET /metrics',
       'GET /docs/json',
       'GET list',
       'POST conversation',

@@ -23,6 +23,7 @@ export interface RestCall {
 export const restOperations: Record<string, { route: string; call(attempt: Attempt): RestCall }> = {
   'GET /health': { route: 'GET /health', call: () => ({ method: 'GET', path: '/health' }) },
   'GET /ready': { route: 'GET /ready', call: () => ({ method: 'GET', path: '/ready' }) },
+  'GET /metrics': { route: 'GET /metrics', call: () => ({ method: 'GET', path: '/metrics' }) },
   'GET /docs/json': { route: '', call: () => ({ method: 'GET', path: '/docs/json' }) },
   'GET list': {
     route: 'GET /messages/conversations/{userId}',
@@ -143,7 +144,10 @@ export async function callRest(
     headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return { status: response.status, body: (await response.json()) as Answer };
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+  if (!isJson) await response.arrayBuffer();
+  const plain: Answer = { success: response.ok, data: {}, error: { code: '', message: '' } };
+  return { status: response.status, body: isJson ? ((await response.json()) as Answer) : plain };
 }
 
 export function callSocket(client: Socket, operation: string, attempt: Attempt): Promise<Answer> {

@@ -95,6 +95,10 @@ export async function openRestDoor(
       await store.ping();
       return { ready: true, checks: { postgres: 'ok' } };
     },
+    metrics: {
+      contentType: 'text/plain; version=0.0.4; charset=utf-8',
+      text: async () => 'up 1\n',
+    },
     log,
     ...(kind === 'uWS bridge' ? { serverFactory: bridge.serverFactory } : {}),
   });

@@ -1,0 +1,63 @@
+/**
+ * What the node counts, in the text format of Prometheus.
+ *
+ * Guarantees: every name, label and label value is known beforehand (nothing a client sends becomes
+ * one), and a scrape costs the hot path nothing: counters are read from the parts' own `stats()` when
+ * somebody asks. Only the time to an acknowledgement and the batches are observed as they happen.
+ */
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Messages } from '../chat/messages.ts';
+import { createSendMeter } from './send-meter.ts';
+import type { MetricsSources } from './sources.ts';
+import { readOnScrape } from './stats-metrics.ts';
+
+export interface Metrics {
+  /** The rules for sending, with every call timed and counted by its outcome. */
+  measured(messages: Messages): Messages;
+  /** The writer has seen a batch through: how many messages, and milliseconds. */
+  batchWritten(size: number, durationMs: number): void;
+  /** Where the other figures come from; called once, when the parts exist. */
+  watch(sources: MetricsSources): void;
+  readonly contentType: string;
+  /** Everything, as Prometheus text. */
+  text(): Promise<string>;
+}
+
+const BATCH_MESSAGES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000];
+const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** How often Node looks at its event loop, milliseconds. */
+const EVENT_LOOP_PRECISION_MS = 20;
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({
+    register: registry,
+    eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS,
+  });
+  const batchMessages = new Histogram({
+    name: 'messaging_store_batch_messages',
+    help: 'Messages committed together in one transaction.',
+    buckets: BATCH_MESSAGES,
+    registers,
+  });
+  const batchSeconds = new Histogram({
+    name: 'messaging_store_batch_seconds',
+    help: 'Time from the beginning of a batch until it is committed or given up.',
+    buckets: BATCH_SECONDS,
+    registers,
+  });
+  const sendMeter = createSendMeter(registers);
+
+  return {
+    measured: sendMeter.measured,
+    batchWritten(size, durationMs) {
+      batchMessages.observe(size);
+      batchSeconds.observe(durationMs / 1_000);
+    },
+    watch: (sources) => readOnScrape(registers, sources),
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}

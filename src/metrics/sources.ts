@@ -1,0 +1,21 @@
+/** Where the figures come from: the parts' own counters, by type only. */
+import type { BusStatus } from '../bus/bus.ts';
+import type { RedisBusStats } from '../bus/redis-bus.ts';
+import type { DeliveryStats } from '../delivery/delivery.ts';
+import type { RefusalStats } from '../limits/limits.ts';
+import type { SocketServerStats } from '../realtime/socket-server.ts';
+import type { Database } from '../store/database.ts';
+import type { WriterStats } from '../store/writer.ts';
+
+export interface MetricsSources {
+  version: string;
+  draining(): boolean;
+  sockets(): SocketServerStats;
+  delivery(): DeliveryStats;
+  writer(): WriterStats;
+  database(): ReturnType<Database['stats']>;
+  busStatus(): BusStatus;
+  /** null: one node alone. */
+  bus(): RedisBusStats | null;
+  refusals(): RefusalStats;
+}

@@ -1,0 +1,227 @@
+/** The figures that are read from the parts' own counters at the moment of a scrape. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { MetricsSources } from './sources.ts';
+
+/** Label value → figure. */
+type Labelled = Readonly<Record<string, number>>;
+
+/** Why connections end: the words of realtime/. What else there may be is `other`. */
+const CLOSE_REASONS = [
+  'transport close',
+  'transport error',
+  'ping timeout',
+  'connect timeout',
+  'slow reader',
+  'parse error',
+  'forced server close',
+  'server shutting down',
+  'server error',
+];
+
+export function readOnScrape(registers: Registry[], sources: MetricsSources): void {
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+  function gauges(name: string, help: string, label: string, read: () => Labelled): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        for (const [value, figure] of Object.entries(read())) this.set({ [label]: value }, figure);
+      },
+    });
+  }
+  /** The parts count by themselves, so what they say replaces what was said before. */
+  function counter(name: string, help: string, read: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+  function counters(name: string, help: string, label: string, read: () => Labelled): void {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [value, figure] of Object.entries(read())) this.inc({ [label]: value }, figure);
+      },
+    });
+  }
+
+  const { version, draining, sockets, delivery, writer, database, bus, busStatus, refusals } =
+    sources;
+
+  gauges('messaging_build_info', 'Always 1; the version is in the label.', 'version', () => ({
+    [version]: 1,
+  }));
+  gauge('messaging_draining', '1 while the node is going down.', () => (draining() ? 1 : 0));
+
+  // Connections
+  gauges('messaging_connections', 'Open connections, by transport.', 'transport', () => {
+    const { websocketSessions, pollingSessions } = sockets();
+    return { websocket: websocketSessions, polling: pollingSessions };
+  });
+  gauge('messaging_sockets', 'Sockets that have joined the namespace.', () => sockets().sockets);
+  gauge(
+    'messaging_slow_connections',
+    'Connections so far behind that typing and cursor events skip them.',
+    () => sockets().slowSessions,
+  );
+  counters('messaging_connections_closed_total', 'Connections ended, by reason.', 'reason', () =>
+    closedByReason(sockets().closed),
+  );
+  counter(
+    'messaging_backpressure_closes_total',
+    'Connections ended because they did not read (MAX_BACKPRESSURE_BYTES).',
+    () => sockets().closed.get('slow reader') ?? 0,
+  );
+
+  // Conversations
+  gauge('messaging_open_rooms', 'Conversations with a joined socket.', () => delivery().openRooms);
+  counters('messaging_joins_total', 'Joins of a conversation, by outcome.', 'outcome', () => {
+    const { joined, resync, refused } = delivery().joins;
+    return { joined, resync, refused };
+  });
+  counter(
+    'messaging_deliveries_total',
+    'Live messages delivered, once for each socket that heard one.',
+    () => delivery().deliveries,
+  );
+  counter(
+    'messaging_room_messages_total',
+    'Live messages handed to a conversation, whatever its audience.',
+    () => delivery().rooms.delivered,
+  );
+  counter(
+    'messaging_repairs_total',
+    'Times a hole in a conversation was read from PostgreSQL.',
+    () => delivery().rooms.repairs,
+  );
+  counter(
+    'messaging_repaired_messages_total',
+    'Messages read from PostgreSQL because the bus had not brought them.',
+    () => delivery().rooms.repairedMessages,
+  );
+  counters('messaging_head_checks_total', 'Head checks, by outcome.', 'outcome', () => {
+    const { headChecks, headCheckFailures } = delivery().rooms;
+    return { ok: headChecks, failed: headCheckFailures };
+  });
+
+  // Store
+  gauge('messaging_send_queue_messages', 'Messages not yet answered.', () => writer().unanswered);
+  gauge(
+    'messaging_send_queue_waiting_messages',
+    'Of these, messages not yet in a batch.',
+    () => writer().waiting,
+  );
+  gauge(
+    'messaging_send_queue_bytes',
+    'Memory the messages not yet answered hold, roughly.',
+    () => writer().unansweredBytes,
+  );
+  counter(
+    'messaging_store_retries_total',
+    'Attempts to commit a batch after a conflict or a lost connection.',
+    () => writer().retries,
+  );
+  gauge(
+    'messaging_database_connections',
+    'Connections to PostgreSQL, those of the writer included.',
+    () => database().connections,
+  );
+  gauge(
+    'messaging_database_busy_connections',
+    'Connections of the pool at work.',
+    () => database().busy,
+  );
+  gauge(
+    'messaging_database_waiting_calls',
+    'Calls waiting for a connection of the pool.',
+    () => database().waiting,
+  );
+  counter(
+    'messaging_database_lost_connections_total',
+    'Connections to PostgreSQL that were lost or given up.',
+    () => database().lost,
+  );
+
+  // Bus
+  gauge('messaging_bus_up', '1 while the link between the nodes works.', () =>
+    busStatus().ok ? 1 : 0,
+  );
+  gauge(
+    'messaging_bus_round_trip_seconds',
+    'Way of the last probe to Redis and back; NaN before the first, and without Redis.',
+    () => (bus()?.roundTripMs ?? Number.NaN) / 1_000,
+  );
+  counter('messaging_bus_published_total', 'Payloads given to Redis.', () => bus()?.published ?? 0);
+  counter('messaging_bus_received_total', 'Payloads of other nodes.', () => bus()?.received ?? 0);
+  counters(
+    'messaging_bus_dropped_total',
+    'Payloads that went nowhere, by cause; receivers read them from PostgreSQL.',
+    'cause',
+    () => {
+      const { linkDown, overBound, tooLarge, unconfirmed } = bus()?.dropped ?? NOTHING_DROPPED;
+      return { link_down: linkDown, over_bound: overBound, too_large: tooLarge, unconfirmed };
+    },
+  );
+  counter(
+    'messaging_bus_refused_total',
+    'Payloads heard that were of no known form.',
+    () => (bus()?.garbage ?? 0) + delivery().envelopes.refused,
+  );
+  counter(
+    'messaging_bus_gaps_total',
+    'Times the bus said that payloads may have been missed.',
+    () => bus()?.gaps ?? 0,
+  );
+  counter(
+    'messaging_bus_link_ups_total',
+    'Times the link to Redis came up, the first one included.',
+    () => bus()?.linksUp ?? 0,
+  );
+  gauge('messaging_bus_topics', 'Topics this node listens to.', () => bus()?.topics ?? 0);
+  gauge(
+    'messaging_bus_pending_bytes',
+    'Bytes published that Redis has not confirmed.',
+    () => bus()?.pendingBytes ?? 0,
+  );
+
+  // Limits
+  counters('messaging_rate_limited_total', 'What was over a limit, by kind.', 'kind', () => ({
+    ...refusals(),
+  }));
+}
+
+const NOTHING_DROPPED = { linkDown: 0, overBound: 0, tooLarge: 0, unconfirmed: 0 };
+
+function closedByReason(closed: ReadonlyMap<string, number>): Labelled {
+  const figures: Record<string, number> = { other: 0 };
+  for (const reason of CLOSE_REASONS) figures[label(reason)] = closed.get(reason) ?? 0;
+  for (const [reason, count] of closed) {
+    if (!CLOSE_REASONS.includes(reason)) figures.other = (figures.other ?? 0) + count;
+  }
+  return figures;
+}
+
+/** `slow reader` → `slow_reader` */
+function label(words: string): string {
+  return words.replaceAll(' ', '_');
+}

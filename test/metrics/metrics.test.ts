@@ -1,0 +1,204 @@
+/** What /metrics says of a node that has just done something. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type Family, parseExposition } from '../support/exposition.ts';
+import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { once, waitFor } from '../support/wait.ts';
+
+const EVENTS_LIMIT = 40;
+
+let db: TestDatabase;
+let app: TestApp;
+let alice: TestPerson;
+let bob: TestPerson;
+let conversation_id: string;
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+  alice = await createPerson(db.sql, 'Alice');
+  bob = await createPerson(db.sql, 'Bob');
+  app = await startTestApp(db.url, {
+    REDIS_URL: redisUrl(),
+    REDIS_PREFIX: uniquePrefix(),
+    RATE_LIMIT: 'on',
+    RATE_LIMIT_WINDOW_SECONDS: '3600',
+    RATE_LIMIT_EVENTS: String(EVENTS_LIMIT),
+  });
+});
+afterAll(async () => {
+  await app.stop();
+  await db.drop();
+});
+beforeEach(async () => {
+  conversation_id = await createConversation(db.sql, [alice, bob]);
+});
+
+async function scrape(): Promise<Map<string, Family>> {
+  const response = await fetch(`${app.url}/metrics`);
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  return parseExposition(await response.text());
+}
+
+async function figure(series: string): Promise<number> {
+  const families = await scrape();
+  const value = [...families.values()].flatMap(({ samples }) => samples.get(series) ?? []);
+  expect([series, value.length]).toEqual([series, 1]);
+  return value[0] ?? Number.NaN;
+}
+
+/** By how much `series` has grown after `work`; waits until it has grown by `atLeast`. */
+async function growth(series: string, atLeast: number, work: () => Promise<unknown>) {
+  const before = await figure(series);
+  await work();
+  await waitFor(async () => (await figure(series)) >= before + atLeast, { what: series });
+  return (await figure(series)) - before;
+}
+
+async function joined(person: TestPerson) {
+  const client = app.connect(person.id, { transports: ['websocket'] });
+  await connected(client);
+  await ask(client, 'join_conversation', { conversation_id });
+  return client;
+}
+
+describe('the names', () => {
+  it('follow the conventions of Prometheus: prefix, unit, _total for counters only', async () => {
+    const own = [...(await scrape()).values()].filter(({ name }) => name.startsWith('messaging_'));
+    expect(own.length).toBeGreaterThan(25);
+    for (const { name, type, help } of own) {
+      expect(name).toMatch(/^[a-z][a-z_]+$/);
+      expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
+      expect(name).not.toMatch(/_(ms|milliseconds|kb|mb)(_|$)/);
+      expect(help).toMatch(/^[A-Z0-9].*\.$/);
+    }
+  });
+
+  it('come with figures of the process and of its event loop', async () => {
+    const families = await scrape();
+    for (const name of [
+      'process_cpu_seconds_total',
+      'process_resident_memory_bytes',
+      'process_open_fds',
+      'nodejs_eventloop_lag_p99_seconds',
+      'nodejs_heap_size_used_bytes',
+    ]) {
+      expect([...(families.get(name)?.samples.values() ?? [])].length, name).toBe(1);
+    }
+  });
+});
+
+describe('the figures', () => {
+  it('connections, by transport', async () => {
+    const socket = app.connect(alice.id, { transports: ['websocket'] });
+    const poller = app.connect(bob.id, { transports: ['polling'] });
+    await Promise.all([connected(socket), connected(poller)]);
+    expect(await figure('messaging_connections{transport="websocket"}')).toBe(1);
+    expect(await figure('messaging_connections{transport="polling"}')).toBe(1);
+    expect(await figure('messaging_sockets')).toBe(2);
+    const grown = await growth(
+      'messaging_connections_closed_total{reason="transport_close"}',
+      2,
+      async () => {
+        socket.close();
+        poller.close();
+      },
+    );
+    expect(grown).toBe(2);
+    await waitFor(async () => (await figure('messaging_sockets')) === 0, { what: 'the leaving' });
+  });
+
+  it('joins, by outcome', async () => {
+    const client = app.connect(alice.id);
+    await connected(client);
+    const joins = (outcome: string, payload: object) =>
+      growth(`messaging_joins_total{outcome="${outcome}"}`, 1, () =>
+        ask(client, 'join_conversation', payload),
+      );
+    expect(await joins('joined', { conversation_id })).toBe(1);
+    expect(await joins('resync', { conversation_id, after_seq: 99 })).toBe(1);
+    expect(await joins('refused', { conversation_id: crypto.randomUUID() })).toBe(1);
+    client.close();
+  });
+
+  it('sends by outcome, on both doors; their latency; their batches', async () => {
+    const client = await joined(alice);
+    const message = { conversation_id, content: 'Hi', client_message_id: 'once' };
+    const sends = (outcome: string, work: () => Promise<unknown>) =>
+      growth(`messaging_sends_total{outcome="${outcome}"}`, 1, work);
+    const post = (body: object) =>
+      fetch(`${app.url}/messages/${conversation_id}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const before = {
+      acks: await figure('messaging_ack_latency_seconds_count'),
+      batches: await figure('messaging_store_batch_seconds_count'),
+      messages: await figure('messaging_store_batch_messages_sum'),
+    };
+    expect(await sends('stored', () => ask(client, 'send_message', message))).toBe(1);
+    expect(await sends('duplicate', () => ask(client, 'send_message', message))).toBe(1);
+    const other = { ...message, content: 'Ho' };
+    expect(await sends('idempotency_conflict', () => ask(client, 'send_message', other))).toBe(1);
+    expect(await sends('stored', () => post({ sender_id: bob.id, content: 'REST' }))).toBe(1);
+    const stranger = { sender_id: crypto.randomUUID(), content: 'Who?' };
+    expect(await sends('not_a_participant', () => post(stranger))).toBe(1);
+    client.close();
+    expect((await figure('messaging_ack_latency_seconds_count')) - before.acks).toBe(3);
+    expect((await figure('messaging_store_batch_messages_sum')) - before.messages).toBe(5);
+    expect((await figure('messaging_store_batch_seconds_count')) - before.batches).toBeGreaterThan(
+      0,
+    );
+  });
+
+  it('deliveries: one for each socket that heard a message', async () => {
+    const clients = await Promise.all([joined(alice), joined(bob), joined(bob)]);
+    const heard = clients.map((client) => once(client, 'new_message', 10_000));
+    const grown = await growth('messaging_deliveries_total', 3, async () => {
+      clients[0]?.emit('send_message', { conversation_id, content: 'Hi' });
+      await Promise.all(heard);
+    });
+    expect(grown).toBe(3);
+    for (const client of clients) client.close();
+  });
+
+  it('the bus: up, its round trip, what was published', async () => {
+    await waitFor(async () => (await figure('messaging_bus_up')) === 1, { what: 'the link' });
+    await waitFor(async () => (await figure('messaging_bus_round_trip_seconds')) > 0, {
+      what: 'a round trip',
+    });
+    const client = await joined(alice);
+    const grown = await growth('messaging_bus_published_total', 1, () =>
+      ask(client, 'send_message', { conversation_id, content: 'Hi' }),
+    );
+    expect(grown).toBe(1);
+    client.close();
+  });
+
+  it('what was over a limit', async () => {
+    const client = await joined(alice);
+    const grown = await growth('messaging_rate_limited_total{kind="events"}', 3, async () => {
+      for (let n = 1; n < EVENTS_LIMIT + 3; n += 1) {
+        await ask(client, 'leave_conversation', { conversation_id });
+      }
+    });
+    expect(grown).toBe(3);
+    client.close();
+  });
+
+  it('nothing a client says becomes a label', async () => {
+    const client = await joined(alice);
+    const names = async () =>
+      [...(await scrape()).values()].flatMap(({ samples }) => [...samples.keys()]).sort();
+    const before = await names();
+    const word = 'unheard_of';
+    client.emit(word, word);
+    await ask(client, 'send_message', { conversation_id: word, content: word });
+    await fetch(`${app.url}/${word}`);
+    client.close();
+    await waitFor(async () => (await figure('messaging_sockets')) === 0, { what: 'the leaving' });
+    expect(await names()).toEqual(before);
+  });
+});
