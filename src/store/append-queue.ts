@@ -34,8 +34,11 @@ const COMPACT_AT = 256;
 
 export interface AppendQueue {
   push(ticket: Ticket): void;
-  /** The next batch of at most `maxBatch` tickets; their conversations are taken. */
-  take(maxBatch: number): Ticket[];
+  /**
+   * The next batch, of at most `maxBatch` tickets and `maxBytes` (but one ticket in any case); their
+   * conversations are taken.
+   */
+  take(maxBatch: number, maxBytes: number): Ticket[];
   /** Gives the conversations of a batch back. */
   release(batch: readonly Ticket[]): void;
   /** Lets go of a ticket that waits no longer, if it is the first of its conversation. */
@@ -75,16 +78,21 @@ export function createAppendQueue(): AppendQueue {
       size += 1;
       if (!line.taken) ready.add(line);
     },
-    take: (maxBatch) => {
+    take: (maxBatch, maxBytes) => {
       const batch: Ticket[] = [];
+      let bytes = 0;
       for (const line of ready) {
-        const count = Math.min(waitingIn(line), maxBatch - batch.length);
-        if (count === 0) break;
-        for (let at = line.first; at < line.first + count; at += 1) {
+        const end = Math.min(line.tickets.length, line.first + maxBatch - batch.length);
+        let at = line.first;
+        for (; at < end; at += 1) {
           const ticket = line.tickets[at];
-          if (ticket !== undefined) batch.push(ticket);
+          if (ticket === undefined) break;
+          if (batch.length > 0 && bytes + ticket.bytes > maxBytes) break;
+          batch.push(ticket);
+          bytes += ticket.bytes;
         }
-        pass(line, count);
+        if (at === line.first) break;
+        pass(line, at - line.first);
         line.taken = true;
         ready.delete(line);
       }

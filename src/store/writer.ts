@@ -22,6 +22,8 @@ export interface WriterLimits {
   maxQueueBytes: number;
   /** Most messages in one transaction. */
   maxBatch: number;
+  /** Most memory they may hold, roughly: what an attempt can carry well before its deadline. */
+  maxBatchBytes: number;
   /** Connections, and so transactions at a time. */
   lanes: number;
   /** Longest time from call to answer. */
@@ -38,6 +40,7 @@ export const defaultWriterLimits: WriterLimits = {
   maxQueue: 20_000,
   maxQueueBytes: 64 * 1024 * 1024,
   maxBatch: 1000,
+  maxBatchBytes: 4 * 1024 * 1024,
   // While PostgreSQL works on one batch, this process makes the next: measured 1.5 to 2 times one.
   lanes: 2,
   sendDeadlineMs: 5000,
@@ -153,7 +156,7 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
     while (idleLanes.length > 0) {
       // A burst that finds several lanes idle is shared among them; a small one is not worth it.
       const share = Math.max(Math.ceil(queue.size() / idleLanes.length), MIN_SHARE);
-      const batch = queue.take(Math.min(share, limits.maxBatch));
+      const batch = queue.take(Math.min(share, limits.maxBatch), limits.maxBatchBytes);
       const lane = batch.length > 0 ? idleLanes.pop() : undefined;
       if (lane === undefined) return;
       void writeBatch(lane, batch);

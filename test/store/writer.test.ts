@@ -445,6 +445,18 @@ describe('limits', () => {
     expect(answers.indexOf(quiet.id)).toBe(10);
   });
 
+  test('a batch holds at most maxBatchBytes, but always one message', async () => {
+    const sizes: number[] = [];
+    const onBatch = (size: number) => sizes.push(size);
+    const mine = node({ maxBatchBytes: 30_000, lanes: 1 }, { onBatch });
+    const room = await newRoom(db.sql);
+    const lengths = [6000, 6000, 6000, 40_000, 1, 1];
+    const sends = lengths.map((n) => mine.append(draft(room, { content: 'x'.repeat(n) })));
+    expect((await Promise.all(sends)).map((each) => stored(each).seq)).toEqual(upTo(6));
+    await waitFor(() => sizes.length === 4, { what: 'the last batch to be counted' });
+    expect(sizes).toEqual([2, 1, 1, 2]);
+  });
+
   test('drain stores what was accepted and refuses what comes after', async () => {
     const mine = node();
     const room = await newRoom(db.sql);
