@@ -81,7 +81,8 @@ export function createDatabase(options: DatabaseOptions): Database {
   const maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
   const links = new Set<Link>();
   const idle: Link[] = [];
-  const waiting = new Set<(link: Link) => void>();
+  /** Who waits for a connection; called with none, they are refused. */
+  const waiting = new Set<(link?: Link) => void>();
   const laneLinks = new Set<Link>();
   let closing = false;
   let lost = 0;
@@ -107,14 +108,13 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 
   function takeFree(): Link | undefined {
-    return idle.pop() ?? (links.size < poolMax ? open(links) : undefined);
+    return idle.pop() ?? (links.size < poolMax && !closing ? open(links) : undefined);
   }
 
   function serveNext(): void {
     for (const give of waiting) {
       const link = takeFree();
       if (link === undefined) return;
-      waiting.delete(give);
       give(link);
     }
   }
@@ -125,14 +125,13 @@ export function createDatabase(options: DatabaseOptions): Database {
     if (free !== undefined) return Promise.resolve(free);
     if (waiting.size >= maxWaiting) return Promise.reject(new DatabaseUnavailable('crowded'));
     return new Promise((resolve, reject) => {
-      const give = (link: Link): void => {
+      const give = (link?: Link): void => {
         clearTimeout(timer);
-        resolve(link);
-      };
-      const timer = setTimeout(() => {
         waiting.delete(give);
-        reject(new DatabaseUnavailable('crowded'));
-      }, deadlineMs);
+        if (link === undefined) reject(new DatabaseUnavailable('crowded'));
+        else resolve(link);
+      };
+      const timer = setTimeout(give, deadlineMs);
       waiting.add(give);
     });
   }
@@ -222,6 +221,7 @@ export function createDatabase(options: DatabaseOptions): Database {
         };
       });
     }
+    for (const give of waiting) give();
     await Promise.all([...links, ...laneLinks].map((link) => link.end(GOODBYE_MS)));
   }
 

@@ -160,7 +160,9 @@ describe('query', () => {
       reason: 'deadline',
     });
     await waitFor(() => database.query((sql) => sql`SELECT 1`), { what: 'a fresh connection' });
-    expect(database.stats()).toMatchObject({ connections: 1, lost: 1 });
+    // On a busy machine a fresh one can miss the short deadline as well.
+    const { connections, lost } = database.stats();
+    expect({ connections, replaced: lost >= 1 }).toEqual({ connections: 1, replaced: true });
   });
 
   test('the deadline counts the wait for a connection; more than maxWaiting are refused', async () => {
@@ -345,6 +347,22 @@ describe('a lane', () => {
 });
 
 describe('close', () => {
+  test('refuses whoever still waits when its time is over, and opens nothing for them', async () => {
+    const database = open({ poolMax: 1, applicationName: 'closing' });
+    const results = Promise.allSettled([
+      database.query((sql) => sql`SELECT pg_sleep(60)`),
+      database.query((sql) => sql`SELECT 1`),
+      database.query((sql) => sql`SELECT 1`),
+    ]);
+    await database.close(50);
+    const answered = performance.now();
+    for (const result of await results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
+    }
+    expect(performance.now() - answered).toBeLessThan(2000);
+    expect(database.stats()).toMatchObject({ connections: 0, waiting: 0 });
+  });
+
   test('lets running calls finish, refuses new ones and leaves no connection', async () => {
     const database = open({ applicationName: 'closing-test' });
     await database.lane().run((sql) => sql`SELECT 1`, 5000);
