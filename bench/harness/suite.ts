@@ -1,6 +1,10 @@
 /** Runs benches one after another: builds what is measured, shows progress, keeps the results. */
+import { relative } from 'node:path';
 import { BENCHES, type BenchName } from '../benches/all.ts';
+import { writeReport } from '../report/report.ts';
+import { PASSING_RESULTS, RESULTS, storeResult } from '../report/results.ts';
 import type { BenchContext, Size } from './context.ts';
+import { describeEnvironment } from './environment.ts';
 import { createProgress } from './progress.ts';
 import type { BenchResult } from './result.ts';
 import type { Services } from './services.ts';
@@ -28,6 +32,9 @@ export async function runBenches(options: SuiteOptions): Promise<boolean> {
   const { size, services, only, profileDir } = options;
   const names = options.names.length > 0 ? options.names : (Object.keys(BENCHES) as BenchName[]);
   const results: BenchResult[] = [];
+  const environment = describeEnvironment(services.postgresFacts);
+  // Only full runs are worth keeping.
+  const directory = size === 'full' ? RESULTS : PASSING_RESULTS;
   const tree = prepareTree();
   try {
     for (const name of names) {
@@ -49,6 +56,7 @@ export async function runBenches(options: SuiteOptions): Promise<boolean> {
         progress.end();
         results.push(result);
         printResult(result, say);
+        if (options.writeResults) storeResult(directory, { size, environment, result });
       } catch (error) {
         progress.end();
         const text = error instanceof Error ? error.message : String(error);
@@ -65,6 +73,9 @@ export async function runBenches(options: SuiteOptions): Promise<boolean> {
     }
   } finally {
     tree.remove();
+  }
+  if (options.writeResults && results.length > 0) {
+    say(`\nReport: ${relative(process.cwd(), await writeReport(directory, Object.keys(BENCHES)))}`);
   }
   return results.some(({ failures }) => failures.length > 0);
 }
