@@ -19,6 +19,8 @@ export interface ChatSocketData {
   actor: Actor;
   /** Commands being worked on. */
   running: number;
+  /** Rough size in memory, in characters, of the sends that wait for a join. */
+  waitingSize: number;
   /** Set once the node wants to close the socket: called when the last command is answered. */
   onIdle: (() => void) | null;
 }
@@ -59,6 +61,9 @@ type Handlers = {
 
 /** How long a socket that is to be closed may take to have its commands answered. */
 const FINISH_DEADLINE_MS = 3_000;
+/** What one socket may have waiting for its joins, and what a send holds beside its text. */
+const MAX_WAITING_SIZE = 2_000_000;
+const SEND_OVERHEAD = 1_000;
 
 export function createCommands(deps: CommandsDeps) {
   const { joining, authenticator, tokenExpiry, eventLimit, log } = deps;
@@ -80,7 +85,7 @@ export function createCommands(deps: CommandsDeps) {
     send_message: async (socket, payload, reply) => {
       const conversationId = payload.conversation_id.toLowerCase();
       const join = joining.underWay(socket, conversationId);
-      if (join !== undefined) await join;
+      if (join !== undefined) await waitFor(join, socket, payload.content);
       await messages.send(socket.data.actor, conversationId, payload, (sent) =>
         // About to be broadcast as well: encoded once for both.
         reply.json(messageJson(sent)),
@@ -110,6 +115,17 @@ export function createCommands(deps: CommandsDeps) {
       return { expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() };
     },
   };
+
+  /** A join lasts as long as its replay, and so as long as the client likes: what waits is bounded. */
+  async function waitFor(join: Promise<unknown>, { data }: ChatSocket, content: string) {
+    const size = SEND_OVERHEAD + content.length;
+    if (data.waitingSize > 0 && data.waitingSize + size > MAX_WAITING_SIZE) {
+      throw new ChatError('unavailable', 'Too much waits for the conversation to be joined.');
+    }
+    data.waitingSize += size;
+    await join;
+    data.waitingSize -= size;
+  }
 
   function actingUserOf(socket: ChatSocket, stated: string | null | undefined): void {
     if (socket.data.actor.kind === 'user') actingUser(socket.data.actor, stated, 'user_id');
