@@ -76,6 +76,7 @@ const aboutConversations = [
       'GET /health',
       'GET /ready',
       'GET /metrics',
+      'GET /demo/settings',
       'GET /docs/json',
       'GET list',
       'POST conversation',

@@ -24,6 +24,7 @@ export const table = `
 GET /health               ok      ok       ok      ok       ok        ok        ok        ok        ok        ok       ok        ok       ok        ok      ok        ok          ok
 GET /ready                ok      ok       ok      ok       ok        ok        ok        ok        ok        ok       ok        ok       ok        ok      ok        ok          ok
 GET /metrics              ok      ok       ok      ok       ok        ok        ok        ok        ok        ok       ok        ok       ok        ok      ok        ok          ok
+GET /demo/settings        ok      ok       ok      ok       ok        ok        ok        ok        ok        ok       ok        ok       ok        ok      ok        ok          ok
 GET /docs/json            ok      ok       ok      ok       ok        ok        ok        ok        ok        ok       ok        ok       ok        ok      ok        ok          ok
 GET list                  unauth  expired  ok      -        ok        ok        mismatch  mismatch  ok        ok       -         ok       ok        ok      ok        ok          mismatch
 GET history               unauth  expired  ok      ok       out       out       ok        out       out       ok       ok        ok       absent    ok      ok        out         ok

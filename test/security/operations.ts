@@ -24,6 +24,10 @@ export const restOperations: Record<string, { route: string; call(attempt: Attem
   'GET /health': { route: 'GET /health', call: () => ({ method: 'GET', path: '/health' }) },
   'GET /ready': { route: 'GET /ready', call: () => ({ method: 'GET', path: '/ready' }) },
   'GET /metrics': { route: 'GET /metrics', call: () => ({ method: 'GET', path: '/metrics' }) },
+  'GET /demo/settings': {
+    route: 'GET /demo/settings',
+    call: () => ({ method: 'GET', path: '/demo/settings' }),
+  },
   'GET /docs/json': { route: '', call: () => ({ method: 'GET', path: '/docs/json' }) },
   'GET list': {
     route: 'GET /messages/conversations/{userId}',
