@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   if (profileDir !== null) mkdirSync(profileDir, { recursive: true });
   const services = await findServices();
   try {
-    const failed = await runBenches({
+    const results = await runBenches({
       names: args.filter(isBench),
       size: options.tiny === true ? 'tiny' : options.quick === true ? 'quick' : 'full',
       rounds: options.rounds === undefined ? null : Number(options.rounds),
@@ -48,8 +48,9 @@ async function main(): Promise<void> {
       profileDir,
       writeResults: options.write !== false && options.tiny !== true,
       services,
+      say: (line) => void process.stdout.write(`${line}\n`),
     });
-    if (failed) process.exitCode = 1;
+    if (results.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
   } finally {
     await services.stop();
   }

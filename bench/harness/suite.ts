@@ -3,79 +3,95 @@ import { relative } from 'node:path';
 import { BENCHES, type BenchName } from '../benches/all.ts';
 import { writeReport } from '../report/report.ts';
 import { PASSING_RESULTS, RESULTS, storeResult } from '../report/results.ts';
+import { compareTrees } from './compare.ts';
 import type { BenchContext, Size } from './context.ts';
 import { describeEnvironment } from './environment.ts';
 import { createProgress } from './progress.ts';
 import type { BenchResult } from './result.ts';
 import type { Services } from './services.ts';
 import { printResult } from './table.ts';
-import { prepareTree } from './tree.ts';
+import { prepareTree, type Tree } from './tree.ts';
 
 export interface SuiteOptions {
   /** None: all. */
   names: readonly BenchName[];
   size: Size;
+  /** null: as many as the size has. */
   rounds: number | null;
+  /** Only these subjects; null: all. */
   only: readonly string[] | null;
+  /** A git ref; null: the product beside its peers. */
   compareWith: string | null;
   profileDir: string | null;
   writeResults: boolean;
   services: Services;
-  say?: (line: string) => void;
+  say(line: string): void;
 }
 
 const ROUNDS: Record<Size, number> = { tiny: 1, quick: 2, full: 5 };
 
-/** @returns whether any run failed */
-export async function runBenches(options: SuiteOptions): Promise<boolean> {
-  const say = options.say ?? ((line: string) => process.stdout.write(`${line}\n`));
-  const { size, services, only, profileDir } = options;
-  const names = options.names.length > 0 ? options.names : (Object.keys(BENCHES) as BenchName[]);
-  const results: BenchResult[] = [];
+/** Nothing that throws stops the benches after it: it is a failed result. */
+export async function runBenches(options: SuiteOptions): Promise<BenchResult[]> {
+  const { size, services, say } = options;
+  const all = Object.keys(BENCHES) as BenchName[];
+  const names = options.names.length > 0 ? options.names : all;
   const environment = describeEnvironment(services.postgresFacts);
   // Only full runs are worth keeping.
   const directory = size === 'full' ? RESULTS : PASSING_RESULTS;
-  const tree = prepareTree();
+  const results: BenchResult[] = [];
+  const trees: Tree[] = [];
   try {
+    const tree = prepareTree();
+    trees.push(tree);
+    const then = options.compareWith === null ? null : prepareTree(options.compareWith);
+    if (then !== null) trees.push(then);
     for (const name of names) {
       const progress = createProgress(name);
-      const context: BenchContext = {
-        tree,
-        serverUrl: services.postgresUrl,
-        redisUrl: services.redisUrl,
-        size,
-        rounds: options.rounds ?? ROUNDS[size],
-        pick: (choices) => choices[size],
-        wants: (subject) => only === null || only.includes(subject),
-        profileDir,
-        step: progress.step,
-        expect: progress.expect,
-      };
-      try {
-        const result = await BENCHES[name](context);
-        progress.end();
-        results.push(result);
-        printResult(result, say);
-        if (options.writeResults) storeResult(directory, { size, environment, result });
-      } catch (error) {
-        progress.end();
-        const text = error instanceof Error ? error.message : String(error);
-        results.push({
-          name,
-          title: 'did not run',
-          settings: {},
-          samples: [],
-          findings: [],
-          failures: [text],
-        });
-        say(`FAILED ${name}: ${text}`);
-      }
+      const context = contextOf(options, tree, progress);
+      const running =
+        then === null ? BENCHES[name](context) : compareTrees(context, name, { now: tree, then });
+      const result = await running.catch((error: unknown) => notRun(name, error));
+      progress.end();
+      results.push(result);
+      printResult(result, say);
+      if (options.writeResults) storeResult(directory, { size, environment, result });
     }
   } finally {
-    tree.remove();
+    for (const tree of trees) tree.remove();
   }
-  if (options.writeResults && results.length > 0) {
-    say(`\nReport: ${relative(process.cwd(), await writeReport(directory, Object.keys(BENCHES)))}`);
+  if (options.writeResults && options.compareWith === null) {
+    say(`\nReport: ${relative(process.cwd(), await writeReport(directory, all))}`);
   }
-  return results.some(({ failures }) => failures.length > 0);
+  return results;
+}
+
+function contextOf(
+  { size, services, rounds, only, profileDir }: SuiteOptions,
+  tree: Tree,
+  { step, expect }: Pick<BenchContext, 'step' | 'expect'>,
+): BenchContext {
+  return {
+    tree,
+    serverUrl: services.postgresUrl,
+    redisUrl: services.redisUrl,
+    size,
+    rounds: rounds ?? ROUNDS[size],
+    pick: (choices) => choices[size],
+    wants: (subject) => only === null || only.includes(subject),
+    profileDir,
+    step,
+    expect,
+  };
+}
+
+function notRun(name: string, error: unknown): BenchResult {
+  const text = error instanceof Error ? error.message : String(error);
+  return {
+    name,
+    title: 'did not run',
+    settings: {},
+    samples: [],
+    findings: [],
+    failures: [text],
+  };
 }
