@@ -1,0 +1,172 @@
+/**
+ * One conversation as this client knows it: a window of messages without a hole that ends at `head`,
+ * what is still to be sent, and how far the others have come. Pure: no socket, no timers, no page.
+ *
+ * Guarantees: a message stands in the window once, in the order of `seq`; what has been heard is no
+ * longer outgoing; statuses only move forward.
+ */
+import type { Message, MessageType, Person } from '../../src/chat/schemas.ts';
+
+/** A message of one's own that has not been heard back yet. */
+export interface Outgoing {
+  client_message_id: string;
+  conversation_id: string;
+  content: string;
+  message_type: MessageType;
+  media_url: string | null;
+  created_at: string;
+  /** waiting: to be sent (again); stored: acknowledged, not heard yet; failed: refused for good. */
+  state: 'waiting' | 'stored' | 'failed';
+  seq?: number;
+  /** Why it failed. */
+  reason?: string;
+}
+
+export interface Thread {
+  readonly id: string;
+  participants: readonly Person[];
+  createdAt: string;
+  /** Every message up to here has been heard; null until the conversation is joined. */
+  head: number | null;
+  /** first … head, without a hole; empty when first is head + 1. */
+  messages: Message[];
+  first: number;
+  outgoing: Outgoing[];
+  /** For the list; may be older than the window. */
+  lastMessage: Message | null;
+  lastReadSeq: number;
+  unread: number;
+  /** Who is typing, by id. */
+  typing: Map<string, string>;
+  readBy: Map<string, number>;
+  deliveredBy: Map<string, number>;
+  joined: boolean;
+  loading: boolean;
+  /** Why older messages or the conversation could not be loaded. */
+  problem: string | null;
+}
+
+const RANK = { sent: 0, delivered: 1, read: 2 } as const;
+
+export function newThread(id: string): Thread {
+  return {
+    id,
+    participants: [],
+    createdAt: '',
+    head: null,
+    messages: [],
+    first: 1,
+    outgoing: [],
+    lastMessage: null,
+    lastReadSeq: 0,
+    unread: 0,
+    typing: new Map(),
+    readBy: new Map(),
+    deliveredBy: new Map(),
+    joined: false,
+    loading: false,
+    problem: null,
+  };
+}
+
+/** Starts the window anew behind `lastSeq`: what is before it is read as history. */
+export function restart(thread: Thread, lastSeq: number): void {
+  thread.head = lastSeq;
+  thread.first = lastSeq + 1;
+  thread.messages = [];
+  thread.outgoing = thread.outgoing.filter(({ seq }) => seq === undefined || seq > lastSeq);
+}
+
+/**
+ * Takes a live or replayed message.
+ *
+ * @returns `known`: had it already; `gap`: there is one missing before it, nothing was taken
+ */
+export function hear(thread: Thread, message: Message, me: string): 'new' | 'known' | 'gap' {
+  if (thread.head === null) return 'gap';
+  if (message.seq <= thread.head) return 'known';
+  if (message.seq > thread.head + 1) return 'gap';
+  thread.head = message.seq;
+  thread.messages = [...thread.messages, withStatus(thread, message, me)];
+  thread.lastMessage = message;
+  thread.typing.delete(message.sender_id);
+  dropHeard(thread, [message], me);
+  if (message.sender_id !== me) thread.unread += 1;
+  return 'new';
+}
+
+/** Puts a page of history before the window; what does not join it without a hole is left out. */
+export function prepend(thread: Thread, page: readonly Message[], me: string): void {
+  const older: Message[] = [];
+  for (const message of [...page].reverse()) {
+    if (message.seq === thread.first - 1) {
+      older.unshift(withStatus(thread, message, me));
+      thread.first = message.seq;
+    }
+  }
+  thread.messages = [...older, ...thread.messages];
+  thread.lastMessage = thread.messages.at(-1) ?? thread.lastMessage;
+  dropHeard(thread, older, me);
+}
+
+/** Forgets the oldest of a window longer than `most`; they can be loaded again. */
+export function trim(thread: Thread, most: number): void {
+  const excess = thread.messages.length - most;
+  if (excess <= 0) return;
+  thread.messages = thread.messages.slice(excess);
+  thread.first += excess;
+}
+
+/**
+ * Somebody has received or read everything up to `seq`.
+ *
+ * @returns false when too little is known of the other participants to tell every status
+ */
+export function moveCursor(
+  thread: Thread,
+  kind: 'read' | 'delivered',
+  userId: string,
+  seq: number,
+  me: string,
+): boolean {
+  const cursors = kind === 'read' ? thread.readBy : thread.deliveredBy;
+  cursors.set(userId, Math.max(seq, cursors.get(userId) ?? 0));
+  thread.messages = thread.messages.map((message) => withStatus(thread, message, me));
+  return others(thread, me).every(({ id }) => thread.readBy.has(id) || thread.deliveredBy.has(id));
+}
+
+/** Takes over statuses as the service tells them. */
+export function mergeStatuses(thread: Thread, told: readonly Message[]): void {
+  const statuses = new Map(told.map(({ seq, status }) => [seq, status]));
+  thread.messages = thread.messages.map((message) => {
+    const status = statuses.get(message.seq);
+    const ahead = status !== undefined && RANK[status] > RANK[message.status];
+    return ahead ? { ...message, status } : message;
+  });
+}
+
+function withStatus(thread: Thread, message: Message, me: string): Message {
+  if (message.sender_id !== me || message.status === 'read') return message;
+  const people = others(thread, me);
+  if (people.length === 0) return message;
+  const readUpTo = (id: string): number => thread.readBy.get(id) ?? 0;
+  const hasUpTo = (id: string): number => Math.max(readUpTo(id), thread.deliveredBy.get(id) ?? 0);
+  const status = people.every(({ id }) => readUpTo(id) >= message.seq)
+    ? 'read'
+    : people.every(({ id }) => hasUpTo(id) >= message.seq)
+      ? 'delivered'
+      : 'sent';
+  return RANK[status] > RANK[message.status] ? { ...message, status } : message;
+}
+
+function others(thread: Thread, me: string): Person[] {
+  return thread.participants.filter(({ id }) => id !== me);
+}
+
+function dropHeard(thread: Thread, heard: readonly Message[], me: string): void {
+  if (thread.outgoing.length === 0) return;
+  const own = new Set(
+    heard.filter(({ sender_id }) => sender_id === me).map((message) => message.client_message_id),
+  );
+  thread.outgoing = thread.outgoing.filter((item) => !own.has(item.client_message_id));
+}
