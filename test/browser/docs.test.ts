@@ -3,7 +3,13 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
-import { findChromium, launchChromium, type OpenedPage, openPage } from '../support/browser.ts';
+import {
+  findChromium,
+  launchChromium,
+  NAMED_HOST,
+  type OpenedPage,
+  openPage,
+} from '../support/browser.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 /** A page without its assets is white, and compresses to far less. */
@@ -72,5 +78,11 @@ describe.skipIf(executable === undefined)('/docs in a browser', () => {
 
   it('makes the browser complain about nothing', () => {
     expect(docs.complaints).toEqual([]);
+  });
+
+  it('is there over plain HTTP on a host with a name, too', async () => {
+    const named = await openPage(browser, `http://${NAMED_HOST}:${app.port}/docs`);
+    await named.page.locator('.opblock').first().waitFor({ timeout: 10_000 });
+    await named.close();
   });
 });

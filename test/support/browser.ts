@@ -15,6 +15,11 @@ import { waitFor } from './wait.ts';
 
 const BINARIES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 const INSTALL_TIMEOUT_MS = 600_000;
+/**
+ * A name of this machine inside the browser. Pages on a loopback address are trusted in ways that
+ * those of a real host are not.
+ */
+export const NAMED_HOST = 'chat.test';
 /** The driver looks for a browser of its own when it has no path; everything here is the machine's. */
 const FLAGS = [
   '--headless',
@@ -25,6 +30,7 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  `--host-resolver-rules=MAP ${NAMED_HOST} 127.0.0.1`,
 ];
 const LAUNCH_TIMEOUT_MS = 60_000;
 
