@@ -2,14 +2,18 @@
  * The Socket.IO face: every event a client may send and every event it may receive, as schemas.
  * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (realtime/).
  */
-import { type Static, Type } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import {
   Conversation,
   DeliveredResult,
+  JoinResult,
   Message,
   ParticipantChange,
+  ReadResult,
   SendInput,
+  SentMessage,
   Seq,
+  Timestamp,
   Uuid,
 } from './schemas.ts';
 
@@ -48,6 +52,20 @@ export const clientEvents = {
 
 export type ClientEvent = keyof typeof clientEvents;
 export type ClientEventPayload<E extends ClientEvent> = Static<(typeof clientEvents)[E]>;
+
+/** The `data` with which each of them is acknowledged when it succeeds. */
+export const acknowledgements = {
+  join_conversation: JoinResult,
+  leave_conversation: Type.Object({ conversation_id: Uuid }),
+  send_message: SentMessage,
+  typing_start: Type.Object({}),
+  typing_stop: Type.Object({}),
+  mark_read: ReadResult,
+  message_delivered: DeliveredResult,
+  refresh_token: Type.Object({ expires_at: Type.Union([Timestamp, Type.Null()]) }),
+} as const satisfies Record<ClientEvent, TSchema>;
+
+export type Acknowledged<E extends ClientEvent> = Static<(typeof acknowledgements)[E]>;
 
 export const serverEvents = {
   new_message: Message,

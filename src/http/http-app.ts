@@ -17,6 +17,7 @@ import { newId } from '../shared/ids.ts';
 import { authenticateCallers } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
+import { eventDocumentRoute } from './event-document-route.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { type MetricsText, metricsRoutes } from './metrics-routes.ts';
@@ -96,6 +97,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
   });
   if (deps.page !== undefined) await app.register(pageRoutes(deps.page));
   await app.register(healthRoutes(deps));
+  await app.register(eventDocumentRoute(deps));
   if (deps.metrics !== undefined) await app.register(metricsRoutes(deps.metrics));
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
