@@ -61,7 +61,7 @@ it(
 );
 
 it(
-  'is types only',
+  'is not any',
   async () => {
     const sample = `import { ServerToClientEvents } from 'messaging-service/events';
     export const x: ServerToClientEvents = 1;`;
