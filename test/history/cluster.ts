@@ -3,13 +3,14 @@
  * broken. Nothing here is shared with anybody, so everything may be killed.
  */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import postgres from 'postgres';
 import { migrate } from '../../src/store/migrate.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { type OwnRedis, startOwnRedis } from '../support/redis-server.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { createDatabase } from '../support/test-databases.ts';
-import type { Build } from './build.ts';
+import { type Build, makeBuild, type Patch } from './build.ts';
 import { createNode, type NodeProcess } from './node-process.ts';
 
 export interface Servers {
@@ -68,18 +69,32 @@ const MEMBERSHIP_LOG = `
   CREATE TRIGGER log_membership AFTER INSERT OR DELETE ON messaging.conversation_participants
     FOR EACH ROW EXECUTE FUNCTION public.log_membership();`;
 
-/** Starts `size` nodes of `build` on a fresh database. */
+/** A fresh database as `build` wants it, and the test's own way to it. */
+async function openDatabase({ postgres: server }: Servers, build: Build) {
+  const url = new URL(server.url);
+  url.pathname = `/${await createDatabase(server.url)}`;
+  // By the build's own files: a node refuses a database that knows more than it does.
+  await migrate({ databaseUrl: url.href, directory: join(build.directory, 'sql') });
+  const sql = postgres(url.href, { max: 3, connect_timeout: 10, onnotice: () => undefined });
+  await sql.unsafe(MEMBERSHIP_LOG);
+  return { url: url.href, sql };
+}
+
+/** Starts `size` nodes, of sources with these patches, on a fresh database. */
 export async function startCluster(options: {
   servers: Servers;
-  build: Build;
   size: number;
+  patches?: readonly Patch[] | undefined;
+  /** Where the sources are; left out: this project. */
+  from?: string | undefined;
   env?: Record<string, string>;
 }): Promise<Cluster> {
-  const { servers, build, size, env = {} } = options;
-  const url = new URL(servers.postgres.url);
-  url.pathname = `/${await createDatabase(servers.postgres.url)}`;
-  await migrate({ databaseUrl: url.href });
-  const sql = postgres(url.href, { max: 3, connect_timeout: 10, onnotice: () => undefined });
+  const { servers, size, env = {} } = options;
+  const build = await makeBuild(options.patches, options.from);
+  const { url, sql } = await openDatabase(servers, build).catch(async (error: unknown) => {
+    await build.remove();
+    throw error;
+  });
   const nodes: ClusterNode[] = [];
   const prefix = `history:${randomBytes(6).toString('hex')}:`;
 
@@ -87,7 +102,7 @@ export async function startCluster(options: {
     const postgresLink = await startTcpProxy({ host: '127.0.0.1', port: servers.postgres.port });
     const redisLink = await startTcpProxy({ host: '127.0.0.1', port: servers.redis.port });
     const node = await createNode(build.directory, {
-      DATABASE_URL: postgresLink.through(url.href),
+      DATABASE_URL: postgresLink.through(url),
       REDIS_URL: redisLink.through(servers.redis.url),
       REDIS_PREFIX: prefix,
       ...env,
@@ -101,6 +116,7 @@ export async function startCluster(options: {
       nodes.flatMap(({ postgresLink, redisLink }) => [postgresLink.stop(), redisLink.stop()]),
     );
     await sql.end({ timeout: 1 });
+    await build.remove();
   }
 
   const revive = async (): Promise<void> => {
@@ -109,7 +125,6 @@ export async function startCluster(options: {
   };
 
   try {
-    await sql.unsafe(MEMBERSHIP_LOG);
     for (let count = 0; count < size; count += 1) await addNode();
     await revive();
   } catch (error) {

@@ -3,7 +3,7 @@
  * All faults, with as many seeds as one likes: `npm run test:history`.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Build, makeBuild } from './build.ts';
+import { makeBuild } from './build.ts';
 import { type Cluster, type Servers, startCluster, startServers } from './cluster.ts';
 import { type EpisodeResult, runEpisode } from './episode.ts';
 import { faultNamed } from './faults.ts';
@@ -41,16 +41,11 @@ function run(
 }
 
 describe('two nodes keep the promise', () => {
-  let build: Build;
   let cluster: Cluster;
   beforeAll(async () => {
-    build = await makeBuild();
-    cluster = await startCluster({ servers, build, size: 2 });
+    cluster = await startCluster({ servers, size: 2 });
   });
-  afterAll(async () => {
-    await cluster.stop();
-    await build.remove();
-  });
+  afterAll(() => cluster.stop());
 
   test.each([
     ['redis-kill', 1_500],
@@ -84,13 +79,11 @@ describe('the checker catches a build', () => {
     'that does: %s',
     async (name) => {
       const { fault, patches } = mutantNamed(name);
-      const build = await makeBuild(patches);
-      const cluster = await startCluster({ servers, build, size: 2 });
+      const cluster = await startCluster({ servers, size: 2, patches });
       try {
         expect((await run(cluster, fault, 1_000, 3_000)).verdict).toBe('FAIL');
       } finally {
         await cluster.stop();
-        await build.remove();
       }
     },
     TEST_TIMEOUT_MS,

@@ -12,7 +12,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { makeBuild } from './build.ts';
+import type { Patch } from './build.ts';
 import { type Cluster, startCluster, startServers } from './cluster.ts';
 import { type EpisodeResult, runEpisode, type Verdict } from './episode.ts';
 import type { Fault } from './fault.ts';
@@ -61,12 +61,11 @@ async function main(): Promise<number> {
     const one = async (
       fault: Fault,
       seed: number,
-      patches: Parameters<typeof makeBuild>[0],
+      patches: readonly Patch[],
       holdMs: number | undefined,
     ): Promise<EpisodeResult> => {
-      const build = await makeBuild(patches, args.from);
       const { nodes, people } = scaleOf(seed);
-      const cluster = await startCluster({ servers, build, size: nodes });
+      const cluster = await startCluster({ servers, size: nodes, patches, from: args.from });
       try {
         const sendDeadlineMs = SEND_DEADLINE_MS;
         const result = await runEpisode({
@@ -79,13 +78,10 @@ async function main(): Promise<number> {
           sendDeadlineMs,
           say,
         });
-        if (result.verdict === 'FAIL') {
-          await keep(result, cluster);
-        }
+        if (result.verdict === 'FAIL') await keep(result, cluster);
         return result;
       } finally {
         await cluster.stop();
-        await build.remove();
       }
     };
     const wantsMutants = args.mutants || args.mutant !== undefined;
@@ -106,7 +102,7 @@ async function keep({ record, fault, seed }: EpisodeResult, { nodes }: Cluster):
 type RunOne = (
   fault: Fault,
   seed: number,
-  patches: Parameters<typeof makeBuild>[0],
+  patches: readonly Patch[],
   holdMs: number | undefined,
 ) => Promise<EpisodeResult>;
 
