@@ -7,7 +7,7 @@
 import { PRODUCT, type Subject, startSubject } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
 import { roomsOf } from '../harness/database.ts';
-import { type LoadRun, startLoad } from '../harness/load.ts';
+import { type LoadProcess, startLoad } from '../harness/load.ts';
 import {
   type BenchResult,
   faultTexts,
@@ -101,8 +101,8 @@ async function measure(
   processes: number,
 ): Promise<Omit<Sample, 'round'>> {
   const rooms = roomsOf(total / MEMBERS, MEMBERS);
-  const running = await startSubject(context, subject, subject.stores ? rooms : []);
-  const clients: LoadRun[] = [];
+  const running = await startSubject(context, subject, rooms);
+  const clients: LoadProcess[] = [];
   const share = rooms.length / processes;
   const memory: { connections: number; kb: number; heapKb: number }[] = [];
   const [server] = running.servers;
@@ -112,8 +112,9 @@ async function measure(
   try {
     for (let i = 0; i < processes; i += 1) {
       const own = rooms.slice(Math.round(i * share), Math.round((i + 1) * share));
-      const client = await startLoad(
-        context.tree,
+      const client = await startLoad(context.tree);
+      clients.push(client);
+      const result = await client.run(
         {
           kind: 'connections',
           rooms: own,
@@ -124,13 +125,12 @@ async function measure(
         },
         CONNECT_MS,
       );
-      clients.push(client);
-      faults.push(...faultTexts(client.result));
+      faults.push(...faultTexts(result));
       // The first share finds code that is not compiled yet.
       if (i > 0) {
-        used.ms += client.result.used.durationMs;
-        used.cpuMs += client.result.used.serverCpuMs;
-        if (client.result.used.loadCpuMs > client.result.used.serverCpuMs) {
+        used.ms += result.used.durationMs;
+        used.cpuMs += result.used.serverCpuMs;
+        if (result.used.loadCpuMs > result.used.serverCpuMs) {
           notes.push('load generator as dear as the server');
         }
       }
@@ -141,7 +141,7 @@ async function measure(
       };
       const done = memory.at(-1)?.connections ?? 0;
       memory.push({
-        connections: done + client.result.done,
+        connections: done + result.done,
         kb: rss / KB,
         heapKb: (heapUsed + external) / KB,
       });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { LoadPlan, LoadResult, Room, Traffic } from '../load/plan.ts';
 import type { BenchContext } from './context.ts';
-import { createBenchDatabase, faultsInTable, insertRooms } from './database.ts';
+import { type BenchDatabase, createBenchDatabase, faultsInTable, insertRooms } from './database.ts';
 import { runLoad } from './load.ts';
 import { faultTexts, limitNotes, type Sample, usageMetrics } from './result.ts';
 import { type Server, startPeer, startProduct } from './server.ts';
@@ -28,7 +28,8 @@ export interface Running {
   servers: Server[];
   ports: number[];
   pids: number[];
-  sql: Awaited<ReturnType<typeof createBenchDatabase>>['sql'];
+  /** null: a subject that stores nothing. */
+  sql: BenchDatabase['sql'] | null;
   stop(): Promise<void>;
 }
 
@@ -40,25 +41,27 @@ export async function startSubject(
 ): Promise<Running> {
   const tree = subject.tree ?? context.tree;
   const isProduct = subject.name.startsWith(PRODUCT);
-  const database = await createBenchDatabase(context.serverUrl, tree, !isProduct);
+  const database = subject.stores
+    ? await createBenchDatabase(context.serverUrl, tree, !isProduct)
+    : null;
   const servers: Server[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.stop()));
-    await database.drop();
+    await database?.drop();
   };
   try {
-    if (rooms.length > 0) await insertRooms(database.sql, rooms);
+    if (database !== null) await insertRooms(database.sql, rooms);
     const options = {
       tree,
       name: subject.name,
-      databaseUrl: database.url,
+      databaseUrl: database?.url ?? '',
       ...(subject.redis === true && context.redisUrl !== null
         ? { redisUrl: context.redisUrl, redisPrefix: `bench-${process.pid}:` }
         : {}),
     };
-    for (let node = 0; node < (subject.nodes ?? 1); node += 1) {
-      servers.push(await (isProduct ? startProduct(options) : startPeer(options)));
-    }
+    const start = isProduct ? startProduct : startPeer;
+    const nodes = Array.from({ length: subject.nodes ?? 1 }, () => start(options));
+    for (const node of nodes) servers.push(await node);
   } catch (error) {
     await stop();
     throw error;
@@ -67,7 +70,7 @@ export async function startSubject(
     servers,
     ports: servers.map((server) => server.port),
     pids: servers.map((server) => server.pid),
-    sql: database.sql,
+    sql: database?.sql ?? null,
     stop,
   };
 }
@@ -84,7 +87,7 @@ export async function measureTraffic(
   name: string,
   shape: TrafficShape,
 ): Promise<Omit<Sample, 'round'>> {
-  const running = await startSubject(context, subject, subject.stores ? shape.rooms : []);
+  const running = await startSubject(context, subject, shape.rooms);
   try {
     const plan: LoadPlan = {
       kind: 'traffic',
@@ -102,7 +105,7 @@ export async function measureTraffic(
     const result = await runLoad(context.tree, plan, timeoutMs);
     if (profile !== null) await server?.stopProfile(profile);
     const faults = faultTexts(result);
-    if (subject.stores) faults.push(...(await faultsInTable(running.sql, result.totalDone)));
+    if (running.sql !== null) faults.push(...(await faultsInTable(running.sql, result.totalDone)));
     return sampleOf(subject.name, name, result, faults);
   } finally {
     await running.stop();

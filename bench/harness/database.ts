@@ -28,16 +28,14 @@ export async function createBenchDatabase(
   tree: Tree,
   forPeer: boolean,
 ): Promise<BenchDatabase> {
+  const template = await migratedTemplate(serverUrl, tree);
   made += 1;
   const name = `bench_${process.pid}_${made}`;
-  await withServer(serverUrl, (admin) => admin.unsafe(`DROP DATABASE IF EXISTS ${name}`));
-  await withServer(serverUrl, (admin) => admin.unsafe(`CREATE DATABASE ${name}`));
+  await withServer(serverUrl, (admin) =>
+    admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template}`),
+  );
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  const module: MigrateModule = await import(
-    pathToFileURL(join(tree.directory, 'dist/store/migrate.js')).href
-  );
-  await module.migrate({ databaseUrl: url.href });
   const sql = postgres(url.href, { max: 1, onnotice: () => undefined });
   if (forPeer) await dropTriggers(sql);
   return {
@@ -48,6 +46,41 @@ export async function createBenchDatabase(
       await withServer(serverUrl, (admin) => admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`));
     },
   };
+}
+
+const templates = new Map<Tree, Promise<string>>();
+
+/** An empty database with the tree's tables, made once. */
+function migratedTemplate(serverUrl: string, tree: Tree): Promise<string> {
+  const known = templates.get(tree);
+  if (known !== undefined) return known;
+  const name = `bench_${process.pid}_template_${templates.size}`;
+  const making = make();
+  templates.set(tree, making);
+  return making;
+
+  async function make(): Promise<string> {
+    await withServer(serverUrl, (admin) => admin.unsafe(`CREATE DATABASE ${name}`));
+    const url = new URL(serverUrl);
+    url.pathname = `/${name}`;
+    const module: MigrateModule = await import(
+      pathToFileURL(join(tree.directory, 'dist/store/migrate.js')).href
+    );
+    await module.migrate({ databaseUrl: url.href });
+    return name;
+  }
+}
+
+/** Drops what was kept for later runs; to be called when there are none. */
+export async function dropTemplates(serverUrl: string): Promise<void> {
+  const made = await Promise.allSettled(templates.values());
+  templates.clear();
+  for (const result of made) {
+    if (result.status === 'rejected') continue;
+    await withServer(serverUrl, (admin) =>
+      admin.unsafe(`DROP DATABASE IF EXISTS ${result.value} WITH (FORCE)`),
+    );
+  }
 }
 
 async function dropTriggers(sql: postgres.Sql): Promise<void> {

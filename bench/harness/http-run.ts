@@ -2,7 +2,7 @@
 import type { Http } from '../load/plan.ts';
 import { PRODUCT, sampleOf } from './chat-run.ts';
 import type { BenchContext } from './context.ts';
-import { runLoad } from './load.ts';
+import { startLoad } from './load.ts';
 import type { Sample } from './result.ts';
 import { startPeer, startProduct } from './server.ts';
 
@@ -42,6 +42,7 @@ export async function measureCalls(
   const options = { tree: context.tree, name: subject, databaseUrl };
   const server = await (subject === PRODUCT ? startProduct(options) : startPeer(options));
   const samples: Omit<Sample, 'round'>[] = [];
+  const load = await startLoad(context.tree);
   try {
     for (const call of calls) {
       const plan: Http = {
@@ -55,7 +56,7 @@ export async function measureCalls(
         warmUpMs: context.pick({ tiny: 100, quick: 500, full: 2_000 }),
         measureMs: context.pick({ tiny: 200, quick: 1_500, full: 5_000 }),
       };
-      const result = await runLoad(context.tree, plan, TIMEOUT_MS);
+      const result = await load.run(plan, TIMEOUT_MS);
       const sample = sampleOf(subject, call.name, result);
       delete sample.metrics.delivered_per_s;
       delete sample.metrics.server_us_per_delivery;
@@ -63,6 +64,7 @@ export async function measureCalls(
       samples.push(sample);
     }
   } finally {
+    await load.stop();
     await server.stop();
   }
   return samples;

@@ -5,6 +5,7 @@ import { writeReport } from '../report/report.ts';
 import { PASSING_RESULTS, RESULTS, storeResult } from '../report/results.ts';
 import { compareTrees } from './compare.ts';
 import type { BenchContext, Size } from './context.ts';
+import { dropTemplates } from './database.ts';
 import { describeEnvironment } from './environment.ts';
 import { createProgress } from './progress.ts';
 import type { BenchResult } from './result.ts';
@@ -57,6 +58,7 @@ export async function runBenches(options: SuiteOptions): Promise<BenchResult[]> 
       if (options.writeResults) storeResult(directory, { size, environment, result });
     }
   } finally {
+    await dropTemplates(services.postgresUrl);
     for (const tree of trees) tree.remove();
   }
   if (options.writeResults && options.compareWith === null) {

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { BENCHES, type BenchName } from '../../bench/benches/all.ts';
 import type { BenchContext } from '../../bench/harness/context.ts';
+import { dropTemplates } from '../../bench/harness/database.ts';
 import { prepareTree, type Tree } from '../../bench/harness/tree.ts';
 
 const BUILD_MS = 120_000;
@@ -28,7 +29,10 @@ beforeAll(() => {
   tree = prepareTree();
 }, BUILD_MS);
 
-afterAll(() => tree?.remove());
+afterAll(async () => {
+  await dropTemplates(inject('postgresUrl'));
+  tree?.remove();
+});
 
 function tiny(): BenchContext {
   return {
