@@ -92,8 +92,17 @@ export async function createHttpApp(deps: HttpAppDeps) {
     },
   });
   await app.register(async (pages) => {
-    await pages.register(helmet);
-    await pages.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+    // Whether browsers must use TLS is for whoever terminates it to say.
+    await pages.register(helmet, { strictTransportSecurity: false });
+    await pages.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      // An upgraded request finds nobody on a plain port, and Swagger UI styles by attribute.
+      transformStaticCSP: (policy) =>
+        policy
+          .replace(/\s*upgrade-insecure-requests;?/, '')
+          .replace("style-src 'self' https:", "style-src 'self' https: 'unsafe-inline'"),
+    });
   });
   if (deps.page !== undefined) await app.register(pageRoutes(deps.page));
   await app.register(healthRoutes(deps));
