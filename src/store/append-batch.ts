@@ -48,7 +48,9 @@ export async function appendBatch(
 ): Promise<(AppendOutcome | undefined)[]> {
   const plan = planBatch(drafts, await look(sql, drafts, attempt), attempt);
   if (plan.messages.length === 0) {
-    await sql.unsafe('COMMIT');
+    // Not COMMIT: after a row lock it waits for the disk, and a refusal would tell by its time
+    // whether there was a conversation to lock.
+    await sql.unsafe('ROLLBACK');
     return plan.outcomes;
   }
   attempt.onCommitting();

@@ -5,6 +5,7 @@
 import type { CursorOutcome } from '../chat/ports.ts';
 import type { Database, Sql } from './database.ts';
 import { advanceStatuses, lockConversation, MAX_SPAN, type Span } from './statuses.ts';
+import { Unchanged } from './transaction.ts';
 
 interface CursorRow {
   last_read_seq: number;
@@ -84,7 +85,7 @@ type Step =
 function markStep(database: Database, cursor: Cursor, request: CursorRequest): Promise<Step> {
   const { conversationId, userId } = request;
   let attempts = 0;
-  return database.transaction(async (sql): Promise<Step> => {
+  return database.transaction<Step>(async (sql) => {
     attempts += 1;
     const [[conversation], [participant]] = await Promise.all([
       lockConversation(sql, conversationId),
@@ -92,13 +93,13 @@ function markStep(database: Database, cursor: Cursor, request: CursorRequest): P
         SELECT last_read_seq, last_delivered_seq FROM messaging.conversation_participants
         WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid`,
     ]);
-    if (conversation === undefined) return { refused: 'no_conversation' };
-    if (participant === undefined) return { refused: 'not_a_participant' };
+    if (conversation === undefined) return new Unchanged({ refused: 'no_conversation' });
+    if (participant === undefined) return new Unchanged({ refused: 'not_a_participant' });
     const fromSeq = cursor.place(participant);
     const targetSeq = Math.min(request.upToSeq ?? conversation.last_seq, conversation.last_seq);
     if (targetSeq <= fromSeq) {
       // On a later attempt an earlier one may have moved it and lost the reply: say so again.
-      return { moved: attempts > 1, seq: fromSeq, targetSeq, marked: 0 };
+      return new Unchanged({ moved: attempts > 1, seq: fromSeq, targetSeq, marked: 0 });
     }
     const toSeq = Math.min(targetSeq, fromSeq + MAX_SPAN);
     const span = { conversationId, fromSeq, toSeq };

@@ -13,6 +13,7 @@ import {
   inTransaction,
   isRepeatable,
   retryPauseMs,
+  type Unchanged,
 } from './transaction.ts';
 
 export { DatabaseUnavailable, type Sql } from './link.ts';
@@ -62,9 +63,10 @@ export interface Database {
   query<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /**
    * Runs `work` between BEGIN and COMMIT, again after a serialization failure, a deadlock or a
-   * connection lost with the outcome unknown: ONLY for work that may be repeated.
+   * connection lost with the outcome unknown: ONLY for work that may be repeated. Work that resolves
+   * with `Unchanged` is rolled back instead.
    */
-  transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T>;
+  transaction<T>(work: (sql: TransactionSql) => Promise<T | Unchanged<T>>): Promise<T>;
   /** A connection apart from the pool, with these session settings. */
   lane(settings?: Record<string, string>): Lane;
   /** Refuses new calls, lets running ones finish for at most `timeoutMs`, then closes everything. */
@@ -179,7 +181,9 @@ export function createDatabase(options: DatabaseOptions): Database {
     }
   }
 
-  async function transaction<T>(work: (sql: TransactionSql) => Promise<T>): Promise<T> {
+  async function transaction<T>(
+    work: (sql: TransactionSql) => Promise<T | Unchanged<T>>,
+  ): Promise<T> {
     const deadlineAt = performance.now() + queryDeadlineMs;
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -15,6 +15,7 @@ import {
   MAX_SPAN,
   type Span,
 } from './statuses.ts';
+import { Unchanged } from './transaction.ts';
 
 export interface AddRequest {
   conversationId: string;
@@ -35,6 +36,8 @@ interface Change {
   remaining?: Span;
 }
 
+type Attempted = Change | Unchanged<Change>;
+
 const FOREIGN_KEY_VIOLATION = '23503';
 
 /**
@@ -49,7 +52,7 @@ export async function addParticipant(
   try {
     return await settle(
       database,
-      await database.transaction((sql) => add(sql, request, isRepeated())),
+      await database.transaction<Change>((sql) => add(sql, request, isRepeated())),
     );
   } catch (error) {
     // The user was deleted after we had looked.
@@ -58,7 +61,7 @@ export async function addParticipant(
   }
 }
 
-async function add(sql: Sql, request: AddRequest, repeated: boolean): Promise<Change> {
+async function add(sql: Sql, request: AddRequest, repeated: boolean): Promise<Attempted> {
   const { conversationId, userId, addedBy, maxParticipants } = request;
   const [[conversation], [state]] = await Promise.all([
     lockConversation(sql, conversationId),
@@ -70,12 +73,12 @@ async function add(sql: Sql, request: AddRequest, repeated: boolean): Promise<Ch
         EXISTS (SELECT FROM auth.users WHERE id = ${userId}::uuid) AS known
       FROM messaging.conversation_participants WHERE conversation_id = ${conversationId}::uuid`,
   ]);
-  if (conversation === undefined) return { outcome: { outcome: 'no_conversation' } };
+  if (conversation === undefined) return refused('no_conversation');
   if (state === undefined) throw new Error('An aggregate without GROUP BY gives one row');
-  if (!state.allowed) return { outcome: { outcome: 'not_a_participant' } };
-  if (state.present) return { outcome: untouched(conversation.members_version, repeated) };
-  if (!state.known) return { outcome: { outcome: 'unknown_reference' } };
-  if (state.participants >= maxParticipants) return { outcome: { outcome: 'too_many' } };
+  if (!state.allowed) return refused('not_a_participant');
+  if (state.present) return untouched(conversation.members_version, repeated);
+  if (!state.known) return refused('unknown_reference');
+  if (state.participants >= maxParticipants) return refused('too_many');
   const lastSeq = conversation.last_seq;
   // Nobody waited for the messages of someone who was alone. Now there is somebody, and they have
   // passed them. With others there already, a cursor at the end changes no message.
@@ -98,10 +101,13 @@ export async function removeParticipant(
   request: RemoveRequest,
 ): Promise<MembershipOutcome> {
   const isRepeated = attemptCounter();
-  return settle(database, await database.transaction((sql) => remove(sql, request, isRepeated())));
+  return settle(
+    database,
+    await database.transaction<Change>((sql) => remove(sql, request, isRepeated())),
+  );
 }
 
-async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Promise<Change> {
+async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Promise<Attempted> {
   const { conversationId, userId } = request;
   const [[conversation], [removed]] = await Promise.all([
     lockConversation(sql, conversationId),
@@ -110,9 +116,9 @@ async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Prom
       WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid
       RETURNING last_read_seq`,
   ]);
-  if (conversation === undefined) return { outcome: { outcome: 'no_conversation' } };
+  if (conversation === undefined) return refused('no_conversation');
   if (removed === undefined) {
-    return { outcome: untouched(conversation.members_version, repeated) };
+    return untouched(conversation.members_version, repeated);
   }
   return recordChange(sql, {
     conversationId,
@@ -143,9 +149,18 @@ async function settle(database: Database, { outcome, remaining }: Change) {
   return outcome;
 }
 
+function refused(
+  outcome: Exclude<MembershipOutcome['outcome'], 'changed' | 'unchanged'>,
+): Unchanged<Change> {
+  return new Unchanged({ outcome: { outcome } });
+}
+
 /** On a repeated attempt an earlier one may have made the change and lost the reply. */
-function untouched(membersVersion: number, repeated: boolean): MembershipOutcome {
-  return { outcome: repeated ? 'changed' : 'unchanged', membersVersion };
+function untouched(membersVersion: number, repeated: boolean): Attempted {
+  const change: Change = {
+    outcome: { outcome: repeated ? 'changed' : 'unchanged', membersVersion },
+  };
+  return repeated ? change : new Unchanged(change);
 }
 
 /** Tells each call whether it is a repeated one. */

@@ -1,14 +1,36 @@
 /** Transactions, and which failures of them pass by themselves. */
 import { DatabaseUnavailable, isServerError, type Sql } from './link.ts';
 
-/** BEGIN and COMMIT around `work`; BEGIN travels with its first statement. */
-export async function inTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+/**
+ * What `work` resolves with when it has written nothing: its locks are let go by ROLLBACK, which does
+ * not wait for the disk. A row lock alone makes COMMIT wait, and a refusal would take longer where
+ * there is a row to lock than where there is none.
+ */
+export class Unchanged<T> {
+  readonly value: T;
+  constructor(value: T) {
+    this.value = value;
+  }
+}
+
+/**
+ * BEGIN and COMMIT around `work`, or ROLLBACK when it says that nothing changed; BEGIN travels with
+ * its first statement.
+ */
+export async function inTransaction<T>(
+  sql: Sql,
+  work: (sql: Sql) => Promise<T | Unchanged<T>>,
+): Promise<T> {
   return cleanlyOn(sql, async () => {
     // A query of postgres.js is sent when it is awaited: without execute(), after work's first ones.
     const [, value] = await Promise.all([
       sql.unsafe('BEGIN ISOLATION LEVEL READ COMMITTED').execute(),
       work(sql),
     ]);
+    if (value instanceof Unchanged) {
+      await sql.unsafe('ROLLBACK');
+      return value.value;
+    }
     const ended = await sql.unsafe('COMMIT');
     // A COMMIT after a swallowed error is answered with ROLLBACK, not with an error.
     if (ended.command !== 'COMMIT') throw new Error('The transaction was rolled back');
