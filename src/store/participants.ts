@@ -76,7 +76,7 @@ async function add(sql: Sql, request: AddRequest, repeated: boolean): Promise<At
   if (conversation === undefined) return refused('no_conversation');
   if (state === undefined) throw new Error('An aggregate without GROUP BY gives one row');
   if (!state.allowed) return refused('not_a_participant');
-  if (state.present) return untouched(conversation.members_version, repeated);
+  if (state.present) return untouched(sql, conversation, repeated);
   if (!state.known) return refused('unknown_reference');
   if (state.participants >= maxParticipants) return refused('too_many');
   const lastSeq = conversation.last_seq;
@@ -118,7 +118,7 @@ async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Prom
   ]);
   if (conversation === undefined) return refused('no_conversation');
   if (removed === undefined) {
-    return untouched(conversation.members_version, repeated);
+    return untouched(sql, conversation, repeated);
   }
   return recordChange(sql, {
     conversationId,
@@ -155,12 +155,22 @@ function refused(
   return new Unchanged({ outcome: { outcome } });
 }
 
-/** On a repeated attempt an earlier one may have made the change and lost the reply. */
-function untouched(membersVersion: number, repeated: boolean): Attempted {
-  const change: Change = {
-    outcome: { outcome: repeated ? 'changed' : 'unchanged', membersVersion },
-  };
-  return repeated ? change : new Unchanged(change);
+/**
+ * On a repeated attempt an earlier one may have made the change and lost the reply. Under which
+ * version is not known any more, and the present one may be somebody else's change, which must not
+ * pass for this one: it gets a version of its own.
+ */
+async function untouched(
+  sql: Sql,
+  conversation: { id: string; members_version: number },
+  repeated: boolean,
+): Promise<Attempted> {
+  const { id, members_version: membersVersion } = conversation;
+  if (!repeated) return new Unchanged({ outcome: { outcome: 'unchanged', membersVersion } });
+  await sql`
+    UPDATE messaging.conversations SET members_version = members_version + 1
+    WHERE id = ${id}::uuid`;
+  return { outcome: { outcome: 'changed', membersVersion: membersVersion + 1 } };
 }
 
 /** Tells each call whether it is a repeated one. */

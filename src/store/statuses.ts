@@ -75,7 +75,7 @@ export async function advanceInSteps(database: Database, span: Span): Promise<vo
  * the state after the wait belongs into a later statement.
  */
 export function lockConversation(sql: Sql, conversationId: string) {
-  return sql<{ last_seq: number; members_version: number }[]>`
-    SELECT last_seq, members_version FROM messaging.conversations
+  return sql<{ id: string; last_seq: number; members_version: number }[]>`
+    SELECT id, last_seq, members_version FROM messaging.conversations
     WHERE id = ${conversationId}::uuid FOR NO KEY UPDATE`;
 }

@@ -213,3 +213,23 @@ describe('removing', () => {
     expect(await version(id)).toBe(before + 1);
   });
 });
+
+it('a change whose reply was lost is told under a version that no other change has', async () => {
+  const [dave, erin] = [await f.user('Dave'), await f.user('Erin')];
+  const id = await f.conversation([alice, dave, erin]);
+  const others: MembershipOutcome[] = [];
+  const losesReply: Database = {
+    ...otherDatabase,
+    async transaction(work) {
+      await otherDatabase.transaction(work);
+      others.push(await remove(id, erin));
+      return otherDatabase.transaction(work);
+    },
+  };
+  const repeated = await remove(id, dave, openStore(losesReply));
+  const versions = [...others, repeated].map((each) => {
+    return each.outcome === 'changed' ? each.membersVersion : each.outcome;
+  });
+  const now = await version(id);
+  expect(versions).toEqual([now - 1, now]);
+});
