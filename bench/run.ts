@@ -17,6 +17,7 @@ cli.option('--tiny', 'As small as it gets: checks the benches themselves');
 cli.option('--rounds <n>', 'Rounds of each bench');
 cli.option('--only <subjects>', 'Only these subjects, with commas');
 cli.option('--profile <dir>', 'Write CPU profiles of the servers there');
+cli.option('--at <ref>', 'Measure a git ref instead of the files as they are');
 cli.option('--compare <ref>', 'This tree against a git ref');
 cli.option('--no-write', 'Write no results');
 cli.help();
@@ -45,12 +46,16 @@ async function main(): Promise<void> {
       rounds: options.rounds === undefined ? null : Number(options.rounds),
       only: options.only === undefined ? null : String(options.only).split(','),
       compareWith: options.compare === undefined ? null : String(options.compare),
+      at: options.at === undefined ? null : String(options.at),
       profileDir,
       writeResults: options.write !== false && options.tiny !== true,
       services,
       say: (line) => void process.stdout.write(`${line}\n`),
     });
     if (results.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
   } finally {
     await services.stop();
   }

@@ -9,6 +9,7 @@ import { measureTraffic, PRODUCT, type Subject, type TrafficShape } from '../har
 import { alternate, type BenchContext, failuresOf, type Measure } from '../harness/context.ts';
 import { createBenchDatabase, faultsInTable, insertRooms, roomsOf } from '../harness/database.ts';
 import { type BenchResult, findRatios, type Sample } from '../harness/result.ts';
+import { startMeter } from '../load/meter.ts';
 
 const run = promisify(execFile);
 const CLOSED = 'closed loop';
@@ -100,10 +101,12 @@ async function measureInserts(
   measureMs: number,
 ): Promise<Omit<Sample, 'round'>> {
   const rooms = roomsOf(context.pick({ tiny: 10, quick: 500, full: 500 }), 2);
-  const database = await createBenchDatabase(context.serverUrl, context.tree, true);
+  // With the product's triggers: the same tables.
+  const database = await createBenchDatabase(context.serverUrl, context.tree, false);
   try {
     await insertRooms(database.sql, rooms);
     const pairs = rooms.flatMap((r) => r.members.map((member) => [r.conversationId, member]));
+    const stopMeter = startMeter([]);
     const { stdout } = await run(
       process.execPath,
       [
@@ -114,6 +117,7 @@ async function measureInserts(
       ],
       { env: { ...process.env, DATABASE_URL: database.url } },
     );
+    const used = stopMeter();
     const answer = Object(JSON.parse(stdout));
     return {
       subject: BATCHED,
@@ -121,6 +125,7 @@ async function measureInserts(
       metrics: {
         done_per_s: Number(answer.written) / (Number(answer.elapsedMs) / 1000),
         server_cores: Number(answer.cpuMs) / Number(answer.elapsedMs),
+        postgres_cores: used.postgresCpuMs / Number(answer.elapsedMs),
       },
       notes: [],
       faults: await faultsInTable(database.sql, Number(answer.written)),

@@ -21,6 +21,8 @@ export interface SuiteOptions {
   rounds: number | null;
   /** Only these subjects; null: all. */
   only: readonly string[] | null;
+  /** A git ref to measure instead of the files as they are. */
+  at: string | null;
   /** A git ref; null: the product beside its peers. */
   compareWith: string | null;
   profileDir: string | null;
@@ -42,7 +44,7 @@ export async function runBenches(options: SuiteOptions): Promise<BenchResult[]> 
   const results: BenchResult[] = [];
   const trees: Tree[] = [];
   try {
-    const tree = prepareTree();
+    const tree = prepareTree(options.at ?? undefined);
     trees.push(tree);
     const then = options.compareWith === null ? null : prepareTree(options.compareWith);
     if (then !== null) trees.push(then);

@@ -13,16 +13,12 @@ export function startMeter(serverPids: readonly number[]): () => Used {
     const durationMs = performance.now() - startedAt;
     const own = process.cpuUsage(ownBefore);
     const servers = serverPids.map((pid, i) => cpuMsOf(pid) - (serversBefore[i] ?? 0));
-    let postgresCpuMs = 0;
-    for (const [pid, cpuMs] of cpuMsOfAll('postgres')) {
-      postgresCpuMs += cpuMs - (postgresBefore.get(pid) ?? 0);
-    }
     return {
       durationMs,
       serverCpuMs: servers.reduce((sum, ms) => sum + ms, 0),
       busiestServerCpuMs: Math.max(0, ...servers),
       loadCpuMs: (own.user + own.system) / 1000,
-      postgresCpuMs,
+      postgresCpuMs: cpuMsOfAll('postgres') - postgresBefore,
     };
   };
 }

@@ -11,15 +11,20 @@ export function cpuMsOf(pid: number): number {
   return total;
 }
 
-/** Milliseconds of CPU of all processes of this machine with that name (ended ones left out). */
-export function cpuMsOfAll(name: string): Map<number, number> {
-  const found = new Map<number, number>();
+/** Fields of /proc/<pid>/stat after the name: user and system time of children that have ended. */
+const [CHILDREN_USER, CHILDREN_SYSTEM] = [13, 14];
+const TICK_MS = 10;
+
+/** Milliseconds of CPU of all processes of this machine with that name, ended children included. */
+export function cpuMsOfAll(name: string): number {
+  let total = 0;
   for (const pid of list('/proc')) {
-    if (/^\d+$/.test(pid) && read(`/proc/${pid}/comm`).trim() === name) {
-      found.set(Number(pid), cpuMsOf(Number(pid)));
-    }
+    if (!/^\d+$/.test(pid) || read(`/proc/${pid}/comm`).trim() !== name) continue;
+    const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? [];
+    const ended = Number(fields[CHILDREN_USER] ?? 0) + Number(fields[CHILDREN_SYSTEM] ?? 0);
+    total += cpuMsOf(Number(pid)) + ended * TICK_MS;
   }
-  return found;
+  return total;
 }
 
 /** Resident memory in bytes. */
