@@ -13,6 +13,7 @@ import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import { messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
+import { ReadPace } from './read-pace.ts';
 import type { Room } from './room.ts';
 import type { Rooms } from './rooms.ts';
 
@@ -25,7 +26,7 @@ export interface JoiningDeps {
     maxReplay: number;
     /** Conversations one socket may have joined at once. */
     maxJoinedConversations: number;
-    /** Messages read from PostgreSQL at a time during a replay. */
+    /** Most messages read from PostgreSQL at a time during a replay. */
     replayBatch: number;
     /** A replay pauses while the socket has this many bytes unsent. */
     replayBufferBytes: number;
@@ -135,7 +136,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       room.open(standing);
       const plan = await planReplay(room, member, standing, afterSeq ?? heardSeq);
       let position = plan.from;
-      const pace = { batch: limits.replayBatch };
+      const pace = new ReadPace(limits.replayBatch);
       for (;;) {
         requireHere(member);
         if (room.membersVersion > member.asOf) standing = await stand(room, member, actor);
@@ -194,7 +195,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
     room: Room,
     member: Member,
     position: number,
-    pace: { batch: number },
+    pace: ReadPace,
   ): Promise<number> {
     while (member.socket.bufferedBytes() > limits.replayBufferBytes) {
       await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
@@ -214,11 +215,11 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       return position;
     }
     let reached = position;
-    pace.batch = Math.min(pace.batch * 2, limits.replayBatch);
+    pace.read(messages);
     for (const message of messages) {
       if (message.seq !== reached + 1) break;
       if (reached > position && member.socket.bufferedBytes() > limits.replayBufferBytes) {
-        pace.batch = reached - position;
+        pace.took(reached - position);
         break;
       }
       member.socket.sendFrame(messageFrame(message));

@@ -12,6 +12,7 @@ import type { Socket } from '../realtime/socket.ts';
 import { AnnouncedCursors } from './announced-cursors.ts';
 import { messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
+import { ReadPace } from './read-pace.ts';
 
 /** What a room needs from its node. */
 export interface RoomContext {
@@ -30,7 +31,7 @@ export interface RoomLimits {
   holeHoldMs: number;
   /** Messages that may wait for a hole; more are dropped and read again with it. */
   maxHeld: number;
-  /** Messages read from PostgreSQL at a time. */
+  /** Most messages read from PostgreSQL at a time. */
   readLimit: number;
   /** Pause after a failed read. */
   retryMs: number;
@@ -231,13 +232,15 @@ export class Room {
   /** Reads what is missing before the first held message, or up to the target, from PostgreSQL. */
   private async repair(): Promise<void> {
     this.context.stats.repairs += 1;
+    const pace = new ReadPace(this.context.limits.readLimit);
     while (!this.closed && this.head < this.target && !this.held.has(this.head + 1)) {
       const { messages, membersVersion } = await this.context.store.readRange({
         conversationId: this.conversationId,
         afterSeq: this.head,
         upToSeq: this.target,
-        limit: this.context.limits.readLimit,
+        limit: pace.batch,
       });
+      pace.read(messages);
       if (messages[0]?.seq !== this.head + 1) {
         // Deleted with its conversation, or a target that never was: there is nothing to wait for.
         this.target = this.head;

@@ -249,4 +249,29 @@ describe('joining', () => {
     expect(listener.behind.atMost).toBeLessThan(3_000);
     rooms.close();
   });
+
+  it('long messages are read a few at a time', async () => {
+    const conversation = await fixture.conversation([alice, bob]);
+    await fixture.sql`
+      INSERT INTO messaging.messages (sender_id, conversation_id, content, seq)
+      SELECT ${alice}::uuid, ${conversation}::uuid, repeat('long', 25000), n
+      FROM generate_series(1, 60) n`;
+    await fixture.sql`
+      UPDATE messaging.conversations SET last_seq = 60 WHERE id = ${conversation}`;
+    const reads: number[] = [];
+    const { rooms, listen, join } = setUp({
+      async readRange(request) {
+        const range = await fixture.store.readRange(request);
+        reads.push(range.messages.length);
+        return range;
+      },
+    });
+    const listener = listen();
+    // A reader that takes everything at once: only what is read can bound the memory.
+    Object.assign(listener.socket, { bufferedBytes: () => 0 });
+    await join(listener, conversation, 0);
+    expect(listener.heard).toEqual(Array.from({ length: 60 }, (_, index) => index + 1));
+    expect(reads).toEqual([32, 10, 10, 8]);
+    rooms.close();
+  });
 });
