@@ -1,5 +1,5 @@
-// The last resort for a test run without Redis: as root on Debian or Ubuntu, install the
-// distribution's redis-server, without letting the package start its daemon on port 6379.
+// The last resort for a test run without Redis, or without nginx: as root on Debian or Ubuntu, install
+// the distribution's package, without letting it start its daemon on the usual port.
 
 import { spawn } from 'node:child_process';
 import { access, readFile, rm, writeFile } from 'node:fs/promises';
@@ -11,19 +11,24 @@ const APT_TIMEOUT_MS = 240_000;
 
 /** Installs redis-server if this machine allows it. Returns whether one is on the PATH now. */
 export async function installRedis(say: (line: string) => void): Promise<boolean> {
-  if (process.getuid?.() !== 0 || !(await isDebianLike())) return false;
-  say('No Redis here: installing the distribution package redis-server with apt-get.');
+  await installPackage('redis-server', say);
+  return findRedisBinary() !== undefined;
+}
+
+/** Installs a package of the distribution if this machine allows it; `say` hears what went wrong. */
+export async function installPackage(name: string, say: (line: string) => void): Promise<void> {
+  if (process.getuid?.() !== 0 || !(await isDebianLike())) return;
+  say(`Installing the distribution package ${name} with apt-get.`);
   const ownsPolicy = !(await exists(POLICY_PATH));
   if (ownsPolicy) await writeFile(POLICY_PATH, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
     const failure =
       (await aptGet(['update'])) ??
-      (await aptGet(['install', '-y', '--no-install-recommends', 'redis-server']));
+      (await aptGet(['install', '-y', '--no-install-recommends', name]));
     if (failure !== undefined) say(failure);
   } finally {
     if (ownsPolicy) await rm(POLICY_PATH, { force: true });
   }
-  return findRedisBinary() !== undefined;
 }
 
 async function isDebianLike(): Promise<boolean> {

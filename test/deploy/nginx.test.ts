@@ -1,0 +1,197 @@
+/** Two nodes as processes behind a real nginx with the configuration of deploy/. */
+import { Agent } from 'node:http';
+import { io, type Socket } from 'socket.io-client';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ask, collect, connected } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { parseExposition } from '../support/exposition.ts';
+import { type Nginx, nginxBinary, startNginx } from '../support/nginx.ts';
+import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { type ServiceProcess, startService } from '../support/service-process.ts';
+import { once, waitFor } from '../support/wait.ts';
+
+type Message = { id: string; seq: number; content: string };
+
+const binary = await nginxBinary((line) => process.stderr.write(`${line}\n`));
+if (binary === undefined) {
+  process.stderr.write(
+    'There is no nginx here and none can be installed: its tests are skipped.\n',
+  );
+}
+
+/** Most addresses of this machine tried until two of them go to different nodes. */
+const MAX_ADDRESSES = 64;
+const SLOW_MS = 30_000;
+
+describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
+  let db: TestDatabase;
+  let env: Record<string, string>;
+  let nodes: ServiceProcess[];
+  let nginx: Nginx;
+  let alice: TestPerson;
+  let bob: TestPerson;
+  let conversation_id: string;
+  const clients: Socket[] = [];
+  const agents: Agent[] = [];
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    alice = await createPerson(db.sql, 'Alice');
+    bob = await createPerson(db.sql, 'Bob');
+  });
+  beforeEach(async () => {
+    env = {
+      DATABASE_URL: db.url,
+      REDIS_URL: redisUrl(),
+      REDIS_PREFIX: uniquePrefix(),
+      TRUSTED_PROXIES: 'loopback',
+      DRAIN_GRACE_MS: '200',
+    };
+    nodes = await Promise.all([startService(env), startService(env)]);
+    nginx = await startNginx(binary ?? '', [nodes[0]?.port ?? 0, nodes[1]?.port ?? 0]);
+    conversation_id = await createConversation(db.sql, [alice, bob]);
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close();
+    for (const agent of agents.splice(0)) agent.destroy();
+    await nginx.stop();
+    await Promise.all(nodes.map((node) => node.discard()));
+  });
+  afterAll(() => db.drop());
+
+  /** A stock client with its default transports; nginx sees it come from `address`. */
+  async function joined(person: TestPerson, address: string): Promise<Socket> {
+    const agent = new Agent({ localAddress: address, keepAlive: true });
+    agents.push(agent);
+    const client = io(nginx.url, {
+      forceNew: true,
+      query: { userId: person.id },
+      agent: agent as never,
+      reconnectionDelay: 50,
+      reconnectionDelayMax: 200,
+    });
+    clients.push(client);
+    await connected(client);
+    let seen = 0;
+    client.on('new_message', ({ seq }: Message) => {
+      seen = Math.max(seen, seq);
+    });
+    // As README says: on every connect, join again from the last seq.
+    client.on('connect', () =>
+      client.emit('join_conversation', { conversation_id, after_seq: seen }),
+    );
+    expect((await ask(client, 'join_conversation', { conversation_id })).success).toBe(true);
+    return client;
+  }
+
+  async function socketsOf(node: ServiceProcess | undefined): Promise<number> {
+    const text = await (await fetch(`${node?.url}/metrics`)).text();
+    return parseExposition(text).get('messaging_sockets')?.samples.get('messaging_sockets') ?? -1;
+  }
+
+  /** Two clients on two nodes: whichever address goes where, that of the second is another node's. */
+  async function onBothNodes(): Promise<{ a: Socket; b: Socket; nodeOfB: ServiceProcess }> {
+    const a = await joined(alice, '127.0.0.1');
+    const nodeOfA = (await socketsOf(nodes[0])) === 1 ? 0 : 1;
+    const nodeOfB = nodes[1 - nodeOfA];
+    if (nodeOfB === undefined) throw new Error('there are two nodes');
+    for (let host = 2; host < MAX_ADDRESSES; host += 1) {
+      const b = await joined(bob, `127.0.0.${host}`);
+      if ((await socketsOf(nodeOfB)) === 1) return { a, b, nodeOfB };
+      b.close();
+    }
+    throw new Error('nginx sends everybody to one node');
+  }
+
+  const transportOf = (client: Socket): string => client.io.engine.transport.name;
+
+  it(
+    'connect by polling, upgrade, and chat from node to node',
+    async () => {
+      const { a, b } = await onBothNodes();
+      await waitFor(() => transportOf(a) === 'websocket' && transportOf(b) === 'websocket', {
+        what: 'the upgrades',
+      });
+      const heard = once<[Message]>(b, 'new_message', 10_000);
+      const answer = await ask(a, 'send_message', { conversation_id, content: 'across' });
+      expect((await heard)[0]).toEqual(answer.data);
+      const back = once<[Message]>(a, 'new_message', 10_000);
+      const response = await fetch(`${nginx.url}/messages/${conversation_id}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-user-id': bob.id },
+        body: JSON.stringify({ content: 'over REST' }),
+      });
+      expect(response.status).toBe(201);
+      expect((await back)[0]).toMatchObject({ seq: 2, content: 'over REST' });
+    },
+    SLOW_MS,
+  );
+
+  it(
+    'keep a client that only polls on its node',
+    async () => {
+      const agent = new Agent({ keepAlive: true });
+      agents.push(agent);
+      const client = io(nginx.url, {
+        forceNew: true,
+        query: { userId: alice.id },
+        transports: ['polling'],
+        reconnection: false,
+        agent: agent as never,
+      });
+      clients.push(client);
+      await connected(client);
+      await ask(client, 'join_conversation', { conversation_id });
+      const heard = collect<Message>(client, 'new_message');
+      for (let n = 1; n <= 20; n += 1) {
+        expect(
+          (await ask(client, 'send_message', { conversation_id, content: `${n}` })).success,
+        ).toBe(true);
+      }
+      await waitFor(() => heard.length === 20, { what: 'all of them' });
+      expect(client.connected).toBe(true);
+    },
+    SLOW_MS,
+  );
+
+  it('one going down: its clients go on at the other, and miss nothing', async () => {
+    const { a, b, nodeOfB } = await onBothNodes();
+    const heard = collect<Message>(b, 'new_message');
+    await ask(a, 'send_message', { conversation_id, content: 'before' });
+    const lost = once(b, 'disconnect', 10_000);
+    nodeOfB.kill('SIGTERM');
+    await lost;
+    const answers = ['meanwhile', 'and again'].map((content) =>
+      ask(a, 'send_message', { conversation_id, content }),
+    );
+    for (const { success } of await Promise.all(answers)) expect(success).toBe(true);
+    expect(await nodeOfB.exited).toBe(0);
+    await waitFor(() => heard.length === 3, { what: 'what was missed', timeoutMs: 20_000 });
+    expect(heard.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect((await ask(b, 'send_message', { conversation_id, content: 'back' })).success).toBe(true);
+  }, 60_000);
+
+  it('nginx reloaded: clients come back by themselves, and miss nothing', async () => {
+    const { a, b } = await onBothNodes();
+    await waitFor(() => transportOf(b) === 'websocket', { what: 'the upgrade' });
+    const heard = collect<Message>(b, 'new_message');
+    const lost = once(b, 'disconnect', 20_000);
+    nginx.reload();
+    await lost;
+    const body = JSON.stringify({ content: 'meanwhile', sender_id: alice.id });
+    const headers = { 'content-type': 'application/json' };
+    const url = `${nginx.url}/messages/${conversation_id}`;
+    expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(201);
+    await waitFor(() => a.connected && b.connected, { what: 'their return', timeoutMs: 20_000 });
+    await waitFor(() => heard.length === 1, { what: 'what was missed', timeoutMs: 20_000 });
+    expect((await ask(a, 'send_message', { conversation_id, content: 'on' })).success).toBe(true);
+    await waitFor(() => heard.length === 2, { what: 'the next one' });
+    expect(heard.map(({ seq }) => seq)).toEqual([1, 2]);
+  }, 60_000);
+
+  it('does not show the figures of a node', async () => {
+    expect((await fetch(`${nginx.url}/metrics`)).status).toBe(404);
+    expect((await fetch(`${nginx.url}/health`)).status).toBe(200);
+  });
+});
