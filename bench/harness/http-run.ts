@@ -1,4 +1,5 @@
 /** REST calls against one freshly started server on a database that is there already. */
+import { join } from 'node:path';
 import type { Http } from '../load/plan.ts';
 import { PRODUCT, sampleOf } from './chat-run.ts';
 import type { BenchContext } from './context.ts';
@@ -56,7 +57,13 @@ export async function measureCalls(
         warmUpMs: context.pick({ tiny: 100, quick: 500, full: 2_000 }),
         measureMs: context.pick({ tiny: 200, quick: 1_500, full: 5_000 }),
       };
+      const profile =
+        context.profileDir === null
+          ? null
+          : join(context.profileDir, `${subject}-${call.name.replaceAll(' ', '-')}.cpuprofile`);
+      if (profile !== null) await server.startProfile();
       const result = await load.run(plan, TIMEOUT_MS);
+      if (profile !== null) await server.stopProfile(profile);
       const sample = sampleOf(subject, call.name, result);
       delete sample.metrics.delivered_per_s;
       delete sample.metrics.server_us_per_delivery;
