@@ -60,17 +60,18 @@ let document: Document;
 /** Ids that exist, so that not everything ends at "unknown". */
 let ids: string[];
 let users: string[];
+let conversations: string[];
 
 beforeAll(async () => {
   db = await createTestDatabase();
   const people = [];
   for (const name of ['Alice', 'Bob', 'Carol']) people.push(await createPerson(db.sql, name));
   users = people.map(({ id }) => id);
-  const conversations = [
+  conversations = [
     await createConversation(db.sql, people),
     await createConversation(db.sql, people.slice(0, 2)),
   ];
-  ids = [...users, ...conversations, ...conversations, await createMatch(db.sql)];
+  ids = [...users, ...conversations, await createMatch(db.sql)];
   app = await startTestApp(db.url);
   document = (await (await fetch(`${app.url}/docs/json`)).json()) as Document;
 });
@@ -79,9 +80,23 @@ afterAll(async () => {
   await db.drop();
 });
 
-/** A value as the schema describes it. */
-function fitting(schema: Schema): fc.Arbitrary<unknown> {
-  if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map(fitting));
+/** An id that exists, mostly of the kind that the name of its field speaks of. */
+function idFor(name: string): fc.Arbitrary<string> {
+  const kind =
+    name === 'conversationId' ? conversations : name === 'request_match_id' ? ids : users;
+  return fc.oneof(
+    { weight: 12, arbitrary: fc.constantFrom(...kind) },
+    { weight: 1, arbitrary: fc.constantFrom(...ids) },
+    { weight: 1, arbitrary: fc.constant(null).map(() => randomUUID()) },
+    { weight: 1, arbitrary: fc.constantFrom(...kind).map((id) => id.toUpperCase()) },
+  );
+}
+
+/** A value as the schema describes it, for a field of this name. */
+function fitting(schema: Schema, name = ''): fc.Arbitrary<unknown> {
+  if (schema.anyOf !== undefined) {
+    return fc.oneof(...schema.anyOf.map((one) => fitting(one, name)));
+  }
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   switch (schema.type) {
     case 'integer': {
@@ -93,26 +108,22 @@ function fitting(schema: Schema): fc.Arbitrary<unknown> {
       );
     }
     case 'string':
-      if (schema.pattern !== undefined) {
-        return fc.oneof(
-          { weight: 8, arbitrary: fc.constantFrom(...ids) },
-          { weight: 1, arbitrary: fc.constant(null).map(() => randomUUID()) },
-          { weight: 1, arbitrary: fc.constantFrom(...ids).map((id) => id.toUpperCase()) },
-        );
-      }
+      if (schema.pattern !== undefined) return idFor(name);
       return fc.oneof(
         fc.string({ minLength: 1, maxLength: 64 }),
         fc.constantFrom('hello', '52.5,13.4', 'https://cdn.example/a.png'),
         fc.constantFrom(...hostileTexts),
       );
     case 'array':
-      return fc.uniqueArray(fitting(schema.items ?? {}), {
+      return fc.uniqueArray(fitting(schema.items ?? {}, name), {
         minLength: schema.minItems ?? 0,
         maxLength: 4,
       });
     case 'object': {
       const { properties = {}, required = [] } = schema;
-      const values = Object.entries(properties).map(([name, one]) => [name, fitting(one)] as const);
+      const values = Object.entries(properties).map(
+        ([key, one]) => [key, fitting(one, key)] as const,
+      );
       const model: Record<string, fc.Arbitrary<unknown>> = Object.fromEntries(values);
       return fc.record(model, { requiredKeys: required });
     }
@@ -146,10 +157,10 @@ function bodyOf(schema: Schema): fc.Arbitrary<string> {
 }
 
 /** Text for a path or a query: URLs carry well-formed Unicode only. */
-const textOf = (schema: Schema): fc.Arbitrary<string> =>
+const textOf = (schema: Schema, name: string): fc.Arbitrary<string> =>
   fc
     .oneof(
-      { weight: 6, arbitrary: fitting(schema).map(String) },
+      { weight: 6, arbitrary: fitting(schema, name).map(String) },
       { weight: 1, arbitrary: anything.map(String) },
     )
     .map((text) => text.toWellFormed());
@@ -167,7 +178,7 @@ function callsOf({ parameters = [], requestBody }: Operation): fc.Arbitrary<Call
     Object.fromEntries(
       parameters
         .filter((one) => one.in === place)
-        .map(({ name, schema }) => [name, textOf(schema)]),
+        .map(({ name, schema }) => [name, textOf(schema, name)]),
     );
   const schema = requestBody?.content['application/json'].schema;
   return fc.record({
