@@ -56,9 +56,10 @@ const POOL_CLOSE_MS = 1_000;
 const IDLE_IN_TRANSACTION_MS = 3_000;
 const SENDS_FINISH_MS = 3_000;
 const REQUESTS_FINISH_MS = 3_000;
-const ENVELOPE_OVERHEAD_BYTES = 4_096;
 /** Other kinds of envelope than messages: a conversation of 256 people with their names. */
 const MIN_ENVELOPE_BYTES = 262_144;
+/** What others publish must fit too while settings differ from node to node. */
+const MIN_BUS_PAYLOAD_BYTES = 1_048_576;
 
 const systemClock: Clock = {
   now: Date.now,
@@ -104,12 +105,17 @@ export async function startApp(deps: AppDeps): Promise<App> {
   });
   const store = createStore({ database, writer });
 
-  // A frame carries one message: its text may be 6 bytes a character as JSON escapes.
-  const maxFrameBytes = config.content.maxContentLength * 6 + ENVELOPE_OVERHEAD_BYTES;
+  const maxEnvelopeBytes = Math.max(config.maxFrameBytes, MIN_ENVELOPE_BYTES);
   const redisBus =
     config.redis.url === null
       ? null
-      : createRedisBus({ url: config.redis.url, prefix: config.redis.prefix, nodeId, log });
+      : createRedisBus({
+          url: config.redis.url,
+          prefix: config.redis.prefix,
+          nodeId,
+          log,
+          limits: { maxPayloadBytes: Math.max(maxEnvelopeBytes, MIN_BUS_PAYLOAD_BYTES) },
+        });
   const bus: Bus = redisBus ?? createMemoryBus({ nodeId });
 
   const limits = createLimits({
@@ -148,7 +154,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     settings: {
       ...config.delivery,
       maxBackpressureBytes: config.realtime.maxBackpressureBytes,
-      maxEnvelopeBytes: Math.max(maxFrameBytes, MIN_ENVELOPE_BYTES),
+      maxEnvelopeBytes,
       catchUpMs: config.database.queryDeadlineMs,
     },
     log,

@@ -7,6 +7,11 @@ import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type Environment, environmentSchema } from './environment.ts';
 
+/** A frame carries one message: a character may be 6 bytes as a JSON escape. */
+function maxFrameBytes(maxContentLength: number): number {
+  return maxContentLength * 6 + 4_096;
+}
+
 /** Settings that do not make sense; `message` has one line per problem. */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
@@ -87,6 +92,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     rateLimits: rateLimitsOf(values),
     trustedProxies: Object.freeze(listOf(values.TRUSTED_PROXIES)),
     maxPayloadBytes: values.MAX_PAYLOAD_BYTES,
+    maxFrameBytes: maxFrameBytes(values.MAX_CONTENT_LENGTH),
     realtime: Object.freeze({
       pingIntervalMs: values.PING_INTERVAL_MS,
       pingTimeoutMs: values.PING_TIMEOUT_MS,
@@ -127,6 +133,9 @@ function checkTogether(values: Environment, problems: string[]): void {
   requireUrl('REDIS_URL', values.REDIS_URL, ['redis:', 'rediss:'], problems);
   if ((values.TLS_KEY_FILE === undefined) !== (values.TLS_CERT_FILE === undefined)) {
     problems.push('TLS_KEY_FILE and TLS_CERT_FILE go together.');
+  }
+  if (values.MAX_BACKPRESSURE_BYTES < maxFrameBytes(values.MAX_CONTENT_LENGTH) * 2) {
+    problems.push('MAX_BACKPRESSURE_BYTES is too small for messages of MAX_CONTENT_LENGTH.');
   }
   const production = values.NODE_ENV === 'production';
   if (production && values.DATABASE_URL === undefined) {

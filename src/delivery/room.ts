@@ -10,7 +10,7 @@ import type { Standing, Store } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import { AnnouncedCursors } from './announced-cursors.ts';
-import { messageFrame } from './frames.ts';
+import { eventFrame, messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
 import { ReadPace } from './read-pace.ts';
 
@@ -241,14 +241,20 @@ export class Room {
         limit: pace.batch,
       });
       pace.read(messages);
-      if (messages[0]?.seq !== this.head + 1) {
-        // Deleted with its conversation, or a target that never was: there is nothing to wait for.
-        this.target = this.head;
-        return;
-      }
+      const first = messages[0]?.seq ?? this.target + 1;
+      if (first !== this.head + 1) this.skipTo(first - 1);
       if (membersVersion > this.membersVersion) await this.recheckMembers();
       this.take(messages);
     }
+  }
+
+  /** PostgreSQL itself has nothing up to `seq` (rows deleted by hand, say): members are told so. */
+  private skipTo(seq: number): void {
+    const { conversationId } = this;
+    this.context.log.warn({ conversationId, head: this.head, seq }, 'messages are missing');
+    this.head = seq;
+    const resync = { conversation_id: conversationId, last_seq: seq };
+    this.context.publish(this.topic, eventFrame('resync', resync));
   }
 
   private take(messages: readonly Message[]): void {

@@ -1,10 +1,9 @@
 /**
- * The chat page: its files at `/`, and what it asks before anybody is known. Only these files are
- * served, each by a route of its own; assets carry a hash in their name and are cached for ever, the
- * page itself is asked for again. Nothing inline runs in it, and nothing of another host but images.
+ * The chat page: its files at `/`, and what it asks before anybody is known. Assets carry a hash in
+ * their name and are cached for ever, the page itself is asked for again. Nothing inline runs in it, and nothing of another host but images.
  */
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import helmet from '@fastify/helmet';
 import fastifyStatic from '@fastify/static';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
@@ -112,19 +111,17 @@ export function pageRoutes(deps: PageDeps): FastifyPluginAsyncTypebox {
       fastify.log.warn('The chat page is not built: npm run build makes it.');
       return;
     }
+    const cacheAs = (value: string) => (reply: { header(name: string, value: string): unknown }) =>
+      void reply.header('cache-control', value);
     await fastify.register(fastifyStatic, {
-      root: deps.directory,
-      wildcard: false,
-      decorateReply: false,
+      root: join(deps.directory, 'assets'),
+      prefix: '/assets/',
       cacheControl: false,
-      setHeaders(reply, path) {
-        // Vite's names: index-Bk3x9aQz.js
-        const hashed = /-[\w-]{8}\.\w+$/.test(basename(path));
-        reply.header(
-          'cache-control',
-          hashed ? `public, max-age=${ASSET_MAX_AGE_SECONDS}, immutable` : 'no-cache',
-        );
-      },
+      setHeaders: cacheAs(`public, max-age=${ASSET_MAX_AGE_SECONDS}, immutable`),
+    });
+    fastify.get('/', { schema: { hide: true } }, (_request, reply) => {
+      reply.header('cache-control', 'no-cache');
+      return reply.sendFile('index.html', deps.directory);
     });
   };
 }

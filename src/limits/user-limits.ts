@@ -35,8 +35,14 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
           rejectIfRedisNotReady: true,
         });
 
-  /** The last call of each person that is still being counted. */
-  const tails = new Map<string, Promise<void>>();
+  /** The last call of each person that is still being counted, and how many are. */
+  const counting = new Map<string, { tail: Promise<void>; calls: number }>();
+
+  function refusal(afterMs: number): ChatError {
+    options.refused?.();
+    const seconds = Math.max(1, Math.ceil(afterMs / 1000));
+    return new ChatError('rate_limited', `Too many ${name}; slow down.`, undefined, seconds);
+  }
 
   async function count(userId: string, before: Promise<void> | undefined): Promise<void> {
     await before?.catch(() => undefined);
@@ -45,20 +51,25 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
       await limiter.consume(userId);
     } catch (refused) {
       if (!(refused instanceof RateLimiterRes)) throw refused;
-      options.refused?.();
-      const seconds = Math.max(1, Math.ceil(refused.msBeforeNext / 1000));
-      throw new ChatError('rate_limited', `Too many ${name}; slow down.`, undefined, seconds);
+      throw refusal(refused.msBeforeNext);
     }
   }
 
   return {
     async consume(userId) {
-      const mine = count(userId, tails.get(userId));
-      tails.set(userId, mine);
+      const before = counting.get(userId);
+      // With so many waiting at once this one is over the limit whatever Redis will say of them.
+      if (before !== undefined && before.calls >= limit) throw refusal(0);
+      const mine = count(userId, before?.tail);
+      const entry = before ?? { tail: mine, calls: 0 };
+      entry.tail = mine;
+      entry.calls += 1;
+      counting.set(userId, entry);
       try {
         await mine;
       } finally {
-        if (tails.get(userId) === mine) tails.delete(userId);
+        entry.calls -= 1;
+        if (entry.calls === 0) counting.delete(userId);
       }
     },
   };

@@ -32,7 +32,14 @@ const seqOf = (frame: string | Uint8Array): number => {
 };
 
 /** A room over a table of messages and a member list with its version. */
-function setUp(table: { lastSeq: number; members: Set<string>; membersVersion: number }) {
+function setUp(table: {
+  lastSeq: number;
+  members: Set<string>;
+  membersVersion: number;
+  /** Rows that somebody deleted by hand. */
+  deleted?: Set<number>;
+}) {
+  const frames: (string | Uint8Array)[] = [];
   const heard: number[] = [];
   const audience: string[][] = [];
   const evicted: string[] = [];
@@ -50,7 +57,9 @@ function setUp(table: { lastSeq: number; members: Set<string>; membersVersion: n
         failSometimes();
         const last = Math.min(upToSeq, table.lastSeq, afterSeq + limit);
         const messages: Message[] = [];
-        for (let seq = afterSeq + 1; seq <= last; seq += 1) messages.push(message(seq));
+        for (let seq = afterSeq + 1; seq <= last; seq += 1) {
+          if (!table.deleted?.has(seq)) messages.push(message(seq));
+        }
         return { messages, membersVersion: table.membersVersion };
       },
       async readMembers(_conversationId, userIds) {
@@ -61,6 +70,8 @@ function setUp(table: { lastSeq: number; members: Set<string>; membersVersion: n
       },
     },
     publish(_topic, frame) {
+      frames.push(frame);
+      if (!String(frame).startsWith('42["new_message"')) return;
       heard.push(seqOf(frame));
       audience.push([...room.members.values()].filter((m) => m.live).map((m) => m.userId));
     },
@@ -76,7 +87,7 @@ function setUp(table: { lastSeq: number; members: Set<string>; membersVersion: n
     room.members.set(socket, member);
     live.set(socket, member);
   };
-  return { room, heard, audience, evicted, failures, context, admit };
+  return { room, heard, frames, audience, evicted, failures, context, admit };
 }
 
 describe('a room', () => {
@@ -165,6 +176,23 @@ describe('a room', () => {
       heard: [],
       asked: 0,
     });
+    room.close();
+  });
+
+  it('a hole in PostgreSQL itself is told with resync, not waited for', async () => {
+    const { room, heard, frames } = setUp({
+      lastSeq: 9,
+      members: new Set(),
+      membersVersion: 0,
+      deleted: new Set([2, 3]),
+    });
+    room.open({ lastSeq: 0, membersVersion: 0 });
+    room.noticeHead(9, 0);
+    await waitFor(() => room.head === 9, { what: 'what is left' });
+    expect(frames.find((frame) => String(frame).includes('resync'))).toBe(
+      `42["resync",{"conversation_id":"${CONVERSATION}","last_seq":3}]`,
+    );
+    expect(heard).toEqual([1, 4, 5, 6, 7, 8, 9]);
     room.close();
   });
 
