@@ -161,7 +161,12 @@ const textOf = (schema: Schema, name: string): fc.Arbitrary<string> =>
   fc
     .oneof(
       { weight: 6, arbitrary: fitting(schema, name).map(String) },
-      { weight: 1, arbitrary: anything.map(String) },
+      {
+        weight: 1,
+        arbitrary: anything.map((value) =>
+          typeof value === 'string' ? value : JSON.stringify(value),
+        ),
+      },
     )
     .map((text) => text.toWellFormed());
 
