@@ -5,35 +5,20 @@
  *   replayed before anything newer. Too far behind (`resync`): the window starts anew at the head and
  *   history is read over REST.
  * - A message is taken when it is the next one; known ones are dropped; a hole means joining again.
- * - A message of one's own has a `client_message_id`, is kept in an outbox, and is sent again until
- *   it is acknowledged, one at a time in a conversation, so that their order stays.
+ * - A message of one's own is sent again until it is acknowledged (sender.ts).
  */
 import type { Conversation, ConversationSummary, Message } from '../../src/chat/schemas.ts';
 import { isRetryable, type LineState, openLine, pause } from './line.ts';
 import { createOutbox, type KeptStorage } from './outbox.ts';
+import { createReceipts } from './receipts.ts';
 import { createRest, type Identity } from './rest.ts';
-import {
-  hear,
-  mergeStatuses,
-  moveCursor,
-  newThread,
-  type Outgoing,
-  prepend,
-  restart,
-  type Thread,
-  trim,
-} from './thread.ts';
+import { createSender } from './sender.ts';
+import { hear, newThread, type Outgoing, prepend, restart, type Thread, trim } from './thread.ts';
 
 const PAGE = 40;
 const MAX_LIST_PAGES = 5;
 /** Of a conversation that is not looked at. */
 const MAX_WINDOW = 400;
-const DELIVERED_DELAY_MS = 40;
-const STATUS_DELAY_MS = 300;
-/** The service forgets a typist after 6 s; this is for when its word does not arrive. */
-const TYPING_MS = 8_000;
-
-export type NewMessage = Pick<Outgoing, 'content' | 'message_type' | 'media_url'>;
 
 export interface ChatClientDeps {
   identity: Identity;
@@ -54,8 +39,6 @@ export function createChatClient(deps: ChatClientDeps) {
   /** Conversations that are looked at: their history is wanted. */
   const open = new Set<string>();
   const busy = new Set<string>();
-  const delivered = new Map<string, number>();
-  const wantRead = new Map<string, number>();
   let line: LineState = { phase: 'connecting' };
   let listed = false;
   let tokenExpiresAt: string | null = null;
@@ -108,6 +91,10 @@ export function createChatClient(deps: ChatClientDeps) {
       if (closed || !socket.connected || socket.id !== connection) return;
     }
   }
+
+  const parts = { socket, threads, once, changed };
+  const sender = createSender({ ...parts, outbox });
+  const receipts = createReceipts({ ...parts, rest, me });
 
   // ── The list ────────────────────────────────────────────────────────────────────────────────
 
@@ -181,10 +168,10 @@ export function createChatClient(deps: ChatClientDeps) {
           return 'done';
         }
         if (open.has(id) && thread.messages.length === 0) void loadOlder(id);
-        else if (asked !== null) refreshStatuses(thread);
-        tellDelivered(thread);
-        void tellRead(thread);
-        void pump(thread);
+        else if (asked !== null) receipts.refreshStatuses(thread);
+        receipts.tellDelivered(thread);
+        receipts.tellRead(thread);
+        void sender.pump(thread);
         return 'done';
       }),
     );
@@ -200,7 +187,7 @@ export function createChatClient(deps: ChatClientDeps) {
     if (message.sender_id === me)
       outbox.drop({ client_message_id: message.client_message_id ?? '' });
     deps.onHeard?.(thread, message);
-    tellDelivered(thread);
+    receipts.tellDelivered(thread);
     changed();
   });
   socket.on('resync', ({ conversation_id }) => {
@@ -232,130 +219,6 @@ export function createChatClient(deps: ChatClientDeps) {
         sender_id === me && client_message_id === item.client_message_id,
     );
   }
-
-  // ── Sending ─────────────────────────────────────────────────────────────────────────────────
-
-  function pump(thread: Thread): Promise<void> {
-    return once('send', thread.id, async () => {
-      for (let attempt = 0; socket.connected && thread.joined && !closed; ) {
-        const item = thread.outgoing.find(({ state }) => state === 'waiting');
-        if (item === undefined) return;
-        const { conversation_id, client_message_id, content, message_type, media_url } = item;
-        const reply = await socket.ask(
-          'send_message',
-          { conversation_id, client_message_id, content, message_type, media_url },
-          ({ seq }) => settle(thread, { ...item, state: 'stored', seq }),
-        );
-        if (reply.ok) attempt = 0;
-        else if (isRetryable(reply.code)) await pause(attempt++);
-        else settle(thread, { ...item, state: 'failed', reason: reply.message });
-      }
-    }).then(() => {
-      const more = thread.outgoing.some(({ state }) => state === 'waiting');
-      // It may have come back just while the last round was given up.
-      if (more && socket.connected && thread.joined && !closed && !busy.has(`send ${thread.id}`)) {
-        return pump(thread);
-      }
-    });
-  }
-
-  function settle(thread: Thread, item: Outgoing): void {
-    if (item.state === 'stored') outbox.drop(item);
-    else outbox.keep(item);
-    const heard = item.seq !== undefined && thread.head !== null && item.seq <= thread.head;
-    thread.outgoing = thread.outgoing
-      .map((other) => (other.client_message_id === item.client_message_id ? item : other))
-      .filter((other) => !(heard && other.client_message_id === item.client_message_id));
-    changed();
-  }
-
-  // ── Cursors, typing, statuses ───────────────────────────────────────────────────────────────
-
-  function tellDelivered(thread: Thread): void {
-    void once('delivered', thread.id, async () => {
-      // A moment later: one word for many messages.
-      await new Promise((resolve) => setTimeout(resolve, DELIVERED_DELAY_MS));
-      const head = thread.head ?? 0;
-      if (head <= (delivered.get(thread.id) ?? 0) || head <= thread.lastReadSeq) return;
-      const reply = await socket.ask('message_delivered', {
-        conversation_id: thread.id,
-        up_to_seq: head,
-      });
-      if (reply.ok) delivered.set(thread.id, reply.data.last_delivered_seq);
-    }).then(() => {
-      const said = Math.max(delivered.get(thread.id) ?? 0, thread.lastReadSeq);
-      if (thread.joined && said > 0 && (thread.head ?? 0) > said) tellDelivered(thread);
-    });
-  }
-
-  function tellRead(thread: Thread): Promise<void> {
-    return once('read', thread.id, async () => {
-      for (;;) {
-        const wanted = wantRead.get(thread.id) ?? 0;
-        if (!thread.joined || wanted <= thread.lastReadSeq) return;
-        const reply = await socket.ask('mark_read', {
-          conversation_id: thread.id,
-          up_to_seq: wanted,
-        });
-        if (!reply.ok) return;
-        readMyself(thread, reply.data.last_read_seq);
-      }
-    });
-  }
-
-  function readMyself(thread: Thread, seq: number): void {
-    thread.lastReadSeq = Math.max(seq, thread.lastReadSeq);
-    thread.unread =
-      thread.lastReadSeq >= (thread.head ?? 0)
-        ? 0
-        : Math.min(
-            thread.unread,
-            thread.messages.filter((m) => m.sender_id !== me && m.seq > thread.lastReadSeq).length,
-          );
-    changed();
-  }
-
-  function refreshStatuses(thread: Thread): void {
-    if (!thread.messages.some((m) => m.sender_id === me && m.status !== 'read')) return;
-    void once('statuses', thread.id, async () => {
-      await new Promise((resolve) => setTimeout(resolve, STATUS_DELAY_MS));
-      try {
-        mergeStatuses(thread, await rest.before(thread.id, (thread.head ?? 0) + 1, PAGE));
-      } catch {
-        return; // ticks only; the next cursor or connect asks again
-      }
-    });
-  }
-
-  function cursorMoved(kind: 'read' | 'delivered', id: string, userId: string, seq: number): void {
-    const thread = threads.get(id);
-    if (thread === undefined) return;
-    if (userId === me) {
-      if (kind === 'read') readMyself(thread, seq);
-    } else if (!moveCursor(thread, kind, userId, seq, me)) refreshStatuses(thread);
-    changed();
-  }
-  socket.on('messages_read', (m) =>
-    cursorMoved('read', m.conversation_id, m.user_id, m.last_read_seq),
-  );
-  socket.on('messages_delivered', (m) =>
-    cursorMoved('delivered', m.conversation_id, m.user_id, m.last_delivered_seq),
-  );
-  socket.on('user_typing', ({ conversation_id, user_id, user_name }) => {
-    const thread = threads.get(conversation_id);
-    if (thread === undefined || user_id === me) return;
-    const name = user_name ?? 'Somebody';
-    thread.typing.set(user_id, name);
-    setTimeout(() => {
-      thread.typing.delete(user_id);
-      changed();
-    }, TYPING_MS);
-    changed();
-  });
-  socket.on('user_stopped_typing', ({ conversation_id, user_id }) => {
-    threads.get(conversation_id)?.typing.delete(user_id);
-    changed();
-  });
 
   // ── People come and go ──────────────────────────────────────────────────────────────────────
 
@@ -398,45 +261,10 @@ export function createChatClient(deps: ChatClientDeps) {
     },
     leave: (id: string): void => void open.delete(id),
 
-    /** Shows at once, sends as soon as can be. */
-    send(id: string, message: NewMessage): void {
-      const thread = threads.get(id);
-      if (thread === undefined) return;
-      const item: Outgoing = {
-        ...message,
-        conversation_id: id,
-        client_message_id: randomId(),
-        created_at: new Date().toISOString(),
-        state: 'waiting',
-      };
-      outbox.keep(item);
-      thread.outgoing = [...thread.outgoing, item];
-      changed();
-      void pump(thread);
-    },
-    retry(item: Outgoing): void {
-      const thread = threads.get(item.conversation_id);
-      if (thread === undefined) return;
-      const { reason: _reason, ...again } = item;
-      settle(thread, { ...again, state: 'waiting' });
-      void pump(thread);
-    },
-    discard(item: Outgoing): void {
-      outbox.drop(item);
-      const thread = threads.get(item.conversation_id);
-      if (thread === undefined) return;
-      thread.outgoing = thread.outgoing.filter((other) => other !== item);
-      changed();
-    },
-
-    /** Everything up to `seq` has been seen. */
-    markRead(id: string, seq: number): void {
-      const thread = threads.get(id);
-      if (thread === undefined || seq <= Math.max(wantRead.get(id) ?? 0, thread.lastReadSeq))
-        return;
-      wantRead.set(id, seq);
-      void tellRead(thread);
-    },
+    send: sender.send,
+    retry: sender.retry,
+    discard: sender.discard,
+    markRead: receipts.markRead,
     typing(id: string, isTyping: boolean): void {
       if (!threads.get(id)?.joined) return;
       void socket.ask(isTyping ? 'typing_start' : 'typing_stop', { conversation_id: id });
@@ -462,9 +290,3 @@ export function createChatClient(deps: ChatClientDeps) {
 }
 
 export type ChatClient = ReturnType<typeof createChatClient>;
-
-/** 128 random bits; `crypto.randomUUID` is missing on plain HTTP from another machine. */
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}

@@ -1,7 +1,7 @@
 /** What is being said: text (Enter sends, Shift+Enter breaks the line), an image by URL, a place. */
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import type { NewMessage } from './chat-client.ts';
 import { placeOf, safeUrl } from './format.ts';
+import type { NewMessage } from './sender.ts';
 import { Icon } from './small.tsx';
 
 /** The service takes 6 s without a word as a stop. */
@@ -26,7 +26,8 @@ export function Composer({ draft, maxLength, label, onDraft, onTyping, onSend }:
   const canSend = text.trim() !== '' && length <= maxLength;
 
   useEffect(() => {
-    box.current?.focus();
+    // On a phone the keyboard would cover what one came to read.
+    if (!matchMedia('(pointer: coarse)').matches) box.current?.focus();
     return stopTyping;
   }, []);
 

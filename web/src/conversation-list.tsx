@@ -72,7 +72,7 @@ function Item(props: { thread: Thread; me: string; isActive: boolean; onPick(id:
 }
 
 function lastLine(thread: Thread, me: string): string {
-  const typists = [...thread.typing.values()];
+  const typists = [...thread.typing.values()].map(({ name }) => name);
   if (typists.length > 0) return `${typists.join(', ')} typing …`;
   const waiting = thread.outgoing.at(-1);
   if (waiting !== undefined) return `You: ${summaryOf(waiting)}`;

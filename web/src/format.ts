@@ -35,8 +35,9 @@ export function titleOf(thread: Thread, me: string): string {
 
 /** What a message says in one line. */
 export function summaryOf(message: { content: string; message_type: string }): string {
-  if (message.message_type === 'image') return `📷 ${message.content || 'Image'}`;
-  if (message.message_type === 'location') return '📍 Location';
+  if (message.message_type === 'image')
+    return message.content === '' ? 'Image' : `Image: ${message.content}`;
+  if (message.message_type === 'location') return 'Location';
   return message.content;
 }
 

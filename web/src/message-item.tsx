@@ -22,28 +22,30 @@ export const StoredItem = memo(({ message, isMine, day, follows }: StoredProps) 
   const name = message.sender_name ?? 'Somebody';
   const time = timeOf(message.created_at);
   return (
-    <li
-      class={`message ${isMine ? 'mine' : 'theirs'} ${follows ? 'follows' : ''}`}
-      data-seq={message.seq}
-      data-status={message.status}
-    >
-      {day === null ? null : <p class="day">{day}</p>}
-      {isMine || follows ? null : <Avatar id={message.sender_id} name={name} />}
-      <article class={`bubble ${message.message_type}`}>
-        {isMine ? (
-          <span class="hidden">You: </span>
-        ) : (
-          <span class={follows ? 'hidden' : 'sender'}>
-            <bdi>{name}</bdi>
+    <>
+      {day === null ? null : <li class="day">{day}</li>}
+      <li
+        class={`message ${isMine ? 'mine' : 'theirs'} ${follows ? 'follows' : ''}`}
+        data-seq={message.seq}
+        data-status={message.status}
+      >
+        {isMine || follows ? null : <Avatar id={message.sender_id} name={name} />}
+        <article class={`bubble ${message.message_type}`}>
+          {isMine ? (
+            <span class="hidden">You: </span>
+          ) : (
+            <span class={follows ? 'hidden' : 'sender'}>
+              <bdi>{name}</bdi>
+            </span>
+          )}
+          <Body message={message} />
+          <span class="meta">
+            <time dateTime={message.created_at}>{time}</time>
+            {isMine ? <Ticks status={message.status} /> : null}
           </span>
-        )}
-        <Body message={message} />
-        <span class="meta">
-          <time dateTime={message.created_at}>{time}</time>
-          {isMine ? <Ticks status={message.status} /> : null}
-        </span>
-      </article>
-    </li>
+        </article>
+      </li>
+    </>
   );
 });
 

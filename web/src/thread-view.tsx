@@ -89,7 +89,7 @@ export function ThreadView({ client, thread, drafts, maxLength, onBack }: Props)
     follow();
   }
 
-  const typists = [...thread.typing.values()];
+  const typists = [...thread.typing.values()].map(({ name }) => name);
   return (
     <>
       <header class="talk">

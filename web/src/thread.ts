@@ -37,7 +37,7 @@ export interface Thread {
   lastReadSeq: number;
   unread: number;
   /** Who is typing, by id. */
-  typing: Map<string, string>;
+  typing: Map<string, { name: string; timer: ReturnType<typeof setTimeout> }>;
   readBy: Map<string, number>;
   deliveredBy: Map<string, number>;
   joined: boolean;
