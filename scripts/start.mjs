@@ -63,6 +63,11 @@ function buildIfStale() {
     rmSync(dist, { recursive: true, force: true });
     fail('The build failed; see above.');
   }
+  const page = spawnSync(process.execPath, [join(root, 'scripts', 'build-page.mjs')], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (page.status !== 0) fail('The chat page could not be built; see above.');
   mkdirSync(dist, { recursive: true });
   writeFileSync(stampFile, wanted);
 }
@@ -77,9 +82,11 @@ function fingerprint() {
     const { size, mtimeMs } = statSync(path);
     hash.update(`${relative(root, path)}\0${size}\0${mtimeMs}\n`);
   };
-  const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  const files = ['src', 'web'].flatMap((directory) =>
+    readdirSync(join(root, directory), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath ?? entry.path, entry.name)),
+  );
   for (const path of files.sort()) add(path);
   for (const name of ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) {
     if (existsSync(join(root, name))) add(join(root, name));
