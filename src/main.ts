@@ -1,34 +1,19 @@
 /** The process: settings, the service, signals. */
-import { readFileSync } from 'node:fs';
 import { type App, startApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog } from './log.ts';
+import { loadDotEnv, packageVersion } from './package-facts.ts';
 
 /** Whatever hangs, the process is gone by then: orchestrators kill after 10 s. */
 const STOP_DEADLINE_MS = 9_500;
 const EMBEDDED_STOP_MS = 3_000;
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const parsed: unknown = JSON.parse(text);
-  return parsed && typeof parsed === 'object' && 'version' in parsed ? String(parsed.version) : '?';
-}
 
 /** One clear sentence on the terminal, and exit 1. */
 function refuse(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`messaging-service can not start: ${message}\n`);
   process.exit(1);
-}
-
-function loadDotEnv(): void {
-  try {
-    process.loadEnvFile('.env');
-  } catch (error) {
-    // No such file is the usual case; the environment alone is fine.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) refuse(error);
-  }
 }
 
 async function main(): Promise<void> {

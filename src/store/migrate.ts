@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 
 /** sql/ lies beside src/ and dist/: the same two steps up from either. */
-const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url));
+export const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url));
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 /** Identifies this lock among all advisory locks of the database: an arbitrary constant. */
 export const MIGRATION_LOCK_KEY = '7308604896993423717';
@@ -25,7 +25,7 @@ const LOCK_TIMEOUT_MS = 300_000;
 const END_TIMEOUT_S = 5;
 const LOCK_NOT_AVAILABLE = '55P03';
 
-interface Migration {
+export interface Migration {
   name: string;
   text: string;
   checksum: string;
@@ -74,7 +74,8 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   }
 }
 
-async function readMigrations(directory: string): Promise<Migration[]> {
+/** The files, in order. */
+export async function readMigrations(directory: string): Promise<Migration[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
   const numbers = new Set<string>();
   const migrations: Migration[] = [];

@@ -1,0 +1,74 @@
+/**
+ * Looks at all that the service stands on and says what is wrong, with advice. Changes nothing: it is
+ * safe beside a running service.
+ */
+import type { Config } from '../config.ts';
+import { advise, type Finding, ok } from './finding.ts';
+import { checkDescriptors, checkNativeServer, checkNode, checkPort } from './machine-checks.ts';
+import { checkPostgres } from './postgres-check.ts';
+import { checkRedis } from './redis-check.ts';
+
+export type { Finding } from './finding.ts';
+
+const REDIS_TIMEOUT_MS = 3_000;
+
+export async function examine(config: Config): Promise<Finding[]> {
+  const { database, redis } = config;
+  return [
+    checkNode(),
+    checkNativeServer(),
+    ...settings(config),
+    ...(database.url === null
+      ? [ok('PostgreSQL', `embedded, files in ${database.dataDir}`)]
+      : await checkPostgres({
+          url: database.url,
+          poolMax: database.poolMax,
+          connectTimeoutMs: database.connectTimeoutMs,
+        })),
+    redis.url === null
+      ? ok('Redis', 'none: one node alone')
+      : await checkRedis({ url: redis.url, prefix: redis.prefix, timeoutMs: REDIS_TIMEOUT_MS }),
+    await checkDescriptors(config.realtime.maxConnections),
+    await checkPort(config.host, config.port, config.tls !== null),
+  ];
+}
+
+function settings({ auth, nodeEnv, rateLimits, trustedProxies }: Config): Finding[] {
+  const found = [ok('Settings', `understood; NODE_ENV=${nodeEnv}, AUTH_MODE=${auth.mode}`)];
+  if (auth.mode === 'insecure') {
+    found.push(
+      advise(
+        'Identity',
+        'every caller is believed',
+        'Set JWT_SECRET before anybody else can call.',
+      ),
+    );
+  }
+  if (rateLimits !== null && trustedProxies.length === 0) {
+    found.push(
+      advise(
+        'Rates',
+        'X-Forwarded-For is not believed of anybody',
+        'Behind a proxy everybody has its address: set TRUSTED_PROXIES.',
+      ),
+    );
+  }
+  return found;
+}
+
+const SIGNS = { ok: '✓', advice: '!', problem: '✗' } as const;
+
+/** The findings as lines for a terminal. */
+export function report(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ subject }) => subject.length));
+  const lines = findings.flatMap(({ subject, verdict, found, advice }) => [
+    `  ${SIGNS[verdict]} ${subject.padEnd(width)}  ${found}`,
+    ...(advice === '' ? [] : [`    ${' '.repeat(width)}  → ${advice}`]),
+  ]);
+  const problems = findings.filter(({ verdict }) => verdict === 'problem').length;
+  const summary =
+    problems === 0
+      ? 'Nothing keeps the service from running.'
+      : `${problems} ${problems === 1 ? 'problem keeps' : 'problems keep'} the service from running as promised.`;
+  return `${lines.join('\n')}\n\n  ${summary}\n`;
+}

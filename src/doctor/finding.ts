@@ -1,0 +1,30 @@
+/** What a check found. */
+export interface Finding {
+  /** What was looked at: `PostgreSQL`, `Redis` … */
+  subject: string;
+  /** `problem`: the service can not start or keep its promises; `advice`: it can, but look at this. */
+  verdict: 'ok' | 'advice' | 'problem';
+  /** What is the case. */
+  found: string;
+  /** What to do about it; empty when all is well. */
+  advice: string;
+}
+
+export function ok(subject: string, found: string): Finding {
+  return { subject, verdict: 'ok', found, advice: '' };
+}
+
+export function advise(subject: string, found: string, advice: string): Finding {
+  return { subject, verdict: 'advice', found, advice };
+}
+
+export function problem(subject: string, found: string, advice: string): Finding {
+  return { subject, verdict: 'problem', found, advice };
+}
+
+/** What an error says, without its stack. Some of Node's have their words only in `code`. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return error.message || code || error.name;
+}

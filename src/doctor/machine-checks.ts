@@ -1,0 +1,80 @@
+/** What the service needs of the machine: Node, the native server, file descriptors, its port. */
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { availableParallelism, totalmem } from 'node:os';
+import { createUwsApp } from '../realtime/uws.ts';
+import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
+
+const OLDEST_NODE = [20, 19] as const;
+/** Files, databases, Redis: what a node has open besides its clients' connections. */
+const DESCRIPTORS_BESIDES_CLIENTS = 100;
+/** Fewer than this is a shell's default and no server's. */
+const FEW_DESCRIPTORS = 4_096;
+
+export function checkNode(version: string = process.versions.node): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const tooOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
+  const memoryGb = (totalmem() / 1e9).toFixed(1);
+  const found = `version ${version}; ${availableParallelism()} cores, ${memoryGb} GB of memory`;
+  if (!tooOld) return ok('Node', found);
+  return problem('Node', found, `The service needs Node ${OLDEST_NODE.join('.')} or later.`);
+}
+
+/** Loads the native binary, which fails where the C library is too old. */
+export function checkNativeServer(): Finding {
+  try {
+    createUwsApp().close();
+    return ok('uWebSockets.js', 'loads');
+  } catch (error) {
+    return problem('uWebSockets.js', reasonOf(error), 'README, "Operations": what it needs.');
+  }
+}
+
+/** @param limitsFile where Linux tells a process its limits */
+export async function checkDescriptors(
+  maxConnections: number,
+  limitsFile = '/proc/self/limits',
+): Promise<Finding> {
+  const text = await readFile(limitsFile, 'utf8').catch(() => '');
+  const soft = /^Max open files\s+(\d+|unlimited)/m.exec(text)?.[1];
+  if (soft === undefined) {
+    return ok('File descriptors', 'this system does not say how many a process may open');
+  }
+  const limit = soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+  const clients = limit - DESCRIPTORS_BESIDES_CLIENTS;
+  const found = `${soft}; MAX_CONNECTIONS is ${maxConnections}`;
+  if (clients >= maxConnections) return ok('File descriptors', found);
+  const advice = `Enough for ${Math.max(clients, 0)} connections: raise it (ulimit -n, LimitNOFILE, ulimits of a container), or lower MAX_CONNECTIONS.`;
+  // A number somebody chose is worth a word; a shell's default is worth a louder one.
+  return limit < FEW_DESCRIPTORS
+    ? advise('File descriptors', found, advice)
+    : advise('File descriptors', found, `${advice} Fine if you expect fewer.`);
+}
+
+/** Whether the port can be taken, or is this very service. */
+export async function checkPort(host: string, port: number, tls: boolean): Promise<Finding> {
+  const subject = `Port ${port}`;
+  const taken = await new Promise<unknown>((resolve) => {
+    const server = createServer();
+    server.once('error', resolve);
+    server.listen(port, host, () => server.close(() => resolve(null)));
+  });
+  if (taken === null) return ok(subject, `free on ${host}`);
+  const reason = reasonOf(taken);
+  if (!tls && (await isOurs(port))) return ok(subject, 'this service listens there');
+  return problem(subject, reason, 'Stop what listens there, or set PORT and HOST.');
+}
+
+const HEALTH_TIMEOUT_MS = 2_000;
+
+async function isOurs(port: number): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/health`, {
+      signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS),
+    });
+    return (await answer.text()).includes('"service":"messaging-service"');
+  } catch {
+    // Whatever it is, it is not ours.
+    return false;
+  }
+}

@@ -1,0 +1,115 @@
+/** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
+import postgres from 'postgres';
+import { readMigrationStatus } from '../store/migration-status.ts';
+import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
+
+const SUBJECT = 'PostgreSQL';
+const OLDEST_VERSION_NUMBER = 140_000;
+const END_TIMEOUT_S = 1;
+/** Connections of a node besides its pool: the writer's, and one to migrate. */
+const CONNECTIONS_BESIDES_POOL = 3;
+
+export interface PostgresCheckOptions {
+  url: string;
+  poolMax: number;
+  connectTimeoutMs: number;
+}
+
+export async function checkPostgres(options: PostgresCheckOptions): Promise<Finding[]> {
+  const sql = postgres(options.url, {
+    max: 1,
+    connect_timeout: options.connectTimeoutMs / 1_000,
+    connection: { application_name: 'messaging-doctor', statement_timeout: 10_000 },
+    onnotice: () => undefined,
+  });
+  try {
+    return await look(sql, options.poolMax);
+  } catch (error) {
+    return [
+      problem(
+        SUBJECT,
+        `does not answer: ${reasonOf(error)}`,
+        'Look at DATABASE_URL, at the server, and at what lies between (firewall, pg_hba.conf).',
+      ),
+    ];
+  } finally {
+    await sql.end({ timeout: END_TIMEOUT_S });
+  }
+}
+
+async function look(sql: postgres.Sql, poolMax: number): Promise<Finding[]> {
+  await sql`SELECT 1`;
+  const startedAt = performance.now();
+  await sql`SELECT 1`;
+  const tookMs = (performance.now() - startedAt).toFixed(1);
+  const [facts] = await sql<Facts[]>`
+    SELECT current_setting('server_version') AS version,
+      current_setting('server_version_num')::int AS number,
+      current_setting('max_connections')::int AS "maxConnections",
+      current_setting('fsync') AS fsync,
+      current_setting('synchronous_commit') AS "synchronousCommit",
+      current_setting('server_encoding') AS encoding,
+      (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS used`;
+  if (facts === undefined) throw new Error('no answer to a query');
+  const found: Finding[] = [];
+  const version = `version ${facts.version}, round trip ${tookMs} ms`;
+  found.push(
+    facts.number < OLDEST_VERSION_NUMBER
+      ? problem(SUBJECT, version, 'The service needs PostgreSQL 14 or later.')
+      : ok(SUBJECT, version),
+  );
+  found.push(...durability(facts), ...connections(facts, poolMax));
+  found.push(await schema(sql));
+  return found;
+}
+
+interface Facts {
+  version: string;
+  number: number;
+  maxConnections: number;
+  fsync: string;
+  synchronousCommit: string;
+  encoding: string;
+  used: number;
+}
+
+function durability({ fsync, synchronousCommit, encoding }: Facts): Finding[] {
+  const found: Finding[] = [];
+  if (fsync === 'off' || synchronousCommit === 'off') {
+    found.push(
+      advise(
+        SUBJECT,
+        `fsync=${fsync}, synchronous_commit=${synchronousCommit}`,
+        'An acknowledged message can be lost when the server crashes: turn both on.',
+      ),
+    );
+  }
+  if (encoding !== 'UTF8') {
+    found.push(problem(SUBJECT, `encoding ${encoding}`, 'Messages need a database in UTF8.'));
+  }
+  return found;
+}
+
+function connections({ maxConnections, used }: Facts, poolMax: number): Finding[] {
+  const free = maxConnections - used;
+  const needed = poolMax + CONNECTIONS_BESIDES_POOL;
+  const found = `${used} of ${maxConnections} connections in use; a node takes up to ${needed}`;
+  if (free >= needed) return [ok('Connections', found)];
+  return [advise('Connections', found, 'Raise max_connections, or lower DATABASE_POOL_MAX.')];
+}
+
+async function schema(sql: postgres.Sql): Promise<Finding> {
+  const { applied, pending, changed, unknown } = await readMigrationStatus(sql);
+  const found = `${applied.length} migrations applied, ${pending.length} pending`;
+  if (unknown.length > 0) {
+    const advice = 'A newer version has migrated this database: run that one.';
+    return problem('Schema', `${found}; not known here: ${unknown.join(', ')}`, advice);
+  }
+  if (changed.length > 0) {
+    const advice = 'Put the files of sql/ back as they were released.';
+    return problem('Schema', `${found}; changed since: ${changed.join(', ')}`, advice);
+  }
+  if (pending.length === 0) return ok('Schema', found);
+  const advice = 'The next start applies them, or `messaging-service migrate`.';
+  return advise('Schema', `${found}: ${pending.join(', ')}`, advice);
+}
