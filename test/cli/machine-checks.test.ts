@@ -1,0 +1,49 @@
+/** What doctor says of machines that are not this one. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkDescriptors, checkNode } from '../../src/doctor/machine-checks.ts';
+
+let place: string;
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'messaging-doctor-'));
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+describe('Node', () => {
+  it.each([
+    ['20.19.0', 'ok'],
+    ['22.1.0', 'ok'],
+    ['20.18.9', 'problem'],
+    ['18.20.0', 'problem'],
+  ])('%s: %s', (version, verdict) => {
+    expect(checkNode(version).verdict).toBe(verdict);
+  });
+});
+
+describe('file descriptors', () => {
+  async function withLimit(limit: string, maxConnections: number) {
+    const path = join(place, 'limits');
+    await writeFile(
+      path,
+      `Max open files            ${limit}                 ${limit}       files\n`,
+    );
+    return checkDescriptors(maxConnections, path);
+  }
+
+  it('are enough for every connection, with some to spare', async () => {
+    expect((await withLimit('1100', 1_000)).verdict).toBe('ok');
+    expect((await withLimit('unlimited', 1_000_000)).verdict).toBe('ok');
+    const short = await withLimit('1099', 1_000);
+    expect([short.verdict, short.advice]).toEqual([
+      'advice',
+      expect.stringContaining('Enough for 999 connections'),
+    ]);
+  });
+
+  it('are no worry where the system does not say', async () => {
+    const { verdict, found } = await checkDescriptors(1_000, join(place, 'not there'));
+    expect([verdict, found]).toEqual(['ok', expect.stringContaining('does not say')]);
+  });
+});
