@@ -1,4 +1,5 @@
 /** What /metrics says of a node that has just done something. */
+import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -107,6 +108,24 @@ describe('the figures', () => {
     );
     expect(grown).toBe(2);
     await waitFor(async () => (await figure('messaging_sockets')) === 0, { what: 'the leaving' });
+  });
+
+  it('know every reason for which realtime/ ends a connection', async () => {
+    const directory = new URL('../../src/realtime/', import.meta.url);
+    const names = await readdir(directory);
+    const texts = await Promise.all(
+      names.map((name) => readFile(new URL(name, directory), 'utf8')),
+    );
+    const reasons = texts.flatMap((text) =>
+      [...text.matchAll(/\b(?:abort|close)\('([a-z ]+)'/g)].map(([, reason = '']) => reason),
+    );
+    expect(new Set(reasons)).toContain('slow reader');
+    const samples = (await scrape()).get('messaging_connections_closed_total')?.samples;
+    const known = [...(samples?.keys() ?? [])];
+    for (const reason of reasons) {
+      const label = `{reason="${reason.replaceAll(' ', '_')}"}`;
+      expect(known).toContain(`messaging_connections_closed_total${label}`);
+    }
   });
 
   it('joins, by outcome', async () => {
