@@ -21,7 +21,11 @@ beforeAll(async () => {
   const people = [await createPerson(db.sql, 'Alice'), await createPerson(db.sql, 'Bob')];
   conversation_id = await createConversation(db.sql, people);
   // All of it reaches the removal of markup, the most that is ever done with a text.
-  app = await startTestApp(db.url, { MAX_CONTENT_LENGTH: '200000', SANITIZE_HTML: 'strip' });
+  app = await startTestApp(db.url, {
+    MAX_CONTENT_LENGTH: '200000',
+    MAX_BACKPRESSURE_BYTES: '8000000',
+    SANITIZE_HTML: 'strip',
+  });
   socket = app.connect(people[0]?.id ?? '', { transports: ['websocket'] });
   await connected(socket);
   await ask(socket, 'join_conversation', conversation_id);

@@ -19,7 +19,11 @@ beforeAll(async () => {
   db = await createTestDatabase();
   alice = await createPerson(db.sql, 'Alice');
   bob = await createPerson(db.sql, 'Bob');
-  app = await startTestApp(db.url, { SANITIZE_HTML: 'none', MAX_CONTENT_LENGTH: '200000' });
+  app = await startTestApp(db.url, {
+    SANITIZE_HTML: 'none',
+    MAX_CONTENT_LENGTH: '200000',
+    MAX_BACKPRESSURE_BYTES: '8000000',
+  });
   socket = app.connect(alice.id, { transports: ['websocket'] });
   await connected(socket);
 });
