@@ -26,7 +26,7 @@ export interface PageDeps {
 }
 
 const MAX_NAME_LENGTH = 60;
-const ASSET_MAX_AGE_SECONDS = 31_536_000;
+const FOR_EVER = 'public, max-age=31536000, immutable';
 
 const PageSettings = Type.Object({
   auth_mode: Type.Unsafe<'jwt' | 'insecure'>({ type: 'string', enum: ['jwt', 'insecure'] }),
@@ -111,17 +111,16 @@ export function pageRoutes(deps: PageDeps): FastifyPluginAsyncTypebox {
       fastify.log.warn('The chat page is not built: npm run build makes it.');
       return;
     }
-    const cacheAs = (value: string) => (reply: { header(name: string, value: string): unknown }) =>
-      void reply.header('cache-control', value);
     await fastify.register(fastifyStatic, {
       root: join(deps.directory, 'assets'),
       prefix: '/assets/',
       cacheControl: false,
-      setHeaders: cacheAs(`public, max-age=${ASSET_MAX_AGE_SECONDS}, immutable`),
+      setHeaders(reply, path) {
+        reply.header('cache-control', path.endsWith('.html') ? 'no-cache' : FOR_EVER);
+      },
     });
-    fastify.get('/', { schema: { hide: true } }, (_request, reply) => {
-      reply.header('cache-control', 'no-cache');
-      return reply.sendFile('index.html', deps.directory);
-    });
+    fastify.get('/', { schema: { hide: true } }, (_request, reply) =>
+      reply.sendFile('index.html', deps.directory),
+    );
   };
 }
