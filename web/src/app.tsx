@@ -41,6 +41,8 @@ export function App() {
     sessionStorage.setItem(KEPT, JSON.stringify(slots.map(({ identity }) => identity)));
   }, [slots]);
 
+  // People made since are there when somebody looks.
+  const refresh = (): void => void readSettings().then(setSettings, () => undefined);
   const setIdentity = (key: number, identity: Identity | null): void =>
     setSlots((all) => all.map((slot) => (slot.key === key ? { ...slot, identity } : slot)));
   const addPane = (): void => setSlots((all) => [...all, { key: nextKey(all), identity: null }]);
@@ -70,6 +72,7 @@ export function App() {
               <SignIn
                 key={key}
                 settings={settings}
+                onLook={refresh}
                 taken={taken}
                 label={slots.length > 1 ? `Pane ${index + 1}` : 'Who are you?'}
                 onPicked={(picked) => setIdentity(key, picked)}
@@ -80,6 +83,7 @@ export function App() {
                 key={`${key} ${identity.userId}`}
                 identity={identity}
                 settings={settings}
+                onLook={refresh}
                 onLeave={() => setIdentity(key, null)}
                 {...(slots.length > 1 ? { onClose: () => closePane(key) } : {})}
               />

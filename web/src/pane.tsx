@@ -12,6 +12,8 @@ import { ThreadView } from './thread-view.tsx';
 interface Props {
   identity: Identity;
   settings: PageSettings;
+  /** The people are looked at: the newest are wanted. */
+  onLook(): void;
   /** Somebody else wants this pane. */
   onLeave(): void;
   onClose?(): void;
@@ -28,7 +30,7 @@ function useChatClient(identity: Identity): ChatClient {
   return client;
 }
 
-export function Pane({ identity, settings, onLeave, onClose }: Props) {
+export function Pane({ identity, settings, onLook, onLeave, onClose }: Props) {
   const client = useChatClient(identity);
   const [open, setOpen] = useState<readonly string[]>([]);
   const [active, setActive] = useState<string | null>(null);
@@ -81,7 +83,10 @@ export function Pane({ identity, settings, onLeave, onClose }: Props) {
             <button
               type="button"
               class="round"
-              onClick={() => setMaking(true)}
+              onClick={() => {
+                onLook();
+                setMaking(true);
+              }}
               aria-label="New conversation"
             >
               <Icon name="compose" />

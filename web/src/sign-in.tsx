@@ -1,5 +1,5 @@
 /** Who one is: picked, made, or stated by id; where the service wants proof, a token. */
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import type { Person } from '../../src/chat/schemas.ts';
 import { isUuid, nameOf, userOfToken } from './format.ts';
 import { createPerson, type Identity, type PageSettings } from './rest.ts';
@@ -10,16 +10,19 @@ interface Props {
   /** Ids of those who have a pane already. */
   taken: readonly string[];
   label: string;
+  /** The people are looked at: the newest are wanted. */
+  onLook(): void;
   onPicked(identity: Identity): void;
   onClose?(): void;
 }
 
-export function SignIn({ settings, taken, label, onPicked, onClose }: Props) {
+export function SignIn({ settings, taken, label, onLook, onPicked, onClose }: Props) {
   const [problem, setProblem] = useState<string | null>(null);
   const [name, setName] = useState('');
   const [id, setId] = useState('');
   const [token, setToken] = useState('');
   const fields = useId();
+  useEffect(onLook, []);
   const pick = (person: Person): void =>
     onPicked({ userId: person.id, name: person.name, token: null });
 
