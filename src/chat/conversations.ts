@@ -3,12 +3,13 @@ import { newId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess, requireService } from './membership.ts';
 import type { Actor, Events, Store } from './ports.ts';
-import type {
-  Conversation,
-  ConversationSummary,
-  ConversationsQuery,
-  CreateConversationInput,
-  ParticipantChange,
+import {
+  type Conversation,
+  type ConversationSummary,
+  type ConversationsQuery,
+  type CreateConversationInput,
+  DEFAULT_CONVERSATIONS_LIMIT,
+  type ParticipantChange,
 } from './schemas.ts';
 
 /** The most people one conversation can have. */
@@ -23,7 +24,7 @@ export function createConversations({ store, events }: { store: Store; events: E
   ): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null }> {
     const page = await store.listConversations({
       userId: actingUser(actor, userId, 'userId'),
-      limit: query.limit,
+      limit: query.limit ?? DEFAULT_CONVERSATIONS_LIMIT,
       cursor: query.cursor ?? null,
     });
     if (page === null) {

@@ -4,7 +4,13 @@ import { type ContentRules, cleanContent } from './content.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess } from './membership.ts';
 import type { Actor, Events, HistoryRequest, Store, UserLimit } from './ports.ts';
-import type { HistoryPage, HistoryQuery, SendInput, SentMessage } from './schemas.ts';
+import {
+  DEFAULT_HISTORY_LIMIT,
+  type HistoryPage,
+  type HistoryQuery,
+  type SendInput,
+  type SentMessage,
+} from './schemas.ts';
 
 export interface MessagesDeps {
   store: Store;
@@ -81,7 +87,7 @@ export function createMessages({ store, events, contentRules, sendLimit }: Messa
     const read = await store.readHistory({
       conversationId: conversationId.toLowerCase(),
       viewerId: actor.kind === 'user' ? actor.userId : null,
-      limit: query.limit,
+      limit: query.limit ?? DEFAULT_HISTORY_LIMIT,
       place: placeOf(query),
     });
     if (read.outcome !== 'page') throw noAccess(actor, read.outcome);

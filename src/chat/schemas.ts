@@ -171,8 +171,12 @@ export const MarkReadInput = Type.Object({
 });
 export type MarkReadInput = Static<typeof MarkReadInput>;
 
+/** Messages, and conversations, of a page when the caller does not say. */
+export const DEFAULT_HISTORY_LIMIT = 50;
+export const DEFAULT_CONVERSATIONS_LIMIT = 100;
+
 export const HistoryQuery = Type.Object({
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: DEFAULT_HISTORY_LIMIT })),
   offset: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -186,7 +190,9 @@ export const HistoryQuery = Type.Object({
 export type HistoryQuery = Static<typeof HistoryQuery>;
 
 export const ConversationsQuery = Type.Object({
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 500, default: DEFAULT_CONVERSATIONS_LIMIT }),
+  ),
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
 });
 export type ConversationsQuery = Static<typeof ConversationsQuery>;
