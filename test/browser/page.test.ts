@@ -2,6 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { SignJWT } from 'jose';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApp } from '../../src/app.ts';
@@ -199,6 +200,28 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
     expect(await mine.getByRole('list', { name: 'Open conversations' }).locator('li').count()).toBe(
       2,
     );
+  });
+
+  it('takes a token where the service wants one', async () => {
+    const secret = 'a secret of at least thirty-two bytes';
+    const strict = await startTestApp(db.url, { JWT_SECRET: secret });
+    const one = await openChatPage(browser, strict.url);
+    opened.push(one);
+    const { page } = one;
+    const token = await new SignJWT({ sub: alice.id })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime('5m')
+      .sign(new TextEncoder().encode(secret));
+    await page.getByLabel('Your token (JWT)').fill('not a token');
+    await page.getByRole('button', { name: 'Enter' }).click();
+    await page.getByText('This is not a JWT').waitFor();
+    await page.getByLabel('Your token (JWT)').fill(token);
+    await page.getByRole('button', { name: 'Enter' }).click();
+    await openConversation(page, conversation_id);
+    await say(page, 'proven');
+    await waitFor(async () => (await shownSeqs(page)).length === 1, { what: 'the message' });
+    await one.close();
+    await strict.stop();
   });
 
   it('fits a phone: the list, then the conversation, and back, and nothing sticks out', async () => {
