@@ -1,6 +1,7 @@
 /** The benches by name, in the order in which they run. */
 import type { BenchContext } from '../harness/context.ts';
 import type { BenchResult } from '../harness/result.ts';
+import { abuse } from './abuse.ts';
 import { codec } from './codec.ts';
 import { connections } from './connections.ts';
 import { durable } from './durable.ts';
@@ -19,6 +20,7 @@ export const BENCHES = {
   'history-depth': historyDepth,
   codec,
   storm,
+  abuse,
 } satisfies Record<string, (context: BenchContext) => Promise<BenchResult>>;
 
 export type BenchName = keyof typeof BENCHES;

@@ -22,6 +22,8 @@ export interface Subject {
   /** Whether it keeps messages in PostgreSQL. */
   stores: boolean;
   tree?: Tree;
+  /** Settings of the product over those of every bench. */
+  env?: Record<string, string>;
 }
 
 export interface Running {
@@ -55,6 +57,7 @@ export async function startSubject(
       tree,
       name: subject.name,
       databaseUrl: database?.url ?? '',
+      ...(subject.env === undefined ? {} : { env: subject.env }),
       ...(subject.redis === true && context.redisUrl !== null
         ? { redisUrl: context.redisUrl, redisPrefix: `bench-${process.pid}:` }
         : {}),

@@ -13,6 +13,8 @@ export interface LoadProcess {
    * @throws Error when it could not be carried out (not: when messages were lost)
    */
   run(plan: LoadPlan, timeoutMs: number): Promise<LoadResult>;
+  /** Tells a plan that goes on until it is told to end; its result still comes. */
+  finish(): void;
   /** Ends the process, and with it connections left open on purpose. */
   stop(): Promise<void>;
 }
@@ -32,6 +34,7 @@ export async function startLoad(tree: Tree): Promise<LoadProcess> {
       if (message.result === undefined) throw new Error(`the load generator: ${message.error}`);
       return Value.Parse(LoadResult, message.result);
     },
+    finish: () => void child.process.send('finish'),
     stop: () => child.stop(),
   };
 }

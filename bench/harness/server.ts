@@ -25,6 +25,8 @@ export interface ServerOptions {
   databaseUrl: string;
   redisUrl?: string | undefined;
   redisPrefix?: string | undefined;
+  /** Settings of the product over those of every bench. */
+  env?: Record<string, string>;
 }
 
 /** The product as its users run it in production; insecure, so that no time goes into tokens. */
@@ -40,6 +42,7 @@ export function startProduct(options: ServerOptions): Promise<Server> {
     RATE_LIMIT: 'off',
     DATABASE_URL: databaseUrl,
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl, REDIS_PREFIX: redisPrefix ?? '' }),
+    ...options.env,
   });
 }
 

@@ -40,7 +40,8 @@ export class Client {
   private rest: Buffer | null = null;
   private upgraded = false;
 
-  constructor(index: number, port: number, userId: string, events: ClientEvents) {
+  /** @param address whose client it says it is, to a server that trusts proxies on this machine */
+  constructor(index: number, port: number, userId: string, events: ClientEvents, address?: string) {
     this.index = index;
     this.events = events;
     this.socket = connect({
@@ -63,6 +64,7 @@ export class Client {
     this.socket.write(
       `GET /socket.io/?EIO=4&transport=websocket&userId=${userId} HTTP/1.1\r\n` +
         `Host: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        (address === undefined ? '' : `X-Forwarded-For: ${address}\r\n`) +
         `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
     );
   }

@@ -23,6 +23,8 @@ export interface JoinOptions {
   ports: readonly number[];
   concurrency: number;
   timeoutMs: number;
+  /** X-Forwarded-For of each; left out: none. */
+  addressOf?: ((index: number) => string) | undefined;
   /** Asked with the join; null: none. */
   afterSeq(index: number): number | null;
   /** Of the load that goes on; joins are seen here only. */
@@ -88,7 +90,7 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
       const index = started;
       started += 1;
       const port = ports[index % ports.length] ?? 0;
-      const client = new Client(index, port, seat.userId, own);
+      const client = new Client(index, port, seat.userId, own, options.addressOf?.(index));
       client.room = seat.room;
       client.lastSeq = options.afterSeq(index) ?? 0;
       clients[index] = client;

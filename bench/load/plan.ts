@@ -33,6 +33,8 @@ const Traffic = Type.Object({
   /** How long the last messages may take after the measured time. */
   settleMs: Type.Integer(),
   contentBytes: Type.Integer({ minimum: 32 }),
+  /** Each client has an address of its own, in X-Forwarded-For. */
+  ownAddresses: Type.Optional(Type.Boolean()),
 });
 export type Traffic = Static<typeof Traffic>;
 
@@ -69,7 +71,33 @@ const Http = Type.Object({
 });
 export type Http = Static<typeof Http>;
 
-export const LoadPlan = Type.Union([Traffic, Connections, Storm, Http]);
+const Abuse = Type.Object({
+  kind: Type.Literal('abuse'),
+  port: Type.Integer(),
+  userId: Type.String(),
+  /** Of this user, who is alone there. */
+  conversationId: Type.String(),
+  /** Attempts a second of each kind, however they end. */
+  perSecond: Type.Object({
+    /** Of one user on `sendSockets` sockets. */
+    send: Type.Number(),
+    /** Typing, on one socket, which is opened again when it is cut. */
+    event: Type.Number(),
+    /** Of a user who exists, closed at once, all from one address. */
+    connection: Type.Number(),
+    /** Of nobody, all from another address. */
+    handshake: Type.Number(),
+    /** REST, of the one user. */
+    request: Type.Number(),
+  }),
+  sendSockets: Type.Integer({ minimum: 1 }),
+  /** It ends when told to, or after so long, or so many attempts. */
+  maxMs: Type.Integer(),
+  maxAttempts: Type.Integer(),
+});
+export type Abuse = Static<typeof Abuse>;
+
+export const LoadPlan = Type.Union([Traffic, Connections, Storm, Http, Abuse]);
 export type LoadPlan = Static<typeof LoadPlan>;
 
 /** A latency distribution in milliseconds. */
@@ -113,5 +141,7 @@ export const LoadResult = Type.Object({
   ackLatency: Latency,
   deliveryLatency: Latency,
   faults: Faults,
+  /** Of an abuser: how often each kind of attempt ended how, as `send rate_limited`. */
+  outcomes: Type.Optional(Type.Record(Type.String(), Type.Integer())),
 });
 export type LoadResult = Static<typeof LoadResult>;

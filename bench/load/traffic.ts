@@ -38,6 +38,7 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
     ports: plan.ports,
     concurrency: plan.connectConcurrency,
     timeoutMs: plan.connectTimeoutMs,
+    addressOf: plan.ownAddresses === true ? (n) => `10.0.${n >> 8}.${n & 255}` : undefined,
     afterSeq: () => null,
     events: {
       onMessage(client, seq, buffer, from, to) {

@@ -21,6 +21,7 @@ const SUBJECTS: Record<BenchName, string[]> = {
   'history-depth': ['product', 'obvious'],
   codec: ['product'],
   storm: ['product', 'obvious'],
+  abuse: ['product'],
 };
 
 let tree: Tree;
