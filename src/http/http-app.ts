@@ -48,6 +48,8 @@ export async function createHttpApp(deps: HttpAppDeps) {
     // A line per request costs more than the request; failures are logged where they are answered.
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
+    // Fastify's own 503 is not our envelope; `draining` says it while the server closes.
+    return503OnClosing: false,
     genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
     bodyLimit: deps.maxPayloadBytes,
     // What the router itself refuses: a path that is no URL, a part of it that is too long.

@@ -1,5 +1,6 @@
 /** CONTRACT section 4, row by row, on both doors. */
 import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -638,5 +639,48 @@ describe('REST with AUTH_MODE=jwt', () => {
   it('401 token_expired for an old one', async () => {
     const old = await token({ sub: alice.id }, Math.floor(Date.now() / 1000) - 60);
     expect(await get(`Bearer ${old}`)).toEqual([401, 'token_expired']);
+  });
+});
+
+describe.each(doorKinds)('REST on %s while the node goes down', (kind) => {
+  it('503 unavailable in the envelope, also once the server is closing; /health lives', async () => {
+    let draining = false;
+    const door = await openRestDoor(kind, { databaseUrl: db.url, draining: () => draining });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const get = (path: string) =>
+      new Promise<{ status: number | undefined; retryAfter: unknown; body: unknown }>(
+        (resolve, reject) => {
+          request(door.url + path, { agent, headers: { 'x-user-id': alice.id } }, (response) => {
+            let text = '';
+            response.on('data', (chunk) => {
+              text += chunk;
+            });
+            response.on('end', () => {
+              const body: unknown = JSON.parse(text);
+              const retryAfter = response.headers['retry-after'];
+              resolve({ status: response.statusCode, retryAfter, body });
+            });
+          })
+            .on('error', reject)
+            .end();
+        },
+      );
+    const path = `/messages/conversations/${alice.id}`;
+    expect((await get(path)).status).toBe(200);
+    draining = true;
+    const refusal = {
+      status: 503,
+      retryAfter: '1',
+      body: { success: false, error: { code: 'unavailable', message: expect.any(String) } },
+    };
+    expect(await get(path)).toEqual(refusal);
+    expect((await get('/health')).status).toBe(200);
+    if (kind === 'uWS bridge') {
+      // Node's http closes idle connections at this point; the bridge's connections live on.
+      await door.closeHttp();
+      expect(await get(path)).toEqual(refusal);
+    }
+    agent.destroy();
+    await door.close();
   });
 });

@@ -27,6 +27,8 @@ export interface Announcement {
 export interface RestDoor {
   url: string;
   announced: Announcement[];
+  /** Closes Fastify, not the connections. */
+  closeHttp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -118,6 +120,7 @@ export async function openRestDoor(
   return {
     url: `http://127.0.0.1:${port}`,
     announced,
+    closeHttp: () => http.close(),
     async close() {
       stopListening?.();
       await http.close();
