@@ -158,7 +158,15 @@ function stockDecode(frame: string): void {
   stockDecoder.add(engine.decodePacket(frame).data);
 }
 
+/**
+ * A message frame is read where it is, without being cut first. (The server gets the same from its
+ * bytes: it makes text of them from behind the `4`.)
+ */
 function ownDecode(frame: string): void {
+  if (frame.charCodeAt(0) === 0x34) {
+    sink.value = decodeSocketPacket(frame, LIMITS, 1);
+    return;
+  }
   const packet = decodeEnginePacket(frame);
   if (typeof packet.data === 'string') sink.value = decodeSocketPacket(packet.data, LIMITS);
 }

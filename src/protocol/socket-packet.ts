@@ -76,7 +76,8 @@ const SLASH = 0x2f;
 const DASH = 0x2d;
 
 /**
- * Decodes the data of an Engine.IO message (without its leading `4`).
+ * Decodes the data of an Engine.IO message, which begins at `start` of `text`: 0 when the leading `4`
+ * has been left out, 1 to read a whole frame where it is, without cutting it first.
  *
  * As in socket.io-parser, an event name may be a number; it comes out as its decimal string, which
  * is the key an event emitter would use for it. Stricter than socket.io-parser: events and acks
@@ -84,47 +85,48 @@ const DASH = 0x2d;
  *
  * @throws ProtocolError and nothing else
  */
-export function decodeSocketPacket(data: string, limits: SocketLimits): SocketPacket {
-  switch (data.charCodeAt(0)) {
+export function decodeSocketPacket(text: string, limits: SocketLimits, start = 0): SocketPacket {
+  const at = start + 1;
+  switch (text.charCodeAt(start)) {
     case 0x30: // 0/admin,{"token":"123"}
-      return decodeConnect(data, limits);
+      return decodeConnect(text, at, limits);
     case 0x31: // 1/admin,
-      return decodeDisconnect(data, limits);
+      return decodeDisconnect(text, at, limits);
     case 0x32: // 212["foo"]
-      return decodeEvent(data, 1, limits);
+      return decodeEvent(text, at, limits);
     case 0x33: // 3/admin,13["bar"]
-      return decodeAck(data, 1, limits);
+      return decodeAck(text, at, limits);
     case 0x34: // 4{"message":"Not authorized"}
-      return decodeConnectError(data, limits);
+      return decodeConnectError(text, at, limits);
     case 0x35: // 51-["baz",{"_placeholder":true,"num":0}]
-      return decodeBinary(data, limits, decodeEvent);
+      return decodeBinary(text, at, limits, decodeEvent);
     case 0x36: // 61-15["bar",{"_placeholder":true,"num":0}]
-      return decodeBinary(data, limits, decodeAck);
+      return decodeBinary(text, at, limits, decodeAck);
     default:
       throw new ProtocolError('invalid_packet_type', 'not a Socket.IO packet');
   }
 }
 
-function decodeConnect(text: string, limits: SocketLimits): ConnectPacket {
-  const namespace = readNamespace(text, 1, limits);
-  const at = skipNamespace(text, 1, namespace);
+function decodeConnect(text: string, start: number, limits: SocketLimits): ConnectPacket {
+  const namespace = readNamespace(text, start, limits);
+  const at = skipNamespace(text, start, namespace);
   if (at >= text.length) return { type: 'connect', namespace, data: undefined };
   const data = parseJson(text.substring(at), limits.maxDepth);
   if (!isRecord(data)) throw new ProtocolError('invalid_payload', 'CONNECT takes an object');
   return { type: 'connect', namespace, data };
 }
 
-function decodeDisconnect(text: string, limits: SocketLimits): DisconnectPacket {
-  const namespace = readNamespace(text, 1, limits);
-  if (skipNamespace(text, 1, namespace) < text.length) {
+function decodeDisconnect(text: string, start: number, limits: SocketLimits): DisconnectPacket {
+  const namespace = readNamespace(text, start, limits);
+  if (skipNamespace(text, start, namespace) < text.length) {
     throw new ProtocolError('invalid_payload', 'DISCONNECT takes no payload');
   }
   return { type: 'disconnect', namespace };
 }
 
-function decodeConnectError(text: string, limits: SocketLimits): ConnectErrorPacket {
-  const namespace = readNamespace(text, 1, limits);
-  const data = parseJson(text.substring(skipNamespace(text, 1, namespace)), limits.maxDepth);
+function decodeConnectError(text: string, start: number, limits: SocketLimits): ConnectErrorPacket {
+  const namespace = readNamespace(text, start, limits);
+  const data = parseJson(text.substring(skipNamespace(text, start, namespace)), limits.maxDepth);
   if (typeof data !== 'string' && !isRecord(data)) {
     throw new ProtocolError('invalid_payload', 'CONNECT_ERROR takes an object or a string');
   }
@@ -158,15 +160,16 @@ function decodeAck(text: string, start: number, limits: SocketLimits): AckPacket
 
 function decodeBinary(
   text: string,
+  start: number,
   limits: SocketLimits,
   decodeInner: (text: string, start: number, limits: SocketLimits) => EventPacket | AckPacket,
 ): BinaryPacket {
-  const end = skipDigits(text, 1);
-  if (end === 1 || text.charCodeAt(end) !== DASH) {
+  const end = skipDigits(text, start);
+  if (end === start || text.charCodeAt(end) !== DASH) {
     throw new ProtocolError('invalid_attachments', 'attachment count missing');
   }
   // A count too long to read is too large a count.
-  const pending = end - 1 > MAX_ATTACHMENT_DIGITS ? Infinity : readDigits(text, 1, end);
+  const pending = end - start > MAX_ATTACHMENT_DIGITS ? Infinity : readDigits(text, start, end);
   if (pending === 0) throw new ProtocolError('invalid_attachments', 'no attachment announced');
   if (pending > limits.maxAttachments) {
     throw new ProtocolError('too_many_attachments', 'too many attachments announced');

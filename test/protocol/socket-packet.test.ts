@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import {
   decodeSocketPacket,
   type SocketLimits,
@@ -13,6 +13,21 @@ const LIMITS: SocketLimits = {
   maxEventNameLength: 20,
 };
 const decode = (data: string) => decodeSocketPacket(data, LIMITS);
+
+describe('a packet in the middle of a text', () => {
+  it.each([
+    '0/admin,{"token":"123"}',
+    '1/admin,',
+    '2["foo"]',
+    '2/admin,12["foo",{"a":1}]',
+    '312["bar"]',
+    '4{"message":"Not authorized"}',
+    '51-["baz",{"_placeholder":true,"num":0}]',
+    '61-15["bar",{"_placeholder":true,"num":0}]',
+  ])('%s is read from where it begins', (packet) => {
+    expect(decodeSocketPacket(`4${packet}`, LIMITS, 1)).toEqual(decodeSocketPacket(packet, LIMITS));
+  });
+});
 
 describe('a Socket.IO packet decodes', () => {
   test.each<[string, SocketPacket]>([
