@@ -125,6 +125,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
         ? null
         : { url: config.redis.url, prefix: config.redis.prefix, isUp: () => bus.status().ok },
     trustedProxies: config.trustedProxies,
+    log,
   });
 
   const uws = createUwsApp(config.tls);

@@ -17,6 +17,7 @@ export interface LimitsOptions {
   } | null;
   redis: { url: string; prefix: string; isUp: () => boolean } | null;
   trustedProxies: readonly string[];
+  log: { debug(fields: object, message: string): void };
 }
 
 export interface Limits {
@@ -44,7 +45,7 @@ const FLOOD_FACTOR = 10;
 /** A Redis that does not answer by then is counted without. */
 const COMMAND_TIMEOUT_MS = 250;
 
-export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): Limits {
+export function createLimits({ rates, redis, trustedProxies, log }: LimitsOptions): Limits {
   const refused = { messages: 0, requests: 0, events: 0, connections: 0 };
   const stats = (): RefusalStats => refused;
   if (rates === null) {
@@ -59,7 +60,7 @@ export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): L
           maxRetriesPerRequest: 0,
         });
   // What is wrong with Redis is told by the bus; here it only means counting locally.
-  client?.on('error', () => undefined);
+  client?.on('error', (error) => log.debug({ err: error }, 'rates are counted on this node alone'));
   const shared =
     client === undefined || redis === null
       ? {}
