@@ -106,11 +106,14 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     log,
   });
   const chat = deps.createChat(announcer.events);
-  const joinStats: JoinStats = { joined: 0, resync: 0, refused: 0 };
+  const joinStats: JoinStats = { joined: 0, resync: 0, refused: 0, replayed: 0 };
   const joining = createJoining({
     rooms,
     membership: chat.membership,
     store,
+    replayed: (messages) => {
+      joinStats.replayed += messages;
+    },
     limits: {
       maxReplay: settings.maxReplay,
       maxJoinedConversations: settings.maxJoinedConversations,

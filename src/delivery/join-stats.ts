@@ -7,6 +7,8 @@ export interface JoinStats {
   /** Joined, but too far behind (or ahead) to be replayed to. */
   resync: number;
   refused: number;
+  /** Messages sent to joining sockets because they had missed them. */
+  replayed: number;
 }
 
 /** The same joining, whose joins are counted in `stats`. */

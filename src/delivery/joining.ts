@@ -21,6 +21,8 @@ export interface JoiningDeps {
   rooms: Rooms;
   membership: Membership;
   store: Pick<Store, 'readRange'>;
+  /** Told how many messages each stretch of a replay sent. */
+  replayed?: (messages: number) => void;
   limits: {
     /** A client further behind than this many messages is told to `resync`. */
     maxReplay: number;
@@ -57,7 +59,7 @@ interface Joined {
 /** Joins of one conversation that a socket may have under way: more are of no use to anybody. */
 const MAX_RUNNING_JOINS = 16;
 
-export function createJoining({ rooms, membership, store, limits }: JoiningDeps) {
+export function createJoining({ rooms, membership, store, replayed, limits }: JoiningDeps) {
   /** Rooms by socket; the second join of one conversation waits for the first. */
   const joinedBySocket = new Map<Socket, Map<string, Joined>>();
 
@@ -225,6 +227,7 @@ export function createJoining({ rooms, membership, store, limits }: JoiningDeps)
       member.socket.sendFrame(messageFrame(message));
       reached = message.seq;
     }
+    replayed?.(reached - position);
     if (reached === position) {
       throw new ChatError('unavailable', 'The messages in between can not be read now.');
     }

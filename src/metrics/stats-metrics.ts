@@ -100,6 +100,11 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     return { joined, resync, refused };
   });
   counter(
+    'messaging_replayed_messages_total',
+    'Messages sent again to sockets that joined with after_seq.',
+    () => delivery().joins.replayed,
+  );
+  counter(
     'messaging_deliveries_total',
     'Live messages delivered, once for each socket that heard one.',
     () => delivery().deliveries,

@@ -141,6 +141,19 @@ describe('the figures', () => {
     client.close();
   });
 
+  it('messages replayed to those who join behind', async () => {
+    const client = app.connect(alice.id);
+    await connected(client);
+    for (const content of ['one', 'two', 'three']) {
+      await ask(client, 'send_message', { conversation_id, content });
+    }
+    const grown = await growth('messaging_replayed_messages_total', 2, () =>
+      ask(client, 'join_conversation', { conversation_id, after_seq: 1 }),
+    );
+    expect(grown).toBe(2);
+    client.close();
+  });
+
   it('sends by outcome, on both doors; their latency; their batches', async () => {
     const client = await joined(alice);
     const message = { conversation_id, content: 'Hi', client_message_id: 'once' };
