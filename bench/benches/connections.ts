@@ -4,6 +4,7 @@
  * connections and all of them, so that what a process needs anyway is left out. Several client
  * processes, since each has a limit of descriptors as well.
  */
+import { join } from 'node:path';
 import { PRODUCT, type Subject, startSubject } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
 import { roomsOf } from '../harness/database.ts';
@@ -109,11 +110,17 @@ async function measure(
   const faults: string[] = [];
   const used = { ms: 0, cpuMs: 0 };
   const notes: string[] = [];
+  const profile =
+    context.profileDir === null
+      ? null
+      : join(context.profileDir, `${subject.name}-connections.cpuprofile`);
   try {
     for (let i = 0; i < processes; i += 1) {
       const own = rooms.slice(Math.round(i * share), Math.round((i + 1) * share));
       const client = await startLoad(context.tree);
       clients.push(client);
+      // The first share finds code that is not compiled yet.
+      if (i === 1 && profile !== null) await server?.startProfile();
       const result = await client.run(
         {
           kind: 'connections',
@@ -126,7 +133,7 @@ async function measure(
         CONNECT_MS,
       );
       faults.push(...faultTexts(result));
-      // The first share finds code that is not compiled yet.
+      if (i === processes - 1 && profile !== null) await server?.stopProfile(profile);
       if (i > 0) {
         used.ms += result.used.durationMs;
         used.cpuMs += result.used.serverCpuMs;
