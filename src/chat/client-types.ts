@@ -2,8 +2,9 @@
  * The events as TypeScript sees them in a client, derived from the schemas the service checks with:
  * what `messaging-service/events` exports. Types only; nothing here exists at run time.
  *
- *     const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url);
+ *     const socket: MessagingSocket = io(url);
  */
+import type { Socket } from 'socket.io-client';
 import type { ErrorBody, ErrorCode } from './errors.ts';
 import type {
   Acknowledged,
@@ -41,21 +42,24 @@ export type ServerToClientEvents = {
 };
 
 /**
- * What a client emits, with or without a callback for the acknowledgement. The types of
- * socket.io-client lose an optional callback in `emitWithAck`, whose answer is then `any`: say
- * `const answer: Acknowledgement<'send_message'> = await …`, or use `AcknowledgedEvents`.
+ * What a client emits and has acknowledged: the form from which socket.io-client knows the answers of
+ * `emitWithAck` and of `timeout(…).emit`. An optional callback here would make both of them `any`.
  */
 export type ClientToServerEvents = {
-  [E in ClientEvent]: (
-    payload: ClientEventInput<E>,
-    acknowledge?: (answer: Acknowledgement<E>) => void,
-  ) => void;
-};
-
-/** The same for a client that asks for every acknowledgement: `emitWithAck` knows its answers. */
-export type AcknowledgedEvents = {
   [E in ClientEvent]: (
     payload: ClientEventInput<E>,
     acknowledge: (answer: Acknowledgement<E>) => void,
   ) => void;
 };
+
+/** What a client emits without waiting: a failure then arrives as `error`. */
+export type UnacknowledgedEvents = {
+  [E in ClientEvent]: (payload: ClientEventInput<E>) => void;
+};
+
+/**
+ * The stock client with both: `emit` with a callback or without one, `emitWithAck` with its answer.
+ * (After `timeout(…)` its `emitWithAck` is `any`, whatever the events: name the answer's type there.)
+ */
+export type MessagingSocket = Socket<ServerToClientEvents, ClientToServerEvents> &
+  Socket<ServerToClientEvents, UnacknowledgedEvents>;
