@@ -1,0 +1,198 @@
+// Which partitions the product's own statements touch. Plans are generic, as the writer's session
+// forces them: the conversation is not known when they are made, and partitions are left out while
+// they run.
+
+import { randomUUID } from 'node:crypto';
+import type postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  insertMessages,
+  lockConversations,
+  readByIds,
+  readKeyed,
+  readSenders,
+  updateHeads,
+  WRITER_SETTINGS,
+} from '../../src/store/append-statements.ts';
+import type { Database, Sql } from '../../src/store/database.ts';
+import { readHistory } from '../../src/store/history.ts';
+import { listConversations } from '../../src/store/list.ts';
+import { advanceStatuses } from '../../src/store/statuses.ts';
+import { explaining } from './explain.ts';
+import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
+import { PARTITIONS, partition, partitionOf } from './partitioned-setting.ts';
+import { draft, upTo } from './writer-setting.ts';
+
+const CONVERSATIONS = 40;
+const MESSAGES = 200;
+const SETUP_MS = 60_000;
+
+let f: StoreFixture;
+let alice: string;
+let bob: string;
+let talks: string[];
+let talk: string;
+let home: string;
+
+beforeAll(async () => {
+  f = await createStoreFixture();
+  [alice, bob] = [await f.user('Alice'), await f.user('Bob')];
+  talks = await Promise.all(upTo(CONVERSATIONS).map(() => f.conversation([alice, bob])));
+  for (const each of talks) await f.post(each, bob, MESSAGES);
+  await partition(f.sql);
+  await f.sql`VACUUM ANALYZE`;
+  talk = talks[0] ?? '';
+  home = await partitionOf(f.sql, talk);
+}, SETUP_MS);
+afterAll(() => f.close());
+
+interface PlanNode {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Actual Loops': number;
+  Plans?: PlanNode[];
+}
+
+function nodesOf(plan: PlanNode): PlanNode[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+}
+
+const isPartition = (name: string | undefined) => /^messages_p\d+$/.test(name ?? '');
+
+/** The partitions that the statements of `ask` read, by EXPLAIN ANALYZE; every one by an index. */
+async function partitionsRead(ask: (database: Database) => Promise<unknown>): Promise<string[]> {
+  const url = new URL(f.url);
+  for (const [name, value] of Object.entries(WRITER_SETTINGS)) url.searchParams.set(name, value);
+  const database = openDatabase(url.href, 1);
+  try {
+    const { database: explained, plans } = explaining(database, '(ANALYZE, FORMAT JSON)');
+    await ask(explained);
+    const nodes = plans.flatMap((text) => {
+      const [{ Plan: plan }] = JSON.parse(text) as [{ Plan: PlanNode }];
+      return nodesOf(plan);
+    });
+    const read = nodes.filter(
+      (node) => isPartition(node['Relation Name']) && node['Actual Loops'] > 0,
+    );
+    expect(read.filter((node) => node['Node Type'] === 'Seq Scan')).toEqual([]);
+    return [...new Set(read.map((node) => node['Relation Name'] ?? ''))].sort();
+  } finally {
+    await database.close(1_000);
+  }
+}
+
+/** The partitions touched inside `work`'s transaction, foreign keys and cascades included. */
+async function partitionsTouched(work: (sql: postgres.TransactionSql) => Promise<unknown>) {
+  // A connection of its own: what another transaction did on it may not have been counted yet.
+  const connection = await f.sql.reserve();
+  try {
+    await connection`BEGIN`;
+    await connection`SELECT pg_stat_force_next_flush()`;
+    await connection`COMMIT`;
+    await connection`BEGIN`;
+    for (const [name, value] of Object.entries(WRITER_SETTINGS)) {
+      await connection`SELECT set_config(${name}, ${value}, true)`;
+    }
+    await work(connection as unknown as postgres.TransactionSql);
+    const rows = await connection<{ name: string; touched: boolean }[]>`
+      SELECT relname AS name,
+        coalesce(seq_scan, 0) + coalesce(idx_scan, 0) + n_tup_ins + n_tup_upd + n_tup_del > 0 AS touched
+      FROM pg_stat_xact_user_tables WHERE relname ~ '^messages_p[0-9]+$' ORDER BY relname`;
+    expect(rows).toHaveLength(PARTITIONS);
+    await connection`ROLLBACK`;
+    return rows.filter(({ touched }) => touched).map(({ name }) => name);
+  } finally {
+    connection.release();
+  }
+}
+
+const statement = (make: (sql: Sql) => PromiseLike<unknown>) => (database: Database) =>
+  database.query(async (sql) => await make(sql));
+
+describe('one partition is read by', () => {
+  const page = { limit: 20 };
+  const cases: [string, (database: Database) => Promise<unknown>][] = [
+    ...[{ offset: 0 }, { offset: 100 }, { beforeSeq: 50 }, { afterSeq: 50 }].map(
+      (place): [string, (database: Database) => Promise<unknown>] => [
+        `a page of history at ${JSON.stringify(place)}`,
+        (on) => readHistory(on, { ...page, conversationId: talk, viewerId: alice, place }),
+      ],
+    ),
+    ['a standing with its unread count', (on) => openStore(on).readStanding(talk, alice)],
+    [
+      'a range that fills a hole',
+      (on) =>
+        openStore(on).readRange({ conversationId: talk, afterSeq: 10, upToSeq: 20, limit: 10 }),
+    ],
+    [
+      'statuses that move',
+      statement((sql) => advanceStatuses(sql, { conversationId: talk, fromSeq: 0, toSeq: 50 })),
+    ],
+    [
+      'a look-up of a client_message_id',
+      statement((sql) =>
+        readKeyed(sql, [draft({ id: talk, members: [bob] }, { clientMessageId: 'not yet there' })]),
+      ),
+    ],
+  ];
+  it.each(cases)('%s', async (_, ask) => {
+    expect(await partitionsRead(ask)).toEqual([home]);
+  });
+
+  it('a send, with its locks, look-ups, foreign keys and indexes', async () => {
+    const message = {
+      id: randomUUID(),
+      conversation_id: talk,
+      seq: MESSAGES + 1,
+      sender_id: bob,
+      sender_name: null,
+      content: 'hello',
+      message_type: 'text' as const,
+      media_url: null,
+      client_message_id: 'a key',
+      status: 'sent' as const,
+      created_at: '2025-01-10T12:00:00.000Z',
+    };
+    const touched = await partitionsTouched(async (transaction) => {
+      const sql = transaction as unknown as Sql;
+      const [head] = await lockConversations(sql, [talk]);
+      await readSenders(sql, [talk], [bob]);
+      await readKeyed(sql, [draft({ id: talk, members: [bob] }, { clientMessageId: 'a key' })]);
+      await insertMessages(sql, [message]);
+      const { ctid = '' } = head ?? {};
+      const lastMessageAt = message.created_at;
+      await updateHeads(sql, [{ conversationId: talk, ctid, lastSeq: message.seq, lastMessageAt }]);
+      const [row] =
+        await transaction`SELECT last_seq::int FROM messaging.conversations WHERE id = ${talk}`;
+      expect(row).toEqual({ last_seq: message.seq });
+    });
+    expect(touched).toEqual([home]);
+  });
+
+  it('a conversation’s deletion', async () => {
+    const touched = await partitionsTouched(
+      (sql) => sql`DELETE FROM messaging.conversations WHERE id = ${talk}`,
+    );
+    expect(touched).toEqual([home]);
+  });
+});
+
+describe('as many partitions as there are conversations on the page are read by', () => {
+  it('a page of the list, with last messages and unread counts', async () => {
+    const page = await f.store.listConversations({ userId: alice, limit: 2, cursor: null });
+    const homes = new Set<string>();
+    for (const { id } of page?.conversations ?? []) homes.add(await partitionOf(f.sql, id));
+    // One more than asked for is looked at, to see whether there is a next page.
+    const read = await partitionsRead((on) =>
+      listConversations(on, { userId: alice, limit: 1, cursor: null }),
+    );
+    expect(read).toEqual([...homes].sort());
+  });
+});
+
+describe('every partition is read by', () => {
+  it('a look-up by id alone, which only an unknown COMMIT needs', async () => {
+    const read = await partitionsRead(statement((sql) => readByIds(sql, [randomUUID()])));
+    expect(read).toHaveLength(PARTITIONS);
+  });
+});
