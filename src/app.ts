@@ -25,22 +25,23 @@ import {
   DEFAULT_SOCKET_SERVER_LIMITS,
   type SocketServer,
 } from './realtime/socket-server.ts';
-import { createUwsApp, type Listening, listenExclusive } from './realtime/uws.ts';
+import { createUwsApp, type Listening, listenExclusive, listenShared } from './realtime/uws.ts';
 import { newId } from './shared/ids.ts';
 import { createDatabase, type Database } from './store/database.ts';
-import { insertDemoData } from './store/demo-data.ts';
 import { createDemoPeople } from './store/demo-people.ts';
-import { migrate } from './store/migrate.ts';
 import { createStore } from './store/store.ts';
 import { createWriter, defaultWriterLimits } from './store/writer.ts';
+import type { WorkerSeat } from './workers/worker-seat.ts';
 
 export interface AppDeps {
   config: Config;
   databaseUrl: string;
-  /** Puts the demo people into an empty database. */
-  demoData: boolean;
+  /** The database is the embedded one: people may be made up in it. */
+  ownDatabase: boolean;
   version: string;
   log: Logger;
+  /** One of several processes on the port; left out: the only one. */
+  worker?: WorkerSeat;
 }
 
 export interface App {
@@ -70,15 +71,14 @@ const systemClock: Clock = {
 };
 
 /**
- * Migrates, builds the service and listens.
+ * Builds the service on a prepared database (store/prepare.ts) and listens.
  *
- * @throws Error with one sentence when the database can not be migrated or the port not be taken
+ * @throws Error with one sentence when the port can not be taken
  */
 export async function startApp(deps: AppDeps): Promise<App> {
   const { config, log } = deps;
   const nodeId = newId();
   const metrics = createMetrics();
-  await migrate({ databaseUrl: deps.databaseUrl, log: (line) => log.info(line) });
 
   const database = createDatabase({
     url: deps.databaseUrl,
@@ -91,7 +91,6 @@ export async function startApp(deps: AppDeps): Promise<App> {
     applicationName: 'messaging-service',
     log,
   });
-  if (deps.demoData) await insertDemoData(database);
   const writer = createWriter({
     database,
     limits: {
@@ -207,7 +206,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
     version: deps.version,
     draining: () => draining,
     readiness,
-    metrics,
+    metrics: deps.worker?.share(metrics) ?? metrics,
+    ...(deps.worker === undefined ? {} : { worker: deps.worker.order.worker }),
     log,
     ...(config.demoPage ? { page: pageDeps(deps, database) } : {}),
     serverFactory: bridge.serverFactory,
@@ -240,7 +240,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
 
   let listening: Listening;
   try {
-    listening = await listenExclusive(uws, config.host, config.port);
+    const listen = deps.worker === undefined ? listenExclusive : listenShared;
+    listening = await listen(uws, config.host, deps.worker?.order.port ?? config.port);
   } catch (error) {
     await close();
     throw error;
@@ -266,8 +267,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
 }
 
 /** Whoever is believed without proof may also be made up, but only in a database of our own. */
-function pageDeps({ config, demoData }: AppDeps, database: Database): PageDeps {
-  const mayMakePeople = demoData && config.auth.mode === 'insecure';
+function pageDeps({ config, ownDatabase }: AppDeps, database: Database): PageDeps {
+  const mayMakePeople = ownDatabase && config.auth.mode === 'insecure';
   return {
     directory: fileURLToPath(new URL('../dist/web', import.meta.url)),
     authMode: config.auth.mode,

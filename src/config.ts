@@ -50,6 +50,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     nodeEnv: values.NODE_ENV,
     host: values.HOST,
     port: values.PORT,
+    workers: values.WORKERS === 'auto' ? ('auto' as const) : Number(values.WORKERS),
     logLevel: values.LOG_LEVEL,
     tls: tlsOf(values),
     database: Object.freeze({
@@ -125,12 +126,18 @@ function expectation(schema: TSchema): string {
   if (schema.type === 'integer') {
     return `it is a whole number from ${schema.minimum} to ${schema.maximum}`;
   }
+  if (schema.description !== undefined) return `it is ${schema.description}`;
   return 'it is a text of printable ASCII without spaces';
 }
 
 function checkTogether(values: Environment, problems: string[]): void {
   requireUrl('DATABASE_URL', values.DATABASE_URL, ['postgres:', 'postgresql:'], problems);
   requireUrl('REDIS_URL', values.REDIS_URL, ['redis:', 'rediss:'], problems);
+  if (values.REDIS_URL === undefined && Number(values.WORKERS) > 1) {
+    problems.push(
+      `WORKERS=${values.WORKERS} needs REDIS_URL: several processes hear each other through Redis only.`,
+    );
+  }
   if ((values.TLS_KEY_FILE === undefined) !== (values.TLS_CERT_FILE === undefined)) {
     problems.push('TLS_KEY_FILE and TLS_CERT_FILE go together.');
   }

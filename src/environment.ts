@@ -15,6 +15,11 @@ export const environmentSchema = Type.Object({
   PORT: Count(3006, 0, 65_535),
   TLS_KEY_FILE: Text,
   TLS_CERT_FILE: Text,
+  WORKERS: Type.String({
+    default: '1',
+    pattern: '^(?:auto|[1-9]|[1-5][0-9]|6[0-4])$',
+    description: 'a whole number from 1 to 64, or auto',
+  }),
   LOG_LEVEL: Choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
 
   DATABASE_URL: Text,

@@ -1,82 +1,188 @@
-/** The process: settings, the service, signals. */
+/** The process: settings, the service (here, or in workers that run this same file), signals. */
+import { availableParallelism } from 'node:os';
+import { isatty } from 'node:tty';
+import { fileURLToPath } from 'node:url';
 import { type App, startApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
-import { createLog } from './log.ts';
+import { createLog, type Logger } from './log.ts';
 import { loadDotEnv, packageVersion } from './package-facts.ts';
+import { prepareDatabase } from './store/prepare.ts';
+import { WORKER_ARGUMENT } from './workers/messages.ts';
+import { findPort } from './workers/port.ts';
+import { createSupervisor, type Supervisor } from './workers/supervisor.ts';
+import { takeSeat } from './workers/worker-seat.ts';
 
 /** Whatever hangs, the process is gone by then: orchestrators kill after 10 s. */
 const STOP_DEADLINE_MS = 9_500;
 const EMBEDDED_STOP_MS = 3_000;
+/** Of one process: the writer's, and what opens before what it replaces is closed. */
+const CONNECTIONS_BESIDES_POOL = 5;
+/** What WORKERS may be at most. */
+const MAX_WORKERS = 64;
 
 /** One clear sentence on the terminal, and exit 1. */
 function refuse(error: unknown): never {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`messaging-service can not start: ${message}\n`);
+  process.stderr.write(`messaging-service can not start: ${sentenceOf(error)}\n`);
   process.exit(1);
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function main(): Promise<void> {
   loadDotEnv();
-  const config = readConfig(process.env);
-  const log = createLog({ level: config.logLevel, pretty: process.stdout.isTTY === true });
+  const { config, log } = settings();
   if (config.auth.mode === 'insecure') {
     log.warn(
       'AUTH_MODE=insecure: every caller is believed about who it is. For development only; ' +
         'set JWT_SECRET to turn it off.',
     );
   }
+  const workers = workersWanted(config, log);
 
   const postgres =
     config.database.url === null
       ? await startEmbeddedPostgres({
           dataDir: config.database.dataDir,
+          maxConnections: connectionsNeeded(config, workers),
           log: (line) => log.debug({ postgres: line }, 'embedded PostgreSQL'),
           stopTimeoutMs: EMBEDDED_STOP_MS,
         })
       : null;
+  const databaseUrl = config.database.url ?? postgres?.url ?? '';
+  const ownDatabase = postgres !== null;
 
-  let app: App | null = null;
-  let stopping = false;
+  let service: App | Supervisor | null = null;
+  const stopAll = async (): Promise<void> => {
+    try {
+      await service?.stop();
+    } finally {
+      await postgres?.stop();
+    }
+  };
+  const ending = createEnding(log, stopAll);
   const stop = (why: string, exitCode: number): void => {
-    if (stopping) return;
-    stopping = true;
-    log.info(`${why}: finishing what is running, then stopping`);
-    const giveUp = setTimeout(() => {
-      log.error('stopping took too long');
-      process.exit(1);
-    }, STOP_DEADLINE_MS);
-    giveUp.unref();
-    (app?.stop() ?? Promise.resolve())
-      .then(() => postgres?.stop())
-      .then(
-        () => process.exit(exitCode),
-        (error: unknown) => {
-          log.error({ err: error }, 'stopping failed');
-          process.exit(1);
-        },
-      );
+    if (!ending.begun()) log.info(`${why}: finishing what is running, then stopping`);
+    ending.begin(exitCode);
   };
   process.on('SIGTERM', () => stop('SIGTERM', 0));
   process.on('SIGINT', () => stop('SIGINT', 0));
   postgres?.died.then((reason) => stop(`the embedded PostgreSQL has ended (${reason})`, 1));
 
   try {
-    app = await startApp({
-      config,
-      databaseUrl: config.database.url ?? postgres?.url ?? '',
-      demoData: postgres !== null,
-      version: packageVersion(),
-      log,
-    });
+    const { connectTimeoutMs } = config.database;
+    await prepareDatabase({ databaseUrl, demoData: ownDatabase, connectTimeoutMs, log });
+    let port: number;
+    if (workers === 1) {
+      const app = await startApp({
+        config,
+        databaseUrl,
+        ownDatabase,
+        version: packageVersion(),
+        log,
+      });
+      service = app;
+      port = app.port;
+    } else {
+      port = await findPort(config.host, config.port, config.tls);
+      const entry = fileURLToPath(import.meta.url);
+      const order = { port, databaseUrl, ownDatabase };
+      const supervisor = createSupervisor({ entry, workers, order, log });
+      service = supervisor;
+      process.on('SIGHUP', () => {
+        if (terminalIsGone()) stop('the terminal is gone', 0);
+        else supervisor.restart();
+      });
+      await supervisor.start();
+    }
+    greet(port, config, ownDatabase, workers);
   } catch (error) {
-    await postgres?.stop();
+    // Stopped while it started: that is how the start failed, and it is said already.
+    if (ending.begun()) return;
+    await stopAll().catch((cause: unknown) => log.error({ err: cause }, 'stopping failed'));
     refuse(error);
   }
-  greet(app.port, config, postgres !== null);
 }
 
-function greet(port: number, config: Config, embedded: boolean): void {
+/** One of several processes: does what the supervisor says, and ends when it is gone. */
+async function serveAsWorker(): Promise<void> {
+  // A terminal tells them to the whole group; what follows from it is for the supervisor to say.
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
+  const seat = await takeSeat();
+  const { worker, databaseUrl, ownDatabase } = seat.order;
+  try {
+    const { config, log } = settings({ worker });
+    let app: App | null = null;
+    const ending = createEnding(log, async () => {
+      await app?.stop();
+      await seat.farewell();
+    });
+    process.on('SIGTERM', () => ending.begin(0));
+    void seat.supervisorGone.then(() => {
+      log.warn('the supervisor is gone: finishing what is running, then stopping');
+      ending.begin(1);
+    });
+    const version = packageVersion();
+    app = await startApp({ config, databaseUrl, ownDatabase, version, log, worker: seat });
+    seat.listening();
+  } catch (error) {
+    await seat.failed(sentenceOf(error));
+    process.exit(1);
+  }
+}
+
+/** @param fields what every line of the log carries */
+function settings(fields: object = {}): { config: Config; log: Logger } {
+  const config = readConfig(process.env);
+  const log = createLog({ level: config.logLevel, pretty: process.stdout.isTTY === true });
+  return { config, log: log.child(fields) };
+}
+
+/** Ends the process once, after `work` or at the deadline. */
+function createEnding(log: Logger, work: () => Promise<void>) {
+  let begun = false;
+  return {
+    begun: () => begun,
+    begin(exitCode: number): void {
+      if (begun) return;
+      begun = true;
+      const giveUp = setTimeout(() => {
+        log.error('stopping took too long');
+        process.exit(1);
+      }, STOP_DEADLINE_MS);
+      giveUp.unref();
+      work().then(
+        () => process.exit(exitCode),
+        (error: unknown) => {
+          log.error({ err: error }, 'stopping failed');
+          process.exit(1);
+        },
+      );
+    },
+  };
+}
+
+function workersWanted({ workers, redis }: Config, log: Logger): number {
+  if (workers !== 'auto') return workers;
+  const cores = Math.min(availableParallelism(), MAX_WORKERS);
+  if (redis.url !== null || cores === 1) return cores;
+  log.info('WORKERS=auto is one process without REDIS_URL');
+  return 1;
+}
+
+/** Of the embedded PostgreSQL: during a rolling restart there is a worker more. */
+function connectionsNeeded({ database }: Config, workers: number): number {
+  return (workers + 1) * (database.poolMax + CONNECTIONS_BESIDES_POOL);
+}
+
+/** SIGHUP means two things: start anew, and that the terminal has been closed. */
+function terminalIsGone(): boolean {
+  return process.stdout.isTTY === true && !isatty(1);
+}
+
+function greet(port: number, config: Config, embedded: boolean, workers: number): void {
   const url = `${config.tls === null ? 'http' : 'https'}://localhost:${port}`;
   process.stdout.write(
     [
@@ -92,6 +198,9 @@ function greet(port: number, config: Config, embedded: boolean): void {
       config.redis.url !== null
         ? '    nodes       joined by REDIS_URL'
         : '    nodes       this one alone (no REDIS_URL)',
+      ...(workers > 1
+        ? [`    workers     ${workers} processes, supervised by ${process.pid}`]
+        : []),
       '',
       '',
     ].join('\n'),
@@ -99,4 +208,4 @@ function greet(port: number, config: Config, embedded: boolean): void {
 }
 
 process.on('unhandledRejection', (error) => refuse(error));
-main().catch(refuse);
+(process.argv[2] === WORKER_ARGUMENT ? serveAsWorker() : main()).catch(refuse);

@@ -10,7 +10,9 @@ const MAX_LINES = 300;
 
 /** Layer → layers it may import at run time. `types` names those it may only import types of. */
 const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
-  'main.ts': { runtime: ['app.ts', 'config.ts', 'log.ts', 'package-facts.ts', 'embedded'] },
+  'main.ts': {
+    runtime: ['app.ts', 'config.ts', 'log.ts', 'package-facts.ts', 'embedded', 'store', 'workers'],
+  },
   'cli.ts': { runtime: ['main.ts', 'config.ts', 'package-facts.ts', 'doctor', 'store'] },
   'package-facts.ts': { runtime: [] },
   doctor: { runtime: ['realtime', 'store'], types: ['config.ts'] },
@@ -27,7 +29,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
       'shared',
       'store',
     ],
-    types: ['config.ts', 'log.ts'],
+    types: ['config.ts', 'log.ts', 'workers'],
   },
   'config.ts': { runtime: ['environment.ts'] },
   'environment.ts': { runtime: [] },
@@ -44,6 +46,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   metrics: { runtime: ['chat'], types: ['bus', 'delivery', 'limits', 'realtime', 'store'] },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },
   embedded: { runtime: [] },
+  workers: { runtime: ['chat', 'metrics', 'realtime'], types: ['log.ts'] },
 };
 
 /** Packages with one door into the project, and packages a layer must stay clear of. */

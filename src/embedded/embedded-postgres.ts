@@ -20,12 +20,16 @@ export { EmbeddedPostgresError } from './errors.ts';
 const START_TIMEOUT_MS = 60_000;
 /** A port that was free may be taken before PostgreSQL binds it: so often another is tried. */
 const PORT_ATTEMPTS = 5;
+/** A service, and who looks at its database. */
+const MIN_CONNECTIONS = 50;
 
 export interface EmbeddedPostgresOptions {
   /** Where the files live; created if missing. */
   dataDir: string;
   /** The TCP port on 127.0.0.1; left out, a free one. */
   port?: number;
+  /** Connections it has to take; it takes at least `MIN_CONNECTIONS`. */
+  maxConnections?: number;
   /** Receives the lines PostgreSQL writes. */
   log: (line: string) => void;
   /** How long an orderly shutdown may take, in milliseconds, before a harder one. */
@@ -68,7 +72,7 @@ export async function startEmbeddedPostgres(
     };
     await stopOrphan(place, options.stopTimeoutMs);
     const password = await prepareCluster(place);
-    const { postmaster, port } = await startOnPort(place, options.port);
+    const { postmaster, port } = await startOnPort(place, options);
     return running(postmaster, options, release, {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
     });
@@ -108,11 +112,15 @@ function running(
 
 async function startOnPort(
   place: ClusterPlace,
-  fixedPort: number | undefined,
+  { port: fixedPort, maxConnections = 0 }: EmbeddedPostgresOptions,
 ): Promise<{ postmaster: Postmaster; port: number }> {
   for (let attempt = 1; ; attempt++) {
     const port = fixedPort ?? (await freePort());
-    const outcome = await startPostmaster(place, port, START_TIMEOUT_MS);
+    const outcome = await startPostmaster(place, {
+      port,
+      maxConnections: Math.max(maxConnections, MIN_CONNECTIONS),
+      timeoutMs: START_TIMEOUT_MS,
+    });
     if (!('failed' in outcome)) return { postmaster: outcome, port };
     const taken = outcome.lines.some((line) => line.includes('Address already in use'));
     if (taken && fixedPort !== undefined) {

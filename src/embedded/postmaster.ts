@@ -16,7 +16,6 @@ const QUIT_TIMEOUT_MS = 2_000;
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '', // their paths are limited to about 100 characters; TCP has no such trap
-  max_connections: '50',
   shared_buffers: '128MB',
   // Losing power must not lose an acknowledged message, here neither.
   fsync: 'on',
@@ -55,10 +54,13 @@ export interface StartFailure {
 /** Starts the postmaster; resolves when it accepts connections, ended, or `timeoutMs` is over. */
 export async function startPostmaster(
   place: ClusterPlace,
-  port: number,
-  timeoutMs: number,
+  { port, maxConnections, timeoutMs }: { port: number; maxConnections: number; timeoutMs: number },
 ): Promise<Postmaster | StartFailure> {
-  const settings = Object.entries({ ...SETTINGS, port: String(port) });
+  const settings = Object.entries({
+    ...SETTINGS,
+    port: String(port),
+    max_connections: String(maxConnections),
+  });
   const { file, args } = place.account.command(place.binaries.postgres, [
     '-D',
     place.clusterDir,

@@ -12,6 +12,8 @@ export interface Readiness {
 
 export interface HealthDeps {
   version: string;
+  /** Which of several processes this is; left out: the only one. */
+  worker?: number;
   readiness(): Promise<Readiness>;
 }
 
@@ -20,13 +22,18 @@ const Health = Type.Object({
   service: Type.Literal('messaging-service'),
   version: Type.String(),
   uptime_seconds: Type.Number(),
+  worker: Type.Optional(Type.Object({ number: Type.Integer(), pid: Type.Integer() })),
 });
 const Ready = Type.Object({
   status: Type.Literal('ready'),
   checks: Type.Record(Type.String(), Type.String()),
 });
 
-export function healthRoutes({ version, readiness }: HealthDeps): FastifyPluginAsyncTypebox {
+export function healthRoutes({
+  version,
+  worker,
+  readiness,
+}: HealthDeps): FastifyPluginAsyncTypebox {
   return async (fastify) => {
     fastify.get(
       '/health',
@@ -44,6 +51,7 @@ export function healthRoutes({ version, readiness }: HealthDeps): FastifyPluginA
           service: 'messaging-service' as const,
           version,
           uptime_seconds: Math.round(process.uptime()),
+          ...(worker === undefined ? {} : { worker: { number: worker, pid: process.pid } }),
         },
       }),
     );

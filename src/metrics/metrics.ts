@@ -7,6 +7,7 @@
  */
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Messages } from '../chat/messages.ts';
+import { type Figures, figuresOf } from './merge.ts';
 import { createSendMeter } from './send-meter.ts';
 import type { MetricsSources } from './sources.ts';
 import { readOnScrape } from './stats-metrics.ts';
@@ -21,6 +22,8 @@ export interface Metrics {
   readonly contentType: string;
   /** Everything, as Prometheus text. */
   text(): Promise<string>;
+  /** The same for merging with the figures of other processes. */
+  figures(): Promise<Figures>;
 }
 
 const BATCH_MESSAGES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000];
@@ -59,5 +62,6 @@ export function createMetrics(): Metrics {
     watch: (sources) => readOnScrape(registers, sources),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    figures: () => figuresOf(registry),
   };
 }

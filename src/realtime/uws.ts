@@ -3,7 +3,7 @@
  * and imports its types from here with `import type`.
  *
  * Guarantees: the native binary is loaded when the first app is created (not on import), and a
- * failing load is one sentence; a port is taken exclusively or refused, never shared.
+ * failing load is one sentence; a port is taken exclusively or refused, and shared only on demand.
  */
 
 import type { ListenOptions, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
@@ -45,6 +45,9 @@ type Native = typeof import('uWebSockets.js') & {
  * packets; its own 4 KiB are little beside a token and some cookies. As Node's default.
  */
 const maxHeaderBytes = 16_384;
+
+/** LIBUS_LISTEN_DEFAULT, which the module does not export: with SO_REUSEPORT. */
+const sharedPort: ListenOptions = 0;
 
 /** A port in use by this process. */
 export interface Listening {
@@ -121,13 +124,27 @@ export function createUwsApp(tls: TlsFiles | null = null): TemplatedApp {
  *   `EACCES`, `EADDRNOTAVAIL`, `ENOTFOUND`. The library only says that it failed, so Node's own
  *   listen is asked for the reason.
  */
-export async function listenExclusive(
+export function listenExclusive(app: TemplatedApp, host: string, port: number): Promise<Listening> {
+  return listen(app, host, port, native().LIBUS_LISTEN_EXCLUSIVE_PORT);
+}
+
+/**
+ * As `listenExclusive`, but beside other processes of this user that listen in the same way: the
+ * kernel gives each new connection to one of them. Whether somebody else has the port is for the
+ * caller to find out before.
+ */
+export function listenShared(app: TemplatedApp, host: string, port: number): Promise<Listening> {
+  return listen(app, host, port, sharedPort);
+}
+
+async function listen(
   app: TemplatedApp,
   host: string,
   port: number,
+  options: ListenOptions,
 ): Promise<Listening> {
   const uws = native();
-  const socket = tryListen(uws, app, host, port);
+  const socket = tryListen(app, host, port, options);
   if (socket === false) {
     const code = await reasonNotToListen(host, port);
     const place = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
@@ -145,15 +162,15 @@ export async function listenExclusive(
   };
 }
 
-function tryListen(uws: Native, app: TemplatedApp, host: string, port: number) {
+function tryListen(app: TemplatedApp, host: string, port: number, options: ListenOptions) {
   // The callback runs before `listen` returns.
   const taken: { socket: us_listen_socket | false } = { socket: false };
   const keep = (socket: us_listen_socket | false): void => {
     taken.socket = socket;
   };
   // An empty host would shift the native arguments: port 0, and the port as options.
-  if (host === '') app.listen(port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, keep);
-  else app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, keep);
+  if (host === '') app.listen(port, options, keep);
+  else app.listen(host, port, options, keep);
   return taken.socket;
 }
 

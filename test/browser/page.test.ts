@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
+import { prepareDatabase } from '../../src/store/prepare.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { findChromium, launchChromium } from '../support/browser.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -274,12 +275,18 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
     expect(settings).toMatchObject({ data: { can_create_people: false, people: [] } });
 
     const own = await createTestDatabase();
+    await prepareDatabase({
+      databaseUrl: own.url,
+      demoData: true,
+      connectTimeoutMs: 3_000,
+      log: createLog({ level: 'silent', pretty: false }),
+    });
     const env = { HOST: '127.0.0.1', PORT: '0', NODE_ENV: 'test', DATABASE_POOL_MAX: '4' };
     const start = (extra: Record<string, string>) =>
       startApp({
         config: readConfig({ ...env, ...extra }),
         databaseUrl: own.url,
-        demoData: true,
+        ownDatabase: true,
         version: '0.0.0-test',
         log: createLog({ level: 'silent', pretty: false }),
       });

@@ -35,7 +35,7 @@ beforeAll(async () => {
       DRAIN_GRACE_MS: '0',
     }),
     databaseUrl: db.url,
-    demoData: false,
+    ownDatabase: false,
     version: '0',
     log: createLog({ level: 'trace', pretty: false }, { write: (line) => lines.push(line) }),
   });

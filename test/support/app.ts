@@ -28,7 +28,7 @@ export async function startTestApp(
   const app = await startApp({
     config,
     databaseUrl,
-    demoData: false,
+    ownDatabase: false,
     version: '0.0.0-test',
     log: createLog({ level: config.logLevel, pretty: false }),
   });

@@ -1,0 +1,41 @@
+/** What a database needs before the first process serves from it: its schema, and for one of our own, people. */
+import { createDatabase, type Log } from './database.ts';
+import { insertDemoData } from './demo-data.ts';
+import { migrate } from './migrate.ts';
+
+export interface PrepareOptions {
+  databaseUrl: string;
+  /** Puts the demo people into an empty database: only for one of our own. */
+  demoData: boolean;
+  connectTimeoutMs: number;
+  log: Log;
+}
+
+const STATEMENT_MS = 10_000;
+const CLOSE_MS = 1_000;
+
+/**
+ * Migrates and, on demand, inserts the demo data. Any number of processes may call it at once.
+ *
+ * @throws Error in one sentence when the database can not be migrated
+ */
+export async function prepareDatabase(options: PrepareOptions): Promise<void> {
+  const { databaseUrl, log } = options;
+  await migrate({ databaseUrl, log: (line) => log.info({}, line) });
+  if (!options.demoData) return;
+  const database = createDatabase({
+    url: databaseUrl,
+    poolMax: 1,
+    queryDeadlineMs: STATEMENT_MS,
+    statementTimeoutMs: STATEMENT_MS,
+    connectTimeoutMs: options.connectTimeoutMs,
+    idleInTransactionTimeoutMs: STATEMENT_MS,
+    applicationName: 'messaging-migrate',
+    log,
+  });
+  try {
+    await insertDemoData(database);
+  } finally {
+    await database.close(CLOSE_MS);
+  }
+}

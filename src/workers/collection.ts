@@ -1,0 +1,53 @@
+/**
+ * The figures of all workers as one text.
+ *
+ * Guarantees: one collection at a time, answered within `ANSWER_MS`; a worker that is silent is left
+ * out and counted; what a worker has counted stays counted when it is silent or gone.
+ */
+import { type Figures, mergedText, mergeFigures } from '../metrics/merge.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+/** How long a worker may take to tell its figures. */
+const ANSWER_MS = 1_000;
+
+export interface CollectionDeps {
+  workers(): Iterable<WorkerProcess>;
+  /** Those of the supervisor itself. */
+  own(): Promise<Figures>;
+  /** A worker's figures did not come in time. */
+  onUnanswered(worker: WorkerProcess): void;
+}
+
+export function createCollection({ workers, own, onUnanswered }: CollectionDeps) {
+  /** What those counted that are gone. */
+  let gone: Promise<Figures> = Promise.resolve([]);
+  let running: Promise<string> | null = null;
+
+  async function figuresOf(worker: WorkerProcess): Promise<Figures> {
+    const figures = await worker.figures(ANSWER_MS);
+    if (figures !== null) return figures;
+    onUnanswered(worker);
+    return worker.lastCounters();
+  }
+
+  async function collect(): Promise<string> {
+    // Taken in one turn: a worker that ends meanwhile is counted among the living alone.
+    const retired = gone;
+    const living = [...workers()].map(figuresOf);
+    return mergedText([...(await Promise.all(living)), await retired, await own()]);
+  }
+
+  return {
+    text(): Promise<string> {
+      running ??= collect().finally(() => {
+        running = null;
+      });
+      return running;
+    },
+
+    /** Keeps what a worker that is gone has counted. */
+    retire(worker: WorkerProcess): void {
+      gone = gone.then((before) => mergeFigures([before, worker.lastCounters()]));
+    },
+  };
+}

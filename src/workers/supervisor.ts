@@ -1,0 +1,201 @@
+/**
+ * Several processes on one port, kept running.
+ *
+ * Guarantees: as many workers as wanted, each started again when it dies, ever more slowly while it
+ * goes on dying; a rolling restart never has fewer listening than before; after `stop` none is left.
+ * It does nothing else: a supervisor that serves nobody has little to fail at.
+ */
+import type { Logger } from '../log.ts';
+import { createSupervisorMetrics } from '../metrics/supervisor-metrics.ts';
+import { createCollection } from './collection.ts';
+import { startWorker, type WorkerOptions, type WorkerProcess } from './worker-process.ts';
+
+const RESTART_MIN_MS = 100;
+const RESTART_MAX_MS = 10_000;
+/** A worker that has lived so long begins with the shortest wait again. */
+const STEADY_MS = 60_000;
+
+export interface SupervisorDeps {
+  /** The file a worker runs. */
+  entry: string;
+  workers: number;
+  /** What every worker is told. */
+  order: Omit<WorkerOptions['order'], 'worker'>;
+  log: Logger;
+}
+
+export interface Supervisor {
+  /**
+   * Starts the workers; resolves when all listen.
+   *
+   * @throws Error with the sentence of the first that can not start; `stop` ends the others
+   */
+  start(): Promise<void>;
+  /** One worker after the other gets a successor. Asked for during one, another follows it. */
+  restart(): void;
+  /**
+   * Ends the workers, which drain first.
+   *
+   * @throws Error when some had to be killed
+   */
+  stop(): Promise<void>;
+}
+
+/** The place of one worker: empty between its end and the next start. */
+interface Slot {
+  readonly number: number;
+  current: WorkerProcess | null;
+  /** A successor is starting: nobody else is to. */
+  replacing: boolean;
+  retry: NodeJS.Timeout | undefined;
+  nextDelayMs: number;
+}
+
+export function createSupervisor({ entry, workers, order, log }: SupervisorDeps): Supervisor {
+  const slots = Array.from(
+    { length: workers },
+    (_, index): Slot => ({
+      number: index + 1,
+      current: null,
+      replacing: false,
+      retry: undefined,
+      nextDelayMs: RESTART_MIN_MS,
+    }),
+  );
+  /** All that have not ended: during a rolling restart also those that go and those that come. */
+  const alive = new Set<WorkerProcess>();
+  const counts = { restarts: 0, unanswered: 0 };
+  let started = false;
+  let stopping = false;
+  let rolling = false;
+  let rollAgain = false;
+
+  const listening = () => [...alive].filter((worker) => worker.isListening());
+  const collection = createCollection({
+    workers: listening,
+    own: createSupervisorMetrics(() => ({
+      wanted: workers,
+      running: listening().length,
+      ...counts,
+    })),
+    onUnanswered({ number, pid }) {
+      counts.unanswered += 1;
+      log.warn({ worker: number, pid }, 'a worker does not tell its figures');
+    },
+  });
+
+  function launch(slot: Slot): WorkerProcess {
+    const worker = startWorker({
+      entry,
+      order: { ...order, worker: slot.number },
+      exposition: () =>
+        collection.text().catch((error: unknown) => {
+          log.error({ err: error }, 'the figures of the workers could not be merged');
+          return null;
+        }),
+    });
+    const { number, pid } = worker;
+    alive.add(worker);
+    worker.listening.then(
+      () => log.info({ worker: number, pid }, 'a worker listens'),
+      () => undefined, // Told when it has ended.
+    );
+    void worker.ended.then((how) => {
+      alive.delete(worker);
+      collection.retire(worker);
+      afterEnd(slot, worker, how);
+    });
+    return worker;
+  }
+
+  function afterEnd(slot: Slot, worker: WorkerProcess, how: string): void {
+    const fields = { worker: worker.number, pid: worker.pid, how };
+    if (stopping || slot.current !== worker) {
+      log.info(fields, 'a worker has ended');
+      return;
+    }
+    slot.current = null;
+    // Before the service is up `start` tells, and nobody starts it again.
+    if (!started && worker.livedMs() === 0) return;
+    log.error(fields, 'a worker has ended by itself');
+    if (worker.livedMs() >= STEADY_MS) slot.nextDelayMs = RESTART_MIN_MS;
+    if (!slot.replacing) retryLater(slot);
+  }
+
+  function retryLater(slot: Slot): void {
+    const delayMs = slot.nextDelayMs;
+    slot.nextDelayMs = Math.min(delayMs * 2, RESTART_MAX_MS);
+    log.info({ worker: slot.number, delayMs }, 'a worker is started again');
+    slot.retry = setTimeout(() => {
+      counts.restarts += 1;
+      slot.current = launch(slot);
+    }, delayMs);
+  }
+
+  /** Whether the successor listens; if not, what was there stays. */
+  async function replace(slot: Slot): Promise<boolean> {
+    clearTimeout(slot.retry);
+    slot.replacing = true;
+    const successor = launch(slot);
+    const up = await successor.listening.then(
+      () => true,
+      (error: unknown) => {
+        log.error({ worker: slot.number, err: error }, 'the successor of a worker does not start');
+        return false;
+      },
+    );
+    slot.replacing = false;
+    if (stopping) return false;
+    const predecessor = slot.current;
+    if (!up) {
+      if (predecessor === null) retryLater(slot);
+      return false;
+    }
+    slot.current = successor;
+    await predecessor?.stop();
+    return true;
+  }
+
+  async function roll(): Promise<void> {
+    log.info('rolling restart: begins');
+    for (const slot of slots) {
+      const replaced = await replace(slot);
+      if (stopping) return;
+      if (replaced) continue;
+      log.error('rolling restart: given up');
+      return;
+    }
+    log.info('rolling restart: done');
+  }
+
+  async function rollUntilAsked(): Promise<void> {
+    rolling = true;
+    do {
+      rollAgain = false;
+      await roll();
+    } while (rollAgain && !stopping);
+    rolling = false;
+  }
+
+  return {
+    async start() {
+      for (const slot of slots) slot.current = launch(slot);
+      await Promise.all(slots.map(({ current }) => current?.listening));
+      started = true;
+    },
+
+    restart() {
+      if (!started || stopping) return;
+      if (rolling) rollAgain = true;
+      else void rollUntilAsked();
+    },
+
+    async stop() {
+      stopping = true;
+      for (const { retry } of slots) clearTimeout(retry);
+      const peaceful = await Promise.all([...alive].map((worker) => worker.stop()));
+      const killed = peaceful.filter((itself) => !itself).length;
+      if (killed > 0) throw new Error(`${killed} of the workers had to be killed`);
+    },
+  };
+}

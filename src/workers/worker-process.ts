@@ -1,0 +1,142 @@
+/** A worker as its supervisor sees it: a forked process, from its start to its end. */
+import { fork } from 'node:child_process';
+import { countersOf, type Figures, readFigures } from '../metrics/merge.ts';
+import { readToSupervisor, type StartMessage, type ToWorker, WORKER_ARGUMENT } from './messages.ts';
+
+/** From the fork until it listens. */
+const START_MS = 60_000;
+/** From SIGTERM until SIGKILL: less than the supervisor's own deadline. */
+const STOP_MS = 9_000;
+
+export interface WorkerOptions {
+  /** The file that is run: the entry point of the service. */
+  entry: string;
+  order: Omit<StartMessage, 'type'>;
+  /** The figures of all workers, for those that are asked for them; null when there are none. */
+  exposition(): Promise<string | null>;
+}
+
+export interface WorkerProcess {
+  readonly number: number;
+  readonly pid: number;
+  /** Whether it takes connections. */
+  isListening(): boolean;
+  /** Resolves when it listens; rejects with a sentence when it ends before. */
+  readonly listening: Promise<void>;
+  /** Resolves when it is gone, with the words for how: `exit code 1`, `SIGKILL`. */
+  readonly ended: Promise<string>;
+  /** How long since it listened, milliseconds; 0 when it never did. */
+  livedMs(): number;
+  /** Its figures now; null when it does not answer within `timeoutMs`. */
+  figures(timeoutMs: number): Promise<Figures | null>;
+  /** What it had counted when it was last heard. */
+  lastCounters(): Figures;
+  /** SIGTERM, later SIGKILL; resolves when it is gone: whether by itself. Safe to call again. */
+  stop(): Promise<boolean>;
+}
+
+export function startWorker({ entry, order, exposition }: WorkerOptions): WorkerProcess {
+  const child = fork(entry, [WORKER_ARGUMENT, String(order.worker)], {
+    // Structured clones: JSON has no NaN.
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  let listeningSince: number | null = null;
+  let gone = false;
+  let sentence: string | null = null;
+  let last: Figures = [];
+  let lastId = 0;
+  let asked: { id: number; settle(figures: Figures | null): void } | null = null;
+  let stopping: Promise<boolean> | null = null;
+
+  const ended = new Promise<string>((resolve) => {
+    // After the last message, which `exit` may come before.
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
+    // Not even forked.
+    child.on('error', (error) => {
+      if (child.pid === undefined) resolve(error.message);
+    });
+  }).then((how) => {
+    gone = true;
+    asked?.settle(null);
+    return sentence === null ? how : `${how}: ${sentence}`;
+  });
+
+  const listening = new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
+    child.on('message', (sent) => {
+      const message = readToSupervisor(sent);
+      if (message?.type === 'listening') {
+        clearTimeout(timer);
+        listeningSince = performance.now();
+        resolve();
+      }
+      if (message?.type === 'failed') sentence = message.sentence;
+      if (message?.type === 'scrape') void answer(message.id);
+      if (message?.type === 'figures') take(message);
+    });
+    ended.then((how) => {
+      clearTimeout(timer);
+      reject(new Error(sentence ?? `worker ${order.worker} ended before it listened (${how})`));
+    });
+  });
+  // Whoever did not wait for it learns the same from `ended`.
+  listening.catch(() => undefined);
+  say({ type: 'start', ...order });
+
+  function say(message: ToWorker): void {
+    // Failing to write to it means that it is going; `ended` tells.
+    if (child.connected) child.send(message, () => undefined);
+  }
+
+  async function answer(id: number): Promise<void> {
+    const text = await exposition();
+    if (text !== null) say({ type: 'exposition', id, text });
+  }
+
+  function take({ id, figures }: { id?: number | undefined; figures: unknown }): void {
+    const read = readFigures(figures);
+    if (read === null) return;
+    last = countersOf(read);
+    if (id !== undefined && asked?.id === id) asked.settle(read);
+  }
+
+  async function end(): Promise<boolean> {
+    let killed = false;
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => {
+      killed = child.kill('SIGKILL');
+    }, STOP_MS);
+    await ended;
+    clearTimeout(timer);
+    return !killed;
+  }
+
+  return {
+    number: order.worker,
+    pid: child.pid ?? -1,
+    isListening: () => listeningSince !== null && !gone,
+    listening,
+    ended,
+    livedMs: () => (listeningSince === null ? 0 : performance.now() - listeningSince),
+    figures(timeoutMs) {
+      if (gone || listeningSince === null) return Promise.resolve(null);
+      const id = ++lastId;
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => asked?.settle(null), timeoutMs);
+        const settle = (figures: Figures | null): void => {
+          clearTimeout(timer);
+          asked = null;
+          resolve(figures);
+        };
+        asked = { id, settle };
+        say({ type: 'collect', id });
+      });
+    },
+    lastCounters: () => last,
+    stop() {
+      stopping ??= end();
+      return stopping;
+    },
+  };
+}
