@@ -8,6 +8,7 @@ import { ChatError, type ErrorBody, toErrorBody } from '../chat/errors.ts';
 import type { ClientEvent, ClientEventPayload } from '../chat/events.ts';
 import { actingUser } from '../chat/membership.ts';
 import type { Actor } from '../chat/ports.ts';
+import type { SentMessage } from '../chat/schemas.ts';
 import type { Ack, Socket } from '../realtime/socket.ts';
 import { eventFrame, messageJson } from './frames.ts';
 import type { Joining } from './joining.ts';
@@ -47,8 +48,8 @@ export interface EventLimit {
 /** Answers a command from within, where the answer has its place in an order. */
 interface Reply {
   data(value: unknown): void;
-  /** The answer as JSON text. */
-  json(text: string): void;
+  /** A message about to be broadcast as well: encoded once, and written together. */
+  message(sent: SentMessage): void;
 }
 
 type Handlers = {
@@ -86,10 +87,7 @@ export function createCommands(deps: CommandsDeps) {
       const conversationId = payload.conversation_id.toLowerCase();
       const join = joining.underWay(socket, conversationId);
       if (join !== undefined) await waitFor(join, socket, payload.content);
-      await messages.send(socket.data.actor, conversationId, payload, (sent) =>
-        // About to be broadcast as well: encoded once for both.
-        reply.json(messageJson(sent)),
-      );
+      await messages.send(socket.data.actor, conversationId, payload, reply.message);
     },
 
     typing_start: (socket, payload) => typing.start(socket.data.actor, payload, socket),
@@ -149,10 +147,13 @@ export function createCommands(deps: CommandsDeps) {
   ): Promise<void> {
     let replied = false;
     const reply: Reply = {
-      data: (value) => reply.json(JSON.stringify(value ?? {})),
-      json: (text) => {
+      data: (value) => {
         replied = true;
-        ack?.json(`{"success":true,"data":${text}}`);
+        ack?.({ success: true, data: value ?? {} });
+      },
+      message: (sent) => {
+        replied = true;
+        ack?.json(`{"success":true,"data":${messageJson(sent)}}`);
       },
     };
     const { data } = socket;

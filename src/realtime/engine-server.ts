@@ -83,6 +83,7 @@ export function createEngineServer<Owner>(
 
   const topics = createTopics<EngineSession<Owner>>({
     app,
+    ownTopicPrefix: `${topicPrefix}\u0003`,
     maxBackpressureBytes: limits.maxBackpressureBytes,
     shedBackpressureBytes: limits.shedBackpressureBytes,
     members: () => sessions.values(),

@@ -35,6 +35,7 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
   slot = -1;
   pongTick = 0;
   owner: Owner | undefined = undefined;
+  hasOwnTopic = false;
   /** The request that opened the session, until the layer above has no more use for it. */
   facts: RequestFacts | undefined;
   polling: PollingTransport | undefined;
@@ -70,6 +71,12 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
   /** Sends an encoded packet, or the bytes of a binary message. Dropped when not open. */
   send(frame: Frame): void {
     if (this.state === 'open') this.deliver(frame);
+  }
+
+  /** Sends text in one write with what is published to the session in the same turn, in order. */
+  sendWithPublished(text: string): void {
+    if (this.socket === undefined) this.send(text);
+    else this.#host.topics.publishTo(this, text);
   }
 
   deliver(frame: Frame): void {

@@ -20,6 +20,9 @@ import type { TemplatedApp, WebSocket } from './uws.ts';
 export interface TopicMember {
   /** The live WebSocket, undefined while polling and after the end. */
   readonly socket: WebSocket<unknown> | undefined;
+  readonly sid: string;
+  /** Whether its WebSocket hears the topic of its own: made when first needed, mostly never. */
+  hasOwnTopic: boolean;
   /** Hands a frame to a member without a WebSocket. */
   deliver(frame: Frame): void;
   bufferedBytes(): number;
@@ -29,6 +32,8 @@ export interface TopicMember {
 
 export interface Topics<M extends TopicMember> {
   publish(topic: string, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
+  /** To one member with a WebSocket, in one write with what else is published to it. */
+  publishTo(member: M, text: string): void;
   subscribers(topic: string): number;
   joinPolling(topic: string, member: M): void;
   leavePolling(topic: string, member: M): void;
@@ -42,6 +47,8 @@ export interface Topics<M extends TopicMember> {
 
 export interface TopicsOptions<M extends TopicMember> {
   readonly app: TemplatedApp;
+  /** Before a member's `sid`, its own topic. */
+  readonly ownTopicPrefix: string;
   readonly maxBackpressureBytes: number;
   readonly shedBackpressureBytes: number;
   /** Every member with a WebSocket, for the scan. */
@@ -58,7 +65,7 @@ export function hardBackpressureBytes(maxBackpressureBytes: number, maxFrameByte
 }
 
 export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): Topics<M> {
-  const { app, maxBackpressureBytes, shedBackpressureBytes, members } = options;
+  const { app, ownTopicPrefix, maxBackpressureBytes, shedBackpressureBytes, members } = options;
   const scanEveryBytes = maxBackpressureBytes * SCAN_SHARE;
   const polling = new Map<string, Set<M>>();
   const slow = new Set<M>();
@@ -109,6 +116,14 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
         if (member === except || (shed && member.bufferedBytes() > shedBackpressureBytes)) continue;
         member.deliver(text);
       }
+    },
+    publishTo(member, text) {
+      // Only what is published waits for the end of the turn; so this has a topic of its own.
+      const topic = ownTopicPrefix + member.sid;
+      if (!member.hasOwnTopic) member.hasOwnTopic = member.socket?.subscribe(topic) ?? false;
+      app.publish(topic, text, false);
+      // uWebSockets.js holds few frames back before it writes them: this sees all but the latest.
+      checkPace(member);
     },
     subscribers: (topic) => app.numSubscribers(topic) + (polling.get(topic)?.size ?? 0),
     joinPolling(topic, member) {

@@ -33,6 +33,7 @@ export interface SocketOwner {
   readonly session: Pick<
     EngineSession,
     | 'send'
+    | 'sendWithPublished'
     | 'close'
     | 'subscribe'
     | 'unsubscribe'
@@ -122,9 +123,10 @@ export class NamespaceSocket implements Socket, AckSender {
   }
 
   sendAckJson(id: number, json: string): void {
+    if (this.state !== 'connected') return;
     const { name } = this.#namespace;
-    if (name === '/') this.sendFrame(encodeTextAck(id, json));
-    else this.sendFrame(`43${name},${id}[${json}]`);
+    const frame = name === '/' ? encodeTextAck(id, json) : `43${name},${id}[${json}]`;
+    this.connection.session.sendWithPublished(frame);
   }
 
   /** An ACK from the client. */

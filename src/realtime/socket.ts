@@ -30,7 +30,10 @@ export interface Handshake {
 /** Answers an EVENT that asked for an acknowledgement. Only the first call counts. */
 export interface Ack {
   (...args: unknown[]): void;
-  /** Answers with one argument which is JSON text already. */
+  /**
+   * Answers with one argument which is JSON text already, in one write with what is published to
+   * the socket in the same turn of the event loop: for answers that are followed by news.
+   */
   json(text: string): void;
 }
 

@@ -68,8 +68,8 @@ export async function appendBatch(
 interface View {
   heads: readonly ConversationHeadRow[];
   now: string;
-  /** Names of the senders that are participants, by pairKey. */
-  names: ReadonlyMap<string, string | null>;
+  /** The sender of each draft, in their order. */
+  pairs: readonly Pair[];
   /** Messages stored earlier: under the same client_message_id, or (a repeat) the same id. */
   keyed: readonly MessageRow[];
   own: readonly MessageRow[];
@@ -77,13 +77,19 @@ interface View {
 
 async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt): Promise<View> {
   const conversationIds = new Set<string>();
-  const pairs = new Map<string, Pair>();
-  for (const { conversationId, senderId } of drafts) {
+  const distinct = new Map<string, Pair>();
+  const pairs = drafts.map(({ conversationId, senderId }) => {
     conversationIds.add(conversationId);
     const key = pairKey(conversationId, senderId);
-    pairs.set(key, { key, conversationId, senderId, known: attempt.senders.get(key) });
-  }
-  const strangers = [...pairs.values()].filter((pair) => pair.known === undefined);
+    let pair = distinct.get(key);
+    if (pair === undefined) {
+      const known = attempt.senders.get(key);
+      pair = { key, conversationId, senderId, known, name: known?.name };
+      distinct.set(key, pair);
+    }
+    return pair;
+  });
+  const strangers = [...distinct.values()].filter((pair) => pair.known === undefined);
   const keyed = drafts.filter((draft) => draft.clientMessageId !== null);
   const none: Promise<MessageRow[]> = Promise.resolve([]);
   const [, , heads, clock, strangerNames, keyedRows, ownRows] = await Promise.all([
@@ -107,27 +113,28 @@ async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt)
 
   // Known under another version of the members: that says nothing. One more round trip, rarely.
   const versions = new Map(heads.map((head) => [head.id, head.members_version]));
-  const stale = [...pairs.values()].filter(
+  const stale = [...distinct.values()].filter(
     ({ known, conversationId }) =>
       known !== undefined && known.membersVersion !== versions.get(conversationId),
   );
+  for (const pair of stale) pair.name = undefined;
   const fresh = [...strangerNames, ...(await readNames(sql, stale))];
-  const names = new Map<string, string | null>();
-  for (const { key, known } of pairs.values()) if (known !== undefined) names.set(key, known.name);
-  for (const { key } of stale) names.delete(key);
-  for (const [{ key, conversationId }, name] of fresh) {
-    names.set(key, name);
-    const membersVersion = versions.get(conversationId);
-    if (membersVersion !== undefined) attempt.senders.put(key, { membersVersion, name });
+  for (const [pair, name] of fresh) {
+    pair.name = name;
+    const membersVersion = versions.get(pair.conversationId);
+    if (membersVersion !== undefined) attempt.senders.put(pair.key, { membersVersion, name });
   }
-  return { heads, now, names, keyed: keyedRows, own: ownRows };
+  return { heads, now, pairs, keyed: keyedRows, own: ownRows };
 }
 
+/** A sender in a conversation. */
 interface Pair {
   key: string;
   conversationId: string;
   senderId: string;
   known: CachedSender | undefined;
+  /** The sender's; undefined when it does not take part. */
+  name: string | null | undefined;
 }
 
 /** Those of the pairs that are participations, with the sender's name. */
@@ -158,10 +165,8 @@ function planBatch(drafts: readonly MessageDraft[], view: View, attempt: Attempt
   const byId = new Map(view.own.map((row) => [row.id, row]));
   const byKey = new Map<string, Message>();
   for (const row of view.keyed) {
-    byKey.set(
-      messageKey(row.conversation_id, row.sender_id, row.client_message_id),
-      toMessage(row),
-    );
+    const key = pairKey(row.conversation_id, row.sender_id) + row.client_message_id;
+    byKey.set(key, toMessage(row));
   }
   const messages: Message[] = [];
 
@@ -172,18 +177,18 @@ function planBatch(drafts: readonly MessageDraft[], view: View, attempt: Attempt
     const { membersVersion } = head;
     const own = byId.get(draft.id);
     if (own !== undefined) return { outcome: 'stored', message: toMessage(own), membersVersion };
-    const name = view.names.get(pairKey(draft.conversationId, draft.senderId));
-    if (name === undefined) return { outcome: 'not_a_participant' };
-    const key = messageKey(draft.conversationId, draft.senderId, draft.clientMessageId);
-    const first = draft.clientMessageId === null ? undefined : byKey.get(key);
+    const pair = view.pairs[index];
+    if (pair?.name === undefined) return { outcome: 'not_a_participant' };
+    const key = draft.clientMessageId === null ? null : pair.key + draft.clientMessageId;
+    const first = key === null ? undefined : byKey.get(key);
     if (first !== undefined) {
       if (!saysTheSame(draft, first)) return { outcome: 'idempotency_conflict' };
       return { outcome: 'duplicate', message: first };
     }
     head.lastSeq += 1;
-    const message = newMessage(draft, head, name);
+    const message = newMessage(draft, head, pair.name);
     messages.push(message);
-    if (draft.clientMessageId !== null) byKey.set(key, message);
+    if (key !== null) byKey.set(key, message);
     return { outcome: 'stored', message, membersVersion };
   }
 
@@ -238,8 +243,4 @@ function saysTheSame(draft: MessageDraft, message: Message): boolean {
 // UUIDs have one length, so two of them side by side are unambiguous, and so is a key after them.
 function pairKey(conversationId: string, senderId: string): string {
   return conversationId + senderId;
-}
-
-function messageKey(conversationId: string, senderId: string, key: string | null): string {
-  return `${conversationId}${senderId}${key}`;
 }

@@ -1,7 +1,7 @@
 // Topics and slow readers, with raw clients that read when the test says so.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Socket } from '../../src/realtime/socket.ts';
+import type { Ack, Socket } from '../../src/realtime/socket.ts';
 import {
   createSocketServer,
   DEFAULT_SOCKET_SERVER_LIMITS,
@@ -31,13 +31,16 @@ let server: SocketServer;
 let base: string;
 let stop: () => Promise<void>;
 let fresh: Socket[] = [];
+let acks: Ack[] = [];
 const reasons = new Map<Socket, string>();
 beforeAll(async () => {
   const app = createUwsApp();
   const namespace = {
     onConnect: () => undefined,
     onConnected: (socket: Socket) => void fresh.push(socket),
-    onEvent: () => undefined,
+    onEvent: (_socket: Socket, _event: string, _args: unknown[], ack: Ack | undefined) => {
+      if (ack !== undefined) acks.push(ack);
+    },
     onDisconnect: (socket: Socket, reason: string) => void reasons.set(socket, reason),
   };
   server = createSocketServer({
@@ -62,6 +65,7 @@ beforeAll(async () => {
 afterAll(() => stop());
 beforeEach(() => {
   fresh = [];
+  acks = [];
 });
 
 const frameOf = (i: number, bytes = 0): string => `42["n",${i},"${'x'.repeat(bytes)}"]`;
@@ -87,7 +91,12 @@ async function polling() {
   const url = `http://${base}polling&sid=${sid}`;
   await request(url, { method: 'POST', body: '40' });
   await request(url);
-  return { sid, socket: lastSocket(), poll: () => request(url) };
+  return {
+    sid,
+    socket: lastSocket(),
+    poll: () => request(url),
+    push: (body: string) => request(url, { method: 'POST', body }),
+  };
 }
 
 describe('publish', () => {
@@ -140,6 +149,51 @@ describe('publish', () => {
     const packets = (await p.poll()).text.split('\x1e');
     expect(packets.map(numberOf)).toEqual(Array.from({ length: 200 }, (_, i) => i));
     a.raw.ws.close();
+  });
+
+  for (const transport of ['websocket', 'polling'] as const) {
+    it(`keeps the order of publishes, direct frames and JSON answers (${transport})`, async () => {
+      const asked = Array.from({ length: 100 }, (_, i) => `42${i}["ask"]`);
+      const [a, p] = transport === 'websocket' ? [await webSocket()] : [undefined, await polling()];
+      const { socket } = a ?? p ?? (await webSocket());
+      for (const packet of asked) a?.raw.send(packet);
+      await p?.push(asked.join('\x1e'));
+      await waitFor(() => acks.length === asked.length, { what: 'the questions' });
+      socket.join('mixed');
+      const expected: string[] = [];
+      acks.forEach((ack, i) => {
+        server.publish('mixed', frameOf(i));
+        ack.json(String(i));
+        ack.json('"again"');
+        socket.sendFrame('42["direct"]');
+        server.publish('mixed', frameOf(-i));
+        expected.push(frameOf(i), `43${i}[${i}]`, '42["direct"]', frameOf(-i));
+      });
+      const got = [];
+      if (a !== undefined) for (const _ of expected) got.push(await a.raw.next());
+      if (p !== undefined) got.push(...(await p.poll()).text.split('\x1e'));
+      expect(got).toEqual(expected);
+      socket.disconnect(true);
+    });
+  }
+
+  it('and JSON answers reach the client before a close in the same turn', async () => {
+    for (const end of [
+      (socket: Socket) => socket.closeTransport('going down'),
+      (socket: Socket) => socket.disconnect(true),
+    ]) {
+      acks = [];
+      const { raw, socket } = await webSocket();
+      raw.send('427["ask"]');
+      await waitFor(() => acks.length === 1, { what: 'the question' });
+      socket.join('last');
+      acks[0]?.json('"answer"');
+      server.publish('last', frameOf(1));
+      end(socket);
+      expect(await raw.next()).toBe('437["answer"]');
+      expect(await raw.next()).toBe(frameOf(1));
+      await raw.closed();
+    }
   });
 
   it('stays within its namespace', async () => {
@@ -257,6 +311,25 @@ describe('a reader that is too slow', () => {
       { what: 'the slow reader to be closed', intervalMs: 1 },
     );
     expect(reasons.get(socket)).toBe('slow reader');
+    raw.ws.terminate();
+  });
+
+  it('over WebSocket is closed by JSON answers too', async () => {
+    const { raw, socket } = await webSocket();
+    raw.ws.pause();
+    let asked = 0;
+    let highestBytes = 0;
+    await waitFor(
+      () => {
+        for (let i = 0; i < 50 && raw.ws.bufferedAmount === 0; i++) raw.send(`42${asked++}["ask"]`);
+        for (const ack of acks.splice(0)) ack.json(`"${'x'.repeat(8 * KILOBYTE)}"`);
+        highestBytes = Math.max(highestBytes, socket.bufferedBytes());
+        return !socket.connected;
+      },
+      { what: 'the slow reader to be closed', intervalMs: 1, timeoutMs: 15_000 },
+    );
+    expect(reasons.get(socket)).toBe('slow reader');
+    expect(highestBytes).toBeLessThan(2 * limits.maxBackpressureBytes);
     raw.ws.terminate();
   });
 
