@@ -19,16 +19,22 @@ export interface ServiceProcess {
   discard(): Promise<void>;
 }
 
+export interface StartOptions {
+  /** A process group of its own, to which a terminal's signals can be sent. */
+  ownGroup?: boolean;
+}
+
 interface Running {
   child: ChildProcess;
   output: string;
   exited: Promise<number | null>;
 }
 
-function run(env: Record<string, string>): Running {
+function run(env: Record<string, string>, { ownGroup = false }: StartOptions = {}): Running {
   const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: ownGroup,
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
@@ -68,8 +74,11 @@ export async function runToEnd(
  *
  * @throws Error with its output when it ends or is silent instead
  */
-export async function startService(env: Record<string, string>): Promise<ServiceProcess> {
-  const running = run(env);
+export async function startService(
+  env: Record<string, string>,
+  options: StartOptions = {},
+): Promise<ServiceProcess> {
+  const running = run(env, options);
   const { child } = running;
   const listening = new Promise<number>((resolve) => {
     child.stdout?.on('data', () => {
