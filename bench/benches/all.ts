@@ -8,7 +8,9 @@ import { durable } from './durable.ts';
 import { fanout } from './fanout.ts';
 import { historyDepth } from './history-depth.ts';
 import { latency } from './latency.ts';
+import { nodes } from './nodes.ts';
 import { rest } from './rest.ts';
+import { scale } from './scale.ts';
 import { storm } from './storm.ts';
 
 export const BENCHES = {
@@ -21,6 +23,8 @@ export const BENCHES = {
   codec,
   storm,
   abuse,
+  nodes,
+  scale,
 } satisfies Record<string, (context: BenchContext) => Promise<BenchResult>>;
 
 export type BenchName = keyof typeof BENCHES;

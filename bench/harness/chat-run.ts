@@ -80,7 +80,15 @@ export async function startSubject(
 
 export type TrafficShape = Pick<
   Traffic,
-  'rooms' | 'senders' | 'window' | 'ratePerSecond' | 'warmUpMs' | 'measureMs' | 'contentBytes'
+  | 'rooms'
+  | 'senders'
+  | 'window'
+  | 'ratePerSecond'
+  | 'warmUpMs'
+  | 'measureMs'
+  | 'contentBytes'
+  | 'roomsTogether'
+  | 'socketPerPerson'
 >;
 
 /** Runs traffic against a fresh server; the table is checked afterwards too. */

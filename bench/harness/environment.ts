@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Static, Type } from '@sinclair/typebox';
+import { measureDisk } from './disk.ts';
+import type { Services } from './services.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const GIB = 2 ** 30;
@@ -24,10 +26,14 @@ export const Environment = Type.Object({
   machine: Type.Record(Type.String(), Type.String()),
   versions: Type.Record(Type.String(), Type.String()),
   postgres: Type.Record(Type.String(), Type.String()),
+  disk: Type.Record(Type.String(), Type.String()),
 });
 export type Environment = Static<typeof Environment>;
 
-export function describeEnvironment(postgres: Record<string, string>): Environment {
+export function describeEnvironment({
+  postgresFacts,
+  postgresDirectory,
+}: Pick<Services, 'postgresFacts' | 'postgresDirectory'>): Environment {
   const processors = cpus();
   return {
     date: new Date().toISOString(),
@@ -44,7 +50,8 @@ export function describeEnvironment(postgres: Record<string, string>): Environme
       node: process.version,
       ...Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
     },
-    postgres,
+    postgres: postgresFacts,
+    disk: measureDisk(postgresDirectory),
   };
 }
 

@@ -134,6 +134,7 @@ export function usageMetrics({ used, done, delivered }: LoadResult): Record<stri
     server_cores: used.serverCpuMs / used.durationMs,
     load_cores: used.loadCpuMs / used.durationMs,
     postgres_cores: used.postgresCpuMs / used.durationMs,
+    redis_cores: used.redisCpuMs / used.durationMs,
     server_us_per_done: (used.serverCpuMs * 1000) / Math.max(1, done),
     server_us_per_delivery: (used.serverCpuMs * 1000) / Math.max(1, delivered),
     deliveries_per_server_cpu_s: delivered / Math.max(0.001, used.serverCpuMs / 1000),
@@ -145,7 +146,7 @@ const SATURATED = 0.9;
 /** What held the run back, as far as CPU time tells. */
 export function limitNotes({ used }: LoadResult): string[] {
   const load = used.loadCpuMs / used.durationMs;
-  const server = used.busiestServerCpuMs / used.durationMs;
+  const server = Math.max(0, ...used.eachServerCpuMs) / used.durationMs;
   const notes: string[] = [];
   if (load >= SATURATED || load >= server) {
     notes.push('load generator was the bottleneck, or as dear as the server');

@@ -8,6 +8,7 @@ import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 
 const LOCAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const STOP_MS = 20_000;
 const PROBE_MS = 1_000;
 
@@ -16,6 +17,8 @@ export interface Services {
   redisUrl: string | null;
   /** Of PostgreSQL: what it is and how it is set. */
   postgresFacts: Record<string, string>;
+  /** Its data, when it runs on this machine and says where; not for showing. */
+  postgresDirectory: string | null;
   stop(): Promise<void>;
 }
 
@@ -23,7 +26,13 @@ export async function findServices(): Promise<Services> {
   const { url, stop } = await findPostgres();
   const named = process.env.REDIS_URL;
   const redisUrl = named ?? ((await answers(LOCAL_REDIS)) ? LOCAL_REDIS : null);
-  return { postgresUrl: url, redisUrl, postgresFacts: await factsOf(url), stop };
+  return {
+    postgresUrl: url,
+    redisUrl,
+    postgresFacts: await factsOf(url),
+    postgresDirectory: await directoryOf(url),
+    stop,
+  };
 }
 
 async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
@@ -78,6 +87,19 @@ async function factsOf(url: string): Promise<Record<string, string>> {
         ('server_version', 'fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size',
          'full_page_writes', 'wal_level')`;
     return Object.fromEntries(rows.map(({ name, setting }) => [name, setting]));
+  } finally {
+    await sql.end();
+  }
+}
+
+async function directoryOf(url: string): Promise<string | null> {
+  if (!LOOPBACK.has(new URL(url).hostname)) return null;
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  try {
+    // No row for a role that may not know.
+    const [row] = await sql<{ setting: string }[]>`
+      SELECT setting FROM pg_settings WHERE name = 'data_directory'`;
+    return row?.setting ?? null;
   } finally {
     await sql.end();
   }

@@ -38,7 +38,7 @@ export async function runBenches(options: SuiteOptions): Promise<BenchResult[]> 
   const { size, services, say } = options;
   const all = Object.keys(BENCHES) as BenchName[];
   const names = options.names.length > 0 ? options.names : all;
-  const environment = describeEnvironment(services.postgresFacts);
+  const environment = describeEnvironment(services);
   // Only full runs are worth keeping.
   const directory = size === 'full' ? RESULTS : PASSING_RESULTS;
   const results: BenchResult[] = [];

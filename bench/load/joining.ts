@@ -10,6 +10,8 @@ const LAST_SEQ = Buffer.from('"last_seq":');
 export interface Seat {
   room: number;
   userId: string;
+  /** Rooms that the same socket joins after the first. */
+  further?: number[];
 }
 
 /** One seat for each member of each room. */
@@ -17,10 +19,22 @@ export function seatsOf(rooms: readonly Room[]): Seat[] {
   return rooms.flatMap(({ members }, room) => members.map((userId) => ({ room, userId })));
 }
 
+/** One seat for each person, however many rooms they are in. */
+export function seatsOfPeople(rooms: readonly Room[]): Seat[] {
+  const seats = new Map<string, Seat>();
+  for (const { room, userId } of seatsOf(rooms)) {
+    const seat = seats.get(userId);
+    if (seat === undefined) seats.set(userId, { room, userId, further: [] });
+    else seat.further?.push(room);
+  }
+  return [...seats.values()];
+}
+
 export interface JoinOptions {
   seats: readonly Seat[];
   rooms: readonly Room[];
   ports: readonly number[];
+  roomsTogether?: boolean | undefined;
   concurrency: number;
   timeoutMs: number;
   /** X-Forwarded-For of each; left out: none. */
@@ -30,7 +44,8 @@ export interface JoinOptions {
   /** Of the load that goes on; joins are seen here only. */
   events: Pick<ClientEvents, 'onMessage' | 'onAck' | 'onError'>;
   onClose?(client: Client): void;
-  onJoined?(client: Client, lastSeq: number): void;
+  /** Once for each room it has joined. */
+  onJoined?(client: Client, lastSeq: number, room: number): void;
 }
 
 /**
@@ -41,6 +56,8 @@ export interface JoinOptions {
 export function joinAll(options: JoinOptions): Promise<Client[]> {
   const { seats, rooms, ports, concurrency, events } = options;
   const clients: Client[] = [];
+  /** How many rooms each has joined. */
+  const places: number[] = [];
   return new Promise((resolve, reject) => {
     let started = 0;
     let joined = 0;
@@ -50,14 +67,7 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
     );
     const own: ClientEvents = {
       onMessage: events.onMessage,
-      onConnected(client) {
-        const conversationId = rooms[client.room]?.conversationId;
-        const after = options.afterSeq(client.index);
-        const rest = after === null ? '' : `,"after_seq":${after}`;
-        client.send(
-          `42${JOIN_ACK}["join_conversation",{"conversation_id":"${conversationId}"${rest}}]`,
-        );
-      },
+      onConnected: (client) => join(client, client.room),
       onAck(client, id, ok, buffer, from, to) {
         if (id !== JOIN_ACK) {
           events.onAck(client, id, ok, buffer, from, to);
@@ -67,11 +77,19 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
           reject(new Error(`a join was refused: ${buffer.toString('utf8', from, to)}`));
           return;
         }
-        const place = buffer.indexOf(LAST_SEQ, from) + LAST_SEQ.length;
-        const lastSeq = Number.parseInt(buffer.toString('latin1', place, place + 16), 10);
+        const at = buffer.indexOf(LAST_SEQ, from) + LAST_SEQ.length;
+        const lastSeq = Number.parseInt(buffer.toString('latin1', at, at + 16), 10);
         // A resumed client has counted on from where it was.
         if (options.afterSeq(client.index) === null) client.lastSeq = lastSeq;
-        options.onJoined?.(client, lastSeq);
+        const place = places[client.index] ?? 0;
+        const { room = 0, further = [] } = seats[client.index] ?? {};
+        options.onJoined?.(client, lastSeq, place === 0 ? room : (further[place - 1] ?? 0));
+        places[client.index] = place + 1;
+        const more = further[place];
+        if (more !== undefined) {
+          join(client, more);
+          return;
+        }
         joined += 1;
         if (joined === seats.length) {
           clearTimeout(timer);
@@ -84,12 +102,21 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
         else events.onError(client, 'closed');
       },
     };
+    function join(client: Client, room: number): void {
+      const conversationId = rooms[room]?.conversationId;
+      const after = options.afterSeq(client.index);
+      const rest = after === null ? '' : `,"after_seq":${after}`;
+      client.send(
+        `42${JOIN_ACK}["join_conversation",{"conversation_id":"${conversationId}"${rest}}]`,
+      );
+    }
     function next(): void {
       const seat = seats[started];
       if (seat === undefined) return;
       const index = started;
       started += 1;
-      const port = ports[index % ports.length] ?? 0;
+      const turn = options.roomsTogether === true ? seat.room : index;
+      const port = ports[turn % ports.length] ?? 0;
       const client = new Client(index, port, seat.userId, own, options.addressOf?.(index));
       client.room = seat.room;
       client.lastSeq = options.afterSeq(index) ?? 0;

@@ -6,6 +6,7 @@ import { cpuMsOf, cpuMsOfAll } from './proc.ts';
 /** Starts measuring; the function returned ends it. */
 export function startMeter(serverPids: readonly number[]): () => Used {
   const postgresBefore = cpuMsOfAll('postgres');
+  const redisBefore = cpuMsOfAll('redis-server');
   const serversBefore = serverPids.map(cpuMsOf);
   const startedAt = performance.now();
   const ownBefore = process.cpuUsage();
@@ -16,9 +17,10 @@ export function startMeter(serverPids: readonly number[]): () => Used {
     return {
       durationMs,
       serverCpuMs: servers.reduce((sum, ms) => sum + ms, 0),
-      busiestServerCpuMs: Math.max(0, ...servers),
+      eachServerCpuMs: servers,
       loadCpuMs: (own.user + own.system) / 1000,
       postgresCpuMs: cpuMsOfAll('postgres') - postgresBefore,
+      redisCpuMs: cpuMsOfAll('redis-server') - redisBefore,
     };
   };
 }

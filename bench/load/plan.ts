@@ -9,8 +9,10 @@ const Room = Type.Object({
 export type Room = Static<typeof Room>;
 
 const common = {
-  /** Sockets are dealt out to these in turn. */
+  /** Sockets are dealt out to these in turn, … */
   ports: Type.Array(Type.Integer(), { minItems: 1 }),
+  /** … or, if set, room by room: those of one room all go to the same. */
+  roomsTogether: Type.Optional(Type.Boolean()),
   rooms: Type.Array(Room, { minItems: 1 }),
   /** Connections being made at a time. */
   connectConcurrency: Type.Integer({ minimum: 1 }),
@@ -35,6 +37,8 @@ const Traffic = Type.Object({
   contentBytes: Type.Integer({ minimum: 32 }),
   /** Each client has an address of its own, in X-Forwarded-For. */
   ownAddresses: Type.Optional(Type.Boolean()),
+  /** Who is in several rooms has one socket, has joined all of them and sends into them in turn. */
+  socketPerPerson: Type.Optional(Type.Boolean()),
 });
 export type Traffic = Static<typeof Traffic>;
 
@@ -122,11 +126,13 @@ export type Faults = Static<typeof Faults>;
 const Used = Type.Object({
   durationMs: Type.Number(),
   serverCpuMs: Type.Number(),
-  /** Of its busiest single process: an event loop has one core. */
-  busiestServerCpuMs: Type.Number(),
+  /** Of each of its processes, in the order of `serverPids`: an event loop has one core. */
+  eachServerCpuMs: Type.Array(Type.Number()),
   loadCpuMs: Type.Number(),
   /** All processes called postgres on this machine, other people's too. */
   postgresCpuMs: Type.Number(),
+  /** The same of redis-server. */
+  redisCpuMs: Type.Number(),
 });
 export type Used = Static<typeof Used>;
 

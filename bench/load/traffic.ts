@@ -4,10 +4,11 @@
  * of the server is not hidden by a generator that waits with it (coordinated omission).
  */
 import type { Client } from './client.ts';
-import { joinAll, seatsOf } from './joining.ts';
+import { joinAll, seatsOf, seatsOfPeople } from './joining.ts';
 import { createLatency } from './latency.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { startMeter } from './meter.ts';
+import { createPeople } from './people.ts';
 import type { LoadResult, Traffic, Used } from './plan.ts';
 
 const MAX_SENDS = 4_000_000;
@@ -18,6 +19,9 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
   const { rooms } = plan;
   /** When each send was due, by acknowledgement id. */
   const dueAt = new Float64Array(MAX_SENDS);
+  /** The room of each send. */
+  const sentInto = new Int32Array(MAX_SENDS);
+  const people = plan.socketPerPerson === true ? createPeople(rooms) : null;
   const ackLatency = createLatency();
   const deliveryLatency = createLatency();
   let ledger: Ledger | null = null;
@@ -34,15 +38,17 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
 
   const clients = await joinAll({
     rooms,
-    seats: seatsOf(rooms),
+    seats: people === null ? seatsOf(rooms) : seatsOfPeople(rooms),
     ports: plan.ports,
+    roomsTogether: plan.roomsTogether,
     concurrency: plan.connectConcurrency,
     timeoutMs: plan.connectTimeoutMs,
     addressOf: plan.ownAddresses === true ? (n) => `10.0.${n >> 8}.${n & 255}` : undefined,
     afterSeq: () => null,
+    onJoined: (client, lastSeq, room) => people?.joined(client, lastSeq, room),
     events: {
       onMessage(client, seq, buffer, from, to) {
-        ledger?.heard(client, seq);
+        ledger?.heard(people?.hearerOf(client, buffer, from, to) ?? client, seq);
         if (!measuring && !measured(0) && plan.ratePerSecond === 0) return;
         if (measuring) delivered += 1;
         if (plan.ratePerSecond > 0) {
@@ -52,7 +58,7 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
       },
       onAck(client, id, ok, buffer, from, to) {
         acks += 1;
-        if (ok) ledger?.acked(client.room);
+        if (ok) ledger?.acked(sentInto[id] ?? -1);
         else ledger?.refused(buffer.toString('utf8', from, Math.min(to, from + 200)));
         if (measuring) done += 1;
         if (measured(id)) ackLatency.record(performance.now() - (dueAt[id] ?? 0));
@@ -61,7 +67,7 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
       onError: (_client, text) => ledger?.refused(text),
     },
   });
-  ledger = createLedger(clients, rooms.length);
+  ledger = createLedger(people?.hearers ?? clients, rooms.length);
 
   const padding = 'x'.repeat(plan.contentBytes - 12);
   const heads = rooms.map(
@@ -72,7 +78,9 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
     if (id >= MAX_SENDS) return;
     sends += 1;
     dueAt[id] = due;
-    client.send(`42${id}${heads[client.room]}#${String(id).padStart(10, '0')} ${padding}"}]`);
+    const room = people?.nextRoom(client) ?? client.room;
+    sentInto[id] = room;
+    client.send(`42${id}${heads[room]}#${String(id).padStart(10, '0')} ${padding}"}]`);
   }
 
   const seen = new Set<number>();

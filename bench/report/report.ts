@@ -72,6 +72,7 @@ async function section(directory: string, { size, environment, result }: Stored)
     ...Object.entries(environment.machine).map(([key, value]) => `${key} ${value}`),
     ...Object.entries(environment.versions).map(([key, value]) => `${key} ${value}`),
     ...Object.entries(environment.postgres).map(([key, value]) => `PostgreSQL ${key} ${value}`),
+    ...Object.entries(environment.disk).map(([key, value]) => `disk ${key} ${value}`),
     ...Object.entries(result.settings).map(([key, value]) => `${key} ${value}`),
   ];
   lines.push(`<sub>${facts.join(' · ')}</sub>`, '');

@@ -22,6 +22,8 @@ const SUBJECTS: Record<BenchName, string[]> = {
   codec: ['product'],
   storm: ['product', 'obvious'],
   abuse: ['product'],
+  nodes: ['product'],
+  scale: ['product'],
 };
 
 let tree: Tree;
