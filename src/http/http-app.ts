@@ -7,7 +7,14 @@ import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type FastifyServerFactory, fastify, LogController } from 'fastify';
+import {
+  type FastifyError,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerFactory,
+  fastify,
+  LogController,
+} from 'fastify';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
@@ -22,6 +29,7 @@ import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { type MetricsText, metricsRoutes } from './metrics-routes.ts';
 import { type PageDeps, pageRoutes } from './page-routes.ts';
+import { type RequestTimes, routeTimer } from './request-times.ts';
 import { compileValidator } from './validation.ts';
 
 export interface HttpAppDeps extends HealthDeps {
@@ -31,6 +39,8 @@ export interface HttpAppDeps extends HealthDeps {
   maxPayloadBytes: number;
   /** Left out: no `/metrics`. */
   metrics?: MetricsText;
+  /** Told of every answer; left out: nobody. */
+  requestTimes?: RequestTimes;
   /** Requests of one person; null: as many as they like. */
   requestLimit: UserLimit | null;
   /** True while the process is going down: calls are refused, so that clients go elsewhere. */
@@ -53,16 +63,15 @@ export async function createHttpApp(deps: HttpAppDeps) {
     genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
     bodyLimit: deps.maxPayloadBytes,
     // What the router itself refuses: a path that is no URL, a part of it that is too long.
-    frameworkErrors: answerError,
+    frameworkErrors: answerRouterError,
     ...(deps.serverFactory === undefined ? {} : { serverFactory: deps.serverFactory }),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-  });
+  if (deps.requestTimes !== undefined) app.addHook('onRoute', routeTimer(deps.requestTimes));
+  app.addHook('onRequest', async (request, reply) => nameAnswer(request, reply));
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler(answerNotFound);
+  app.setNotFoundHandler((request, reply) => timeNoRoute(request, answerNotFound(request, reply)));
   app.removeContentTypeParser('text/plain');
   // `fetch` with an empty body and a JSON content type is common for PUT and DELETE.
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -121,6 +130,22 @@ export async function createHttpApp(deps: HttpAppDeps) {
     await scope.register(messageRoutes(deps.chat.messages, deps.chat.cursors));
   });
   return app;
+
+  /** No hook runs for what the router refuses. */
+  function answerRouterError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+    nameAnswer(request, reply);
+    timeNoRoute(request, answerError(error, request, reply));
+  }
+
+  function timeNoRoute(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    deps.requestTimes?.noRoute(request.method)(reply.statusCode, reply.elapsedTime);
+    return reply;
+  }
+}
+
+/** What every answer says, whoever gives it. */
+function nameAnswer(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
 }
 
 export type HttpApp = Awaited<ReturnType<typeof createHttpApp>>;

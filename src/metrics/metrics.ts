@@ -3,11 +3,12 @@
  *
  * Guarantees: every name, label and label value is known beforehand (nothing a client sends becomes
  * one), and a scrape costs the hot path nothing: counters are read from the parts' own `stats()` when
- * somebody asks. Only the time to an acknowledgement and the batches are observed as they happen.
+ * somebody asks. Only acknowledgements, batches and REST answers are timed as they happen.
  */
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Messages } from '../chat/messages.ts';
 import { type Figures, figuresOf } from './merge.ts';
+import { createRequestMeter } from './request-meter.ts';
 import { createSendMeter } from './send-meter.ts';
 import type { MetricsSources } from './sources.ts';
 import { readOnScrape } from './stats-metrics.ts';
@@ -17,6 +18,8 @@ export interface Metrics {
   measured(messages: Messages): Messages;
   /** The writer has seen a batch through: how many messages, and milliseconds. */
   batchWritten(size: number, durationMs: number): void;
+  /** REST requests by route. */
+  readonly requests: ReturnType<typeof createRequestMeter>;
   /** Where the other figures come from; called once, when the parts exist. */
   watch(sources: MetricsSources): void;
   readonly contentType: string;
@@ -59,6 +62,7 @@ export function createMetrics(): Metrics {
       batchMessages.observe(size);
       batchSeconds.observe(durationMs / 1_000);
     },
+    requests: createRequestMeter(registers),
     watch: (sources) => readOnScrape(registers, sources),
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { type Family, parseExposition, seriesNames } from '../support/exposition.ts';
+import { freePort } from '../support/ports.ts';
 import { readQuery } from './queries.ts';
 
 interface Dashboard {
@@ -36,7 +37,10 @@ let rules: Rule[];
 
 beforeAll(async () => {
   db = await createTestDatabase();
-  app = await startTestApp(db.url);
+  // Nobody listens there: /ready is 503, and what the alerts ask of failures has something to find.
+  const redis = `redis://127.0.0.1:${await freePort()}`;
+  app = await startTestApp(db.url, { REDIS_URL: redis, READY_REQUIRES_REDIS: 'on' });
+  expect((await fetch(`${app.url}/ready`)).status).toBe(503);
   families = parseExposition(await (await fetch(`${app.url}/metrics`)).text());
   dashboard = JSON.parse(await deployed('grafana-dashboard.json')) as Dashboard;
   const file = parse(await deployed('prometheus-alerts.yaml')) as { groups: { rules: Rule[] }[] };

@@ -559,6 +559,18 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       expect(odd.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     });
 
+    it.each([
+      ['a path that is no URL', '/messages/%zz'],
+      ['a part of a path that is too long', `/messages/${'x'.repeat(200)}`],
+    ])('so has what the router refuses: %s', async (_what, path) => {
+      const chosen = await call('GET', path, alice, undefined, { 'x-request-id': 'abc-2' });
+      refused(chosen, 400, 'invalid_request');
+      expect(chosen.headers.get('x-request-id')).toBe('abc-2');
+      expect(chosen.headers.get('x-content-type-options')).toBe('nosniff');
+      const made = await call('GET', path, alice);
+      expect(made.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    });
+
     it('pages carry a content security policy', async () => {
       const page = await fetch(`${door.url}/docs/static/index.html`);
       expect(page.status).toBe(200);

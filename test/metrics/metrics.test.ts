@@ -196,6 +196,61 @@ describe('the figures', () => {
     for (const client of clients) client.close();
   });
 
+  it('REST requests: by route, class of status and time to the answer', async () => {
+    const seconds = (part: string, labels: string) =>
+      `messaging_http_request_duration_seconds_${part}{${labels}}`;
+    const get = async (path: string, status: number, init?: RequestInit) => {
+      const response = await fetch(`${app.url}${path}`, init);
+      await response.text();
+      expect([path, response.status]).toEqual([path, status]);
+    };
+    /** What one request adds to series that began, at the latest, with the request before it. */
+    const added = async (route: string, request: () => Promise<void>, method = 'GET') => {
+      const labels = (status: string) => `method="${method}",route="${route}",status="${status}"`;
+      await request();
+      const figures = async () => {
+        const samples = (await scrape()).get('messaging_http_request_duration_seconds')?.samples;
+        const of = (part: string, status: string) => samples?.get(seconds(part, labels(status)));
+        return ['2xx', '4xx'].map((status) => of('count', status) ?? 0);
+      };
+      const before = await figures();
+      await request();
+      await waitFor(async () => (await figures()).some((n, at) => n > (before[at] ?? 0)), {
+        what: `a request of ${route}`,
+      });
+      return (await figures()).map((n, at) => n - (before[at] ?? 0));
+    };
+    const history = '/messages/:conversationId';
+    expect(await added(history, () => get(`/messages/${conversation_id}`, 200))).toEqual([1, 0]);
+    expect(await added(history, () => get('/messages/nonsense', 400))).toEqual([0, 1]);
+    expect(
+      await added(
+        history,
+        () => get(`/messages/${conversation_id}`, 200, { method: 'HEAD' }),
+        'HEAD',
+      ),
+    ).toEqual([1, 0]);
+    expect(await added('none', () => get('/nowhere', 404))).toEqual([0, 1]);
+    expect(await added('none', () => get('/messages/%zz', 400))).toEqual([0, 1]);
+    expect(await added('none', () => get('/health', 404, { method: 'PROPFIND' }), 'other')).toEqual(
+      [0, 1],
+    );
+    // A histogram as Prometheus wants it: no bucket below the one before, +Inf is the count.
+    const labels = `method="GET",route="${history}",status="2xx"`;
+    const samples = (await scrape()).get('messaging_http_request_duration_seconds')?.samples;
+    const buckets = [...(samples ?? [])].filter(([name]) =>
+      name.startsWith(`messaging_http_request_duration_seconds_bucket{${labels}`),
+    );
+    const counts = buckets.map(([, count]) => count);
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    expect(counts).toHaveLength(13);
+    expect(counts.at(-1)).toBe(samples?.get(seconds('count', labels)));
+    expect(buckets.at(-1)?.[0]).toContain('le="+Inf"');
+    const sum = samples?.get(seconds('sum', labels)) ?? 0;
+    expect(sum).toBeGreaterThan(0);
+    expect(sum).toBeLessThan(10);
+  });
+
   it('the bus: up, its round trip, what was published', async () => {
     await waitFor(async () => (await figure('messaging_bus_up')) === 1, { what: 'the link' });
     await waitFor(async () => (await figure('messaging_bus_round_trip_seconds')) > 0, {
@@ -224,6 +279,10 @@ describe('the figures', () => {
     const client = await joined(alice);
     const names = async () =>
       [...(await scrape()).values()].flatMap(({ samples }) => [...samples.keys()]).sort();
+    await Promise.all(['a', 'b'].map((path) => fetch(`${app.url}/${path}`)));
+    await waitFor(async () => (await names()).some((name) => name.includes('route="none"')), {
+      what: 'the requests for routes that are not there',
+    });
     const before = await names();
     const word = 'unheard_of';
     client.emit(word, word);
