@@ -19,6 +19,7 @@ import { createUwsBridge } from './http/uws-bridge.ts';
 import { createLimits } from './limits/limits.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { createPeerNode } from './peers/peers.ts';
 import type { NamespaceHandler } from './realtime/socket.ts';
 import {
   createSocketServer,
@@ -26,6 +27,7 @@ import {
   type SocketServer,
 } from './realtime/socket-server.ts';
 import { createUwsApp, type Listening, listenExclusive, listenShared } from './realtime/uws.ts';
+import { within } from './shared/deadline.ts';
 import { newId } from './shared/ids.ts';
 import { createDatabase, type Database } from './store/database.ts';
 import { createDemoPeople } from './store/demo-people.ts';
@@ -53,6 +55,7 @@ export interface App {
   stop(): Promise<void>;
 }
 
+const SOCKET_PATH = '/socket.io/';
 const POOL_CLOSE_MS = 1_000;
 const IDLE_IN_TRANSACTION_MS = 3_000;
 const SENDS_FINISH_MS = 3_000;
@@ -159,21 +162,34 @@ export async function startApp(deps: AppDeps): Promise<App> {
     },
     log,
   });
+  const socketLimits = {
+    ...DEFAULT_SOCKET_SERVER_LIMITS,
+    pingIntervalMs: config.realtime.pingIntervalMs,
+    pingTimeoutMs: config.realtime.pingTimeoutMs,
+    connectTimeoutMs: config.realtime.connectTimeoutMs,
+    maxPayloadBytes: config.maxPayloadBytes,
+    maxSessions: config.realtime.maxConnections,
+    maxBackpressureBytes: config.realtime.maxBackpressureBytes,
+    maxPollingBufferBytes: config.realtime.maxBackpressureBytes,
+    // One topic for each joined conversation, and the person's own.
+    maxTopicsPerSocket: config.delivery.maxJoinedConversations + 1,
+  };
+  const { url, prefix } = config.redis;
+  const node =
+    url === null
+      ? null
+      : createPeerNode({
+          redis: { url, prefix },
+          ...config.peers,
+          path: SOCKET_PATH,
+          limits: socketLimits,
+          log,
+        });
   const server = createSocketServer({
     app: uws,
-    path: '/socket.io/',
-    limits: {
-      ...DEFAULT_SOCKET_SERVER_LIMITS,
-      pingIntervalMs: config.realtime.pingIntervalMs,
-      pingTimeoutMs: config.realtime.pingTimeoutMs,
-      connectTimeoutMs: config.realtime.connectTimeoutMs,
-      maxPayloadBytes: config.maxPayloadBytes,
-      maxSessions: config.realtime.maxConnections,
-      maxBackpressureBytes: config.realtime.maxBackpressureBytes,
-      maxPollingBufferBytes: config.realtime.maxBackpressureBytes,
-      // One topic for each joined conversation, and the person's own.
-      maxTopicsPerSocket: config.delivery.maxJoinedConversations + 1,
-    },
+    path: SOCKET_PATH,
+    limits: socketLimits,
+    ...(node === null ? {} : { peers: node.peers }),
     corsOrigins: config.corsOrigins,
     admits: (facts) => limits.gate?.admits(facts) ?? true,
     log,
@@ -191,6 +207,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     busStatus: bus.status,
     bus: () => redisBus?.stats() ?? null,
     refusals: limits.stats,
+    peers: () => node?.stats() ?? null,
   });
   const bridge = createUwsBridge({
     app: uws,
@@ -207,7 +224,6 @@ export async function startApp(deps: AppDeps): Promise<App> {
     draining: () => draining,
     readiness,
     metrics: deps.worker?.share(metrics) ?? metrics,
-    requestTimes: metrics.requests,
     ...(deps.worker === undefined ? {} : { worker: deps.worker.order.worker }),
     log,
     ...(config.demoPage ? { page: pageDeps(deps, database) } : {}),
@@ -232,6 +248,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
 
   async function close(): Promise<void> {
     await server.close();
+    await node?.close();
     delivery.close();
     await http.close();
     limits.close();
@@ -241,6 +258,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
 
   let listening: Listening;
   try {
+    await node?.listen();
     const listen = deps.worker === undefined ? listenExclusive : listenShared;
     listening = await listen(uws, config.host, deps.worker?.order.port ?? config.port);
   } catch (error) {
@@ -252,7 +270,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
   async function drainAndClose(): Promise<void> {
     draining = true;
     listening.stop();
-    await server.drain({ overMs: config.drainGraceMs });
+    const overMs = config.drainGraceMs;
+    await Promise.all([server.drain({ overMs }), node?.drain(overMs)]);
     await Promise.all([writer.drain(SENDS_FINISH_MS), within(bridge.idle(), REQUESTS_FINISH_MS)]);
     await close();
     uws.close();
@@ -276,14 +295,4 @@ function pageDeps({ config, ownDatabase }: AppDeps, database: Database): PageDep
     maxContentLength: config.content.maxContentLength,
     people: mayMakePeople ? createDemoPeople(database) : null,
   };
-}
-
-function within(work: Promise<void>, deadlineMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, deadlineMs);
-    work.finally(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -37,7 +37,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
   }
   // A misspelt name would silently be a default; these prefixes are nobody else's.
   for (const name of Object.keys(env)) {
-    const ours = /^(?:JWT|PING)_/.test(name) && env[name] !== '';
+    const ours = /^(?:JWT|PEER|PING)_/.test(name) && env[name] !== '';
     if (ours && !Object.hasOwn(environmentSchema.properties, name)) {
       problems.push(`${name} is not a setting of this service.`);
     }
@@ -69,6 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
       prefix: values.REDIS_PREFIX,
       requiredForReady: values.READY_REQUIRES_REDIS === 'on',
     }),
+    peers: Object.freeze({ host: values.PEER_HOST, port: values.PEER_PORT }),
     delivery: Object.freeze({
       headCheckIntervalMs: values.HEAD_CHECK_INTERVAL_MS,
       holeHoldMs: values.HOLE_HOLD_MS,
@@ -137,6 +138,9 @@ function checkTogether(values: Environment, problems: string[]): void {
     problems.push(
       `WORKERS=${values.WORKERS} needs REDIS_URL: several processes hear each other through Redis only.`,
     );
+  }
+  if (values.PEER_PORT !== 0 && values.WORKERS !== '1') {
+    problems.push('PEER_PORT must be 0 with several WORKERS: each listens on a port of its own.');
   }
   if ((values.TLS_KEY_FILE === undefined) !== (values.TLS_CERT_FILE === undefined)) {
     problems.push('TLS_KEY_FILE and TLS_CERT_FILE go together.');

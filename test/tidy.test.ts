@@ -25,6 +25,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
       'http',
       'limits',
       'metrics',
+      'peers',
       'realtime',
       'shared',
       'store',
@@ -42,8 +43,12 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   auth: { runtime: ['chat', 'shared'] },
   limits: { runtime: ['chat', 'shared'] },
   realtime: { runtime: ['protocol', 'shared'] },
+  peers: { runtime: ['realtime'] },
   delivery: { runtime: ['bus', 'chat', 'protocol', 'realtime', 'shared'], types: ['auth'] },
-  metrics: { runtime: ['chat'], types: ['bus', 'delivery', 'limits', 'realtime', 'store'] },
+  metrics: {
+    runtime: ['chat'],
+    types: ['bus', 'delivery', 'limits', 'peers', 'realtime', 'store'],
+  },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },
   embedded: { runtime: [] },
   workers: { runtime: ['chat', 'metrics', 'realtime'], types: ['log.ts'] },
@@ -53,6 +58,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
 const ONLY_IMPORTER: Record<string, string> = {
   'uWebSockets.js': 'realtime/uws.ts',
   'prom-client': 'metrics/',
+  ws: 'peers/',
 };
 const OUT_OF_BOUNDS: Record<string, string[]> = {
   chat: ['fastify', 'uWebSockets.js', 'postgres', 'ioredis', 'pino'],

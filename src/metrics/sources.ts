@@ -3,6 +3,7 @@ import type { BusStatus } from '../bus/bus.ts';
 import type { RedisBusStats } from '../bus/redis-bus.ts';
 import type { DeliveryStats } from '../delivery/delivery.ts';
 import type { RefusalStats } from '../limits/limits.ts';
+import type { PeerStats } from '../peers/peers.ts';
 import type { SocketServerStats } from '../realtime/socket-server.ts';
 import type { Database } from '../store/database.ts';
 import type { WriterStats } from '../store/writer.ts';
@@ -18,4 +19,6 @@ export interface MetricsSources {
   /** null: one node alone. */
   bus(): RedisBusStats | null;
   refusals(): RefusalStats;
+  /** null: one node alone. */
+  peers(): PeerStats | null;
 }

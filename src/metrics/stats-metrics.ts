@@ -65,8 +65,18 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     });
   }
 
-  const { version, draining, sockets, delivery, writer, database, bus, busStatus, refusals } =
-    sources;
+  const {
+    version,
+    draining,
+    sockets,
+    delivery,
+    writer,
+    database,
+    bus,
+    busStatus,
+    refusals,
+    peers,
+  } = sources;
 
   gauges('messaging_build_info', 'Always 1; the version is in the label.', 'version', () => ({
     [version]: 1,
@@ -207,6 +217,25 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     'messaging_bus_pending_bytes',
     'Bytes published that Redis has not confirmed.',
     () => bus()?.pendingBytes ?? 0,
+  );
+
+  // Peers
+  counters(
+    'messaging_peer_requests_total',
+    'Polling requests for sessions of other nodes, by how they ended.',
+    'outcome',
+    () => peers()?.requests ?? {},
+  );
+  counters(
+    'messaging_peer_relays_total',
+    'WebSockets relayed to other nodes that have ended, by how.',
+    'outcome',
+    () => peers()?.relays ?? {},
+  );
+  gauge(
+    'messaging_peer_relayed_connections',
+    'WebSockets relayed to other nodes at this moment.',
+    () => peers()?.relayed ?? 0,
   );
 
   // Limits

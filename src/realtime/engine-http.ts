@@ -126,6 +126,15 @@ function addressText(bytes: Uint8Array): string {
   return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
 }
 
+/** An answer made elsewhere. Its texts are '' where it had none. */
+export interface PassedAnswer {
+  /** `200 OK` */
+  readonly status: string;
+  readonly contentType: string;
+  readonly encoding: string;
+  readonly body: Uint8Array;
+}
+
 /** One HTTP answer to be given, now or later. */
 export class HttpReply {
   /** Runs when the client goes before the answer. */
@@ -166,6 +175,23 @@ export class HttpReply {
         res.writeHeader('Content-Encoding', encoding).writeHeader('Vary', 'Accept-Encoding');
       }
     });
+  }
+
+  /** Gives the answer of somebody else. `close` as with `error`. */
+  pass(answer: PassedAnswer, close: boolean): void {
+    this.#write(answer.status, answer.body, close, (res) => {
+      if (answer.contentType !== '') res.writeHeader('Content-Type', answer.contentType);
+      if (answer.encoding !== '') {
+        res.writeHeader('Content-Encoding', answer.encoding).writeHeader('Vary', 'Accept-Encoding');
+      }
+    });
+  }
+
+  /** The response, to be answered in another way; undefined once answered or aborted. */
+  take(): HttpResponse | undefined {
+    const res = this.#res;
+    this.#res = undefined;
+    return res;
   }
 
   /** Answers `{code, message}`. `close` also ends the connection: the rest of a body is unread. */

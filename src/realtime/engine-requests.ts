@@ -19,9 +19,10 @@ import {
 } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
+import type { ForeignSessions } from './engine-peers.ts';
 import type { PostReceiver } from './engine-post.ts';
 import type { EngineSession } from './engine-session.ts';
-import { acceptWebSocket } from './engine-websocket.ts';
+import { acceptWebSocket, PendingUpgrade } from './engine-websocket.ts';
 import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.ts';
 
 export interface RequestDeps<Owner> {
@@ -30,6 +31,10 @@ export interface RequestDeps<Owner> {
   readonly cors: Cors;
   readonly posts: PostReceiver<Owner>;
   find(sid: string): EngineSession<Owner> | undefined;
+  /** Serves the sessions of other processes; undefined: what is not here is unknown. */
+  readonly foreign: ForeignSessions | undefined;
+  /** Whether a request may be looked at; all others are refused. */
+  trusts(req: HttpRequest): boolean;
   /** Whether one more session may be opened. */
   accepts(): boolean;
   /** Whether this client may open one. */
@@ -51,10 +56,11 @@ export interface RequestHandlers {
 type Query = ReadonlyMap<string, string>;
 
 export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestHandlers {
-  const { limits, log, cors, posts } = deps;
+  const { limits, log, cors, posts, foreign } = deps;
 
   /** The checks that need no session; the query when all is well. */
   function check(req: HttpRequest, decision: CorsDecision): Query | EngineError {
+    if (!deps.trusts(req)) return ENGINE_ERRORS.forbidden;
     const raw = req.getQuery() ?? '';
     if (raw.length > limits.maxQueryBytes) return ENGINE_ERRORS.queryTooLong;
     const query = parseQuery(raw);
@@ -116,11 +122,14 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     const sid = query.get('sid') ?? '';
     if (sid === '') return handshake(res, req, query, reply);
     const session = deps.find(sid);
-    if (session === undefined) return ENGINE_ERRORS.unknownSid;
-    const mismatch = session.polling === undefined || query.get('transport') !== 'polling';
+    const isForeign = session === undefined && foreign?.mayHave(sid) === true;
+    if (session === undefined && !isForeign) return ENGINE_ERRORS.unknownSid;
     const method = req.getMethod();
-    if (mismatch || (method !== 'get' && method !== 'post')) return ENGINE_ERRORS.badRequest;
-    if (method === 'get') poll(session, reply);
+    if (method !== 'get' && method !== 'post') return ENGINE_ERRORS.badRequest;
+    if (query.get('transport') !== 'polling') return ENGINE_ERRORS.badRequest;
+    if (session === undefined) foreign?.poll(sid, reply, req);
+    else if (session.polling === undefined) return ENGINE_ERRORS.badRequest;
+    else if (method === 'get') poll(session, reply);
     else posts.receive(session, reply, req);
     return undefined;
   }
@@ -129,13 +138,15 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     res: HttpResponse,
     req: HttpRequest,
     query: Query,
-  ): EngineError | { handler: Connection | undefined } {
+  ): EngineError | { handler: Connection | undefined } | { foreignSid: string } {
     if (req.getHeader('upgrade').toLowerCase() !== 'websocket') return ENGINE_ERRORS.badRequest;
     if (req.getHeader('sec-websocket-version') !== '13') return ENGINE_ERRORS.badRequest;
     const sid = query.get('sid') ?? '';
     const session = sid === '' ? undefined : deps.find(sid);
-    if (sid !== '' && session === undefined) return ENGINE_ERRORS.unknownSid;
+    const isForeign = session === undefined && foreign?.mayHave(sid) === true;
+    if (sid !== '' && session === undefined && !isForeign) return ENGINE_ERRORS.unknownSid;
     if (query.get('transport') !== 'websocket') return ENGINE_ERRORS.badRequest;
+    if (isForeign) return { foreignSid: sid };
     if (session !== undefined) return { handler: deps.openProbe(session) };
     const refusal = checkHandshake(query);
     if (refusal !== undefined) return refusal;
@@ -148,7 +159,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       const decision = cors(req.getHeader('origin'), req.getHeader('host'));
       const reply = new HttpReply(res, req, decision);
       try {
-        if (req.getMethod() === 'options') {
+        if (req.getMethod() === 'options' && deps.trusts(req)) {
           reply.preflight(req.getHeader('access-control-request-headers'));
           return;
         }
@@ -163,8 +174,13 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       const decision = cors(req.getHeader('origin'), req.getHeader('host'));
       const query = check(req, decision);
       const result = 'code' in query ? query : upgradeHandler(res, req, query);
-      if ('handler' in result) acceptWebSocket(res, req, context, result.handler);
-      else new HttpReply(res, req, decision).error(result, true);
+      if ('handler' in result) {
+        acceptWebSocket(res, req, context, result.handler);
+        return;
+      }
+      const reply = new HttpReply(res, req, decision);
+      if ('code' in result) reply.error(result, true);
+      else foreign?.webSocket(result.foreignSid, new PendingUpgrade(reply, req, context));
     },
   };
 }

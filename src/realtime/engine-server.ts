@@ -5,13 +5,19 @@
  * Source: Engine.IO protocol, version 4; where it is silent, the behaviour of engine.io 6.
  */
 
+import { closeSpread } from './engine-drain.ts';
 import type { SessionHost } from './engine-host.ts';
 import { createCors, type RequestFacts } from './engine-http.ts';
-import { newRandomId, SESSION_ID_BYTES } from './engine-ids.ts';
+import { createSessionIds } from './engine-ids.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
+import type { Peers } from './engine-peers.ts';
 import { createPostReceiver } from './engine-post.ts';
-import { createRequestHandlers } from './engine-requests.ts';
+import {
+  createRequestHandlers,
+  type RequestDeps,
+  type RequestHandlers,
+} from './engine-requests.ts';
 import { type EngineHandler, EngineSession } from './engine-session.ts';
 import { createTopics, hardBackpressureBytes } from './engine-topics.ts';
 import { Probe, webSocketBehavior } from './engine-websocket.ts';
@@ -28,6 +34,8 @@ export interface EngineServerOptions<Owner> {
   readonly handler: EngineHandler<Owner>;
   /** Whether the client of a handshake may come in; left out: every one. Refused ones get 429. */
   readonly admits?: (facts: RequestFacts) => boolean;
+  /** Left out: this process alone. */
+  readonly peers?: Peers;
 }
 
 export interface EngineServer<Owner> {
@@ -65,24 +73,25 @@ export interface EngineStats {
 
 /** How long a client that is about to upgrade is kept waiting for a GET with nothing to carry. */
 const UPGRADE_POLL_MS = 50;
-/** Pace of a drain. */
-const DRAIN_STEP_MS = 25;
 
 let servers = 0;
 
 export function createEngineServer<Owner>(
   options: EngineServerOptions<Owner>,
 ): EngineServer<Owner> {
-  const { app, path, limits, log, handler } = options;
+  const { app, path, limits, log, handler, peers } = options;
   const sessions = new Map<string, EngineSession<Owner>>();
   const closedBy = new Map<string, number>();
   // A control character keeps the heartbeat's topics and everybody else's apart.
   const topicPrefix = `${(servers++).toString(36)}\u0001`;
   let accepting = true;
   let webSockets = 0;
+  const newSessionId = createSessionIds(peers?.tag);
+  const peerSockets = new Set<unknown>();
 
   const topics = createTopics<EngineSession<Owner>>({
     app,
+    ...(peers === undefined ? {} : { peers: { app: peers.app, sockets: peerSockets } }),
     ownTopicPrefix: `${topicPrefix}\u0003`,
     maxBackpressureBytes: limits.maxBackpressureBytes,
     shedBackpressureBytes: limits.shedBackpressureBytes,
@@ -95,7 +104,7 @@ export function createEngineServer<Owner>(
     pingIntervalMs: limits.pingIntervalMs,
     pingTimeoutMs: limits.pingTimeoutMs,
     onPing(bucket, members) {
-      app.publish(heartbeatTopic(bucket), '2', false);
+      topics.publishToSockets(heartbeatTopic(bucket), '2');
       for (const member of members) if (member.socket === undefined) member.send('2');
     },
     onTimeout: (session) => session.abort('ping timeout'),
@@ -132,7 +141,7 @@ export function createEngineServer<Owner>(
   };
 
   function createSession(facts: RequestFacts, isPolling: boolean): EngineSession<Owner> {
-    const session = new EngineSession(host, newRandomId(SESSION_ID_BYTES), facts, isPolling);
+    const session = new EngineSession(host, newSessionId(), facts, isPolling);
     sessions.set(session.sid, session);
     return session;
   }
@@ -148,12 +157,14 @@ export function createEngineServer<Owner>(
     })}`;
   }
 
-  const requests = createRequestHandlers<Owner>({
+  const deps: RequestDeps<Owner> = {
     limits,
     log,
     cors: createCors(options.corsOrigins),
     posts: createPostReceiver({ limits, log, deadlines: wheel.deadlines }),
     find: (sid) => sessions.get(sid),
+    foreign: peers?.foreign,
+    trusts: () => true,
     accepts: () => accepting && sessions.size < limits.maxSessions,
     admits: options.admits ?? (() => true),
     openPolling(facts, reply) {
@@ -185,21 +196,35 @@ export function createEngineServer<Owner>(
       return probe;
     },
     holdPoll: (session) => heldPolls.add(session),
-  });
+  };
 
-  app.ws(
-    `${path}*`,
-    webSocketBehavior({
-      maxPayloadBytes: limits.maxPayloadBytes,
-      hardBackpressureBytes: hardBackpressureBytes(
-        limits.maxBackpressureBytes,
-        limits.maxPayloadBytes,
-      ),
-      log,
-      upgrade: requests.upgrade,
-    }),
-  );
-  app.any(`${path}*`, requests.http);
+  function mount(door: TemplatedApp, requests: RequestHandlers, sockets?: Set<unknown>): void {
+    door.ws(
+      `${path}*`,
+      webSocketBehavior({
+        maxPayloadBytes: limits.maxPayloadBytes,
+        hardBackpressureBytes: hardBackpressureBytes(
+          limits.maxBackpressureBytes,
+          limits.maxPayloadBytes,
+        ),
+        log,
+        ...(sockets === undefined ? {} : { sockets }),
+        upgrade: requests.upgrade,
+      }),
+    );
+    door.any(`${path}*`, requests.http);
+  }
+  mount(app, createRequestHandlers(deps));
+  if (peers !== undefined) {
+    const forPeers: RequestDeps<Owner> = {
+      ...deps,
+      cors: createCors('*'),
+      foreign: undefined,
+      trusts: peers.trusts,
+      accepts: () => false,
+    };
+    mount(peers.app, createRequestHandlers(forPeers), peerSockets);
+  }
 
   function closeAll(): void {
     for (const session of [...sessions.values()]) session.close('server shutting down');
@@ -222,13 +247,12 @@ export function createEngineServer<Owner>(
         await settled?.(session);
         session.close('server shutting down');
       };
-      const waiting = shuffle([...sessions.values()]);
-      const steps = Math.max(Math.floor(overMs / DRAIN_STEP_MS), 1);
-      for (let step = 0; step < steps && sessions.size > 0; step++) {
-        const share = Math.ceil(waiting.length / (steps - step));
-        for (const session of waiting.splice(0, share)) closing.push(closeOne(session));
-        await new Promise((resolve) => setTimeout(resolve, overMs / steps));
-      }
+      await closeSpread(
+        sessions.values(),
+        overMs,
+        (session) => closing.push(closeOne(session)),
+        () => sessions.size > 0,
+      );
       await Promise.all(closing);
       closeAll();
     },
@@ -246,17 +270,4 @@ export function createEngineServer<Owner>(
       closed: closedBy,
     }),
   };
-}
-
-/** Random order, so that no group of clients reconnects together (Fisher and Yates). */
-function shuffle<T>(items: T[]): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1));
-    const other = items[j];
-    const item = items[i];
-    if (other === undefined || item === undefined) continue;
-    items[i] = other;
-    items[j] = item;
-  }
-  return items;
 }

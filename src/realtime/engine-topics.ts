@@ -32,6 +32,8 @@ export interface TopicMember {
 
 export interface Topics<M extends TopicMember> {
   publish(topic: string, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
+  /** A publish that members without a WebSocket do not hear. */
+  publishToSockets(topic: string, frame: string): void;
   /** To one member with a WebSocket, in one write with what else is published to it. */
   publishTo(member: M, text: string): void;
   subscribers(topic: string): number;
@@ -47,6 +49,8 @@ export interface Topics<M extends TopicMember> {
 
 export interface TopicsOptions<M extends TopicMember> {
   readonly app: TemplatedApp;
+  /** A second app, and those of its WebSockets that are open: an app's topics are its own. */
+  readonly peers?: { readonly app: TemplatedApp; readonly sockets: ReadonlySet<unknown> };
   /** Before a member's `sid`, its own topic. */
   readonly ownTopicPrefix: string;
   readonly maxBackpressureBytes: number;
@@ -65,7 +69,8 @@ export function hardBackpressureBytes(maxBackpressureBytes: number, maxFrameByte
 }
 
 export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): Topics<M> {
-  const { app, ownTopicPrefix, maxBackpressureBytes, shedBackpressureBytes, members } = options;
+  const { app, ownTopicPrefix, peers, maxBackpressureBytes, shedBackpressureBytes, members } =
+    options;
   const scanEveryBytes = maxBackpressureBytes * SCAN_SHARE;
   const polling = new Map<string, Set<M>>();
   const slow = new Set<M>();
@@ -89,8 +94,12 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
     except: M | undefined,
   ): void {
     const sender = except?.socket;
-    if (sender === undefined) app.publish(topic, frame, false);
-    else sender.publish(topic, frame, false);
+    const isPeer = sender !== undefined && peers?.sockets.has(sender) === true;
+    sender?.publish(topic, frame, false); // To everybody else of its own app.
+    if (sender === undefined || isPeer) app.publish(topic, frame, false);
+    if (peers !== undefined && peers.sockets.size > 0 && !isPeer) {
+      peers.app.publish(topic, frame, false);
+    }
   }
 
   function publishSparing(topic: string, frame: string | Uint8Array, except: M | undefined): void {
@@ -117,15 +126,20 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
         member.deliver(text);
       }
     },
+    publishToSockets: (topic, frame) => publishToSockets(topic, frame, undefined),
+    subscribers: (topic) =>
+      app.numSubscribers(topic) +
+      (peers?.app.numSubscribers(topic) ?? 0) +
+      (polling.get(topic)?.size ?? 0),
     publishTo(member, text) {
       // Only what is published waits for the end of the turn; so this has a topic of its own.
       const topic = ownTopicPrefix + member.sid;
       if (!member.hasOwnTopic) member.hasOwnTopic = member.socket?.subscribe(topic) ?? false;
-      app.publish(topic, text, false);
+      const own = peers?.sockets.has(member.socket) === true ? peers.app : app;
+      own.publish(topic, text, false);
       // uWebSockets.js holds few frames back before it writes them: this sees all but the latest.
       checkPace(member);
     },
-    subscribers: (topic) => app.numSubscribers(topic) + (polling.get(topic)?.size ?? 0),
     joinPolling(topic, member) {
       const pollers = polling.get(topic);
       if (pollers === undefined) polling.set(topic, new Set([member]));

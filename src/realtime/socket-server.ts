@@ -3,6 +3,7 @@
 import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
+import type { Peers } from './engine-peers.ts';
 import { createEngineServer, type EngineStats } from './engine-server.ts';
 import type { EngineSession } from './engine-session.ts';
 import type { NamespaceHandler, Socket } from './socket.ts';
@@ -69,6 +70,8 @@ export interface SocketServerOptions {
   readonly namespaces: ReadonlyMap<string, NamespaceHandler>;
   /** Whether the client of a handshake may come in; left out: every one. Refused ones get 429. */
   readonly admits?: (facts: RequestFacts) => boolean;
+  /** Left out: this process alone. */
+  readonly peers?: Peers;
 }
 
 export interface PublishOptions {
@@ -140,6 +143,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     corsOrigins,
     log,
     ...(options.admits === undefined ? {} : { admits: options.admits }),
+    ...(options.peers === undefined ? {} : { peers: options.peers }),
     handler: {
       onSession(session) {
         const connection = new SocketConnection(host, session);

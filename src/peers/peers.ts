@@ -1,0 +1,211 @@
+/**
+ * The other processes of the deployment, so that a client's requests may reach any of them: those for
+ * a session that another process has are passed on to it.
+ *
+ * Each process begins its session ids with a tag of its own, listens for the others on a second
+ * address, and says in Redis where that is and with which key it is to be called. What is passed on
+ * arrives on that second address, from which nothing is ever passed on again.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { Agent } from 'node:http';
+import { closeSpread } from '../realtime/engine-drain.ts';
+import { ENGINE_ERRORS, HttpReply } from '../realtime/engine-http.ts';
+import { TAG_BYTES, tagOf, tagText } from '../realtime/engine-ids.ts';
+import type { Peers } from '../realtime/engine-peers.ts';
+import { createUwsApp, type Listening, listenExclusive } from '../realtime/uws.ts';
+import { ownAddress } from './own-address.ts';
+import { type PassedOutcome, PassedRequest, type PassedRequestLimits } from './passed-request.ts';
+import { isNobody, KEY_HEADER, type PeerCall } from './peer-call.ts';
+import { createPeerRegistry, type PeerLog } from './registry.ts';
+import { Relay, type RelayLimits, type RelayOutcome } from './relay.ts';
+
+export interface PeerNodeOptions {
+  readonly redis: { readonly url: string; readonly prefix: string };
+  /** Where this process listens for the others; `auto`: this machine's first address. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Of Engine.IO. */
+  readonly path: string;
+  readonly limits: {
+    readonly pingIntervalMs: number;
+    readonly pingTimeoutMs: number;
+    readonly bodyTimeoutMs: number;
+    readonly maxPayloadBytes: number;
+    readonly maxBackpressureBytes: number;
+    readonly shedBackpressureBytes: number;
+    /** Requests and WebSockets under way to other processes too; further ones are answered 503. */
+    readonly maxSessions: number;
+  };
+  readonly log: PeerLog;
+}
+
+export interface PeerStats {
+  /** Polling requests passed on, by how they ended. */
+  readonly requests: Readonly<Record<PassedOutcome, number>>;
+  /** WebSockets relayed, by how they ended. */
+  readonly relays: Readonly<Record<RelayOutcome, number>>;
+  /** WebSockets relayed at this moment. */
+  readonly relayed: number;
+}
+
+export interface PeerNode {
+  /** For the server whose sessions these are. */
+  readonly peers: Peers;
+  /**
+   * Listens for the others and makes itself known; to be called when the server is mounted.
+   *
+   * @throws ListenError as `listenExclusive`
+   */
+  listen(): Promise<void>;
+  /** Ends what is passed on, spread over `overMs`, so that its clients go elsewhere. */
+  drain(overMs: number): Promise<void>;
+  close(): Promise<void>;
+  stats(): PeerStats;
+}
+
+const KEY_BYTES = 24;
+/** Two processes of one network; one that is too busy to accept within it is as good as gone. */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** What the answer may come later than the other process would give up by itself. */
+const SLACK_MS = 5_000;
+/** A single frame may be longer than a payload: the conversation of 256 people with their names. */
+const MIN_ANSWER_BYTES = 1_048_576;
+/** Less than the 10 s after which uWebSockets.js closes an idle connection. */
+const KEEP_IDLE_MS = 5_000;
+
+export function createPeerNode(options: PeerNodeOptions): PeerNode {
+  const { limits, path, log } = options;
+  const tag = randomBytes(TAG_BYTES);
+  const ownTag = tagText(tag);
+  const key = randomBytes(KEY_BYTES).toString('base64url');
+  const keyBytes = Buffer.from(key);
+  const registry = createPeerRegistry({ ...options.redis, tag: ownTag, log });
+  const agent = new Agent({ keepAlive: true, timeout: KEEP_IDLE_MS });
+  const app = createUwsApp();
+  const underWay = new Set<PassedRequest | Relay>();
+  const requests = { answered: 0, unknown: 0, failed: 0, aborted: 0 };
+  const relays = { closed: 0, refused: 0, unknown: 0, failed: 0, stalled: 0 };
+  let listening: Listening | undefined;
+
+  const silenceMs = limits.pingIntervalMs + limits.pingTimeoutMs;
+  const maxAnswerBytes =
+    2 * Math.max(limits.maxPayloadBytes, limits.maxBackpressureBytes) + MIN_ANSWER_BYTES;
+  const requestLimits: PassedRequestLimits = {
+    maxBodyBytes: limits.maxPayloadBytes,
+    maxAnswerBytes,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    getTimeoutMs: silenceMs + SLACK_MS,
+    postTimeoutMs: limits.bodyTimeoutMs + SLACK_MS,
+  };
+  const relayLimits: RelayLimits = {
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    maxFrameBytes: maxAnswerBytes,
+    pauseBytes: limits.shedBackpressureBytes,
+    maxPendingBytes: limits.maxBackpressureBytes + limits.maxPayloadBytes,
+    stallTimeoutMs: silenceMs,
+  };
+
+  /** Finds who has the session and lets `call` go there, or refuses. */
+  async function pass(
+    sid: string,
+    passed: { refuse(outcome: 'unknown' | 'failed'): void },
+    call: (peer: PeerCall) => void,
+  ): Promise<void> {
+    const owner = tagOf(sid) ?? '';
+    const address = await registry.find(owner);
+    if (address === undefined) {
+      passed.refuse('unknown');
+      return;
+    }
+    try {
+      call({
+        address,
+        path: (transport) => `${path}?EIO=4&transport=${transport}&sid=${sid}`,
+        failed(error) {
+          if (isNobody(error)) registry.gone(owner);
+        },
+      });
+    } catch (error) {
+      log.warn({ err: error }, 'A request could not be passed on');
+      passed.refuse('failed');
+    }
+  }
+
+  const isFull = (): boolean => underWay.size >= limits.maxSessions;
+
+  // Whatever is not Engine.IO. No peer asks for it.
+  app.any('/*', (res, req) => {
+    const nobody = { allowed: false, allowOrigin: '', credentials: false };
+    new HttpReply(res, req, nobody).error(ENGINE_ERRORS.forbidden, true);
+  });
+
+  return {
+    peers: {
+      tag,
+      app,
+      trusts(req) {
+        const shown = Buffer.from(req.getHeader(KEY_HEADER));
+        return shown.length === keyBytes.length && timingSafeEqual(shown, keyBytes);
+      },
+      foreign: {
+        mayHave(sid) {
+          const owner = tagOf(sid);
+          return owner !== undefined && owner !== ownTag;
+        },
+        poll(sid, reply, req) {
+          if (isFull()) {
+            reply.error(ENGINE_ERRORS.unavailable, true);
+            return;
+          }
+          const passed = new PassedRequest(reply, req, requestLimits, (self, outcome) => {
+            underWay.delete(self);
+            requests[outcome] += 1;
+          });
+          underWay.add(passed);
+          void pass(sid, passed, (peer) => passed.send(peer, agent));
+        },
+        webSocket(sid, upgrade) {
+          if (isFull()) {
+            upgrade.reply.error(ENGINE_ERRORS.unavailable, true);
+            return;
+          }
+          const relay = new Relay(upgrade, relayLimits, (self, outcome) => {
+            underWay.delete(self);
+            relays[outcome] += 1;
+          });
+          underWay.add(relay);
+          void pass(sid, relay, (peer) => relay.connect(peer));
+        },
+      },
+    },
+
+    async listen() {
+      const host = ownAddress(options.host);
+      listening = await listenExclusive(app, host, options.port);
+      await registry.announce({ host, port: listening.port, key });
+    },
+
+    drain: (overMs) =>
+      closeSpread(
+        underWay,
+        overMs,
+        (passed) => passed.end(),
+        () => underWay.size > 0,
+      ),
+
+    async close() {
+      for (const passed of [...underWay]) passed.end();
+      await registry.close();
+      listening?.stop();
+      agent.destroy();
+      app.close();
+    },
+
+    stats() {
+      let relayed = 0;
+      for (const passed of underWay) if (passed instanceof Relay && passed.isOpen) relayed += 1;
+      return { requests, relays, relayed };
+    },
+  };
+}

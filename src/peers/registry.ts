@@ -1,0 +1,172 @@
+/**
+ * Which process has which tag, and how the others reach it, kept in Redis under
+ * `<prefix>peer:<tag>` as `<host> <port> <key>`.
+ *
+ * Guarantees: nothing waits longer than `COMMAND_TIMEOUT_MS` for Redis and nothing is queued for it; an
+ * entry outlives its process by `TTL_SECONDS` at most; what is remembered here is bounded, however
+ * many tags clients make up. With Redis away, who was known stays known.
+ */
+import { Redis } from 'ioredis';
+import { LRUCache } from 'lru-cache';
+
+/** Where a process serves the clients of its sessions that come through others. */
+export interface PeerAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Shown with every request, so that a process serves nobody but those who can read Redis. */
+  readonly key: string;
+}
+
+export interface PeerLog {
+  warn(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+}
+
+export interface RegistryOptions {
+  readonly url: string;
+  readonly prefix: string;
+  /** Of this process. */
+  readonly tag: string;
+  readonly log: PeerLog;
+}
+
+export interface PeerRegistry {
+  /** Makes this process known, and keeps it so. Resolves when Redis has taken or refused it once. */
+  announce(address: PeerAddress): Promise<void>;
+  /** How to reach the process with this tag; undefined: nobody has it, as far as is known. */
+  find(tag: string): Promise<PeerAddress | undefined>;
+  /** Nobody listens there any more. */
+  gone(tag: string): void;
+  /** Takes this process out and ends. */
+  close(): Promise<void>;
+}
+
+const TTL_SECONDS = 30;
+const REFRESH_MS = 10_000;
+const RETRY_MS = 1_000;
+const COMMAND_TIMEOUT_MS = 1_000;
+/** A found address is asked for again after so long; a tag that nobody had, sooner. */
+const FRESH_MS = 5_000;
+const ABSENT_MS = 1_000;
+const MAX_PEERS = 1_000;
+const MAX_ABSENT = 10_000;
+/** Questions to Redis under way; with so many, a tag that is not known is nobody's. */
+const MAX_LOOKUPS = 1_000;
+
+export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): PeerRegistry {
+  const redis = new Redis(url, {
+    connectionName: `peers:${tag}`,
+    enableOfflineQueue: false,
+    connectTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+  });
+  const known = new LRUCache<string, { address: PeerAddress; askAgainAtMs: number }>({
+    max: MAX_PEERS,
+  });
+  const absent = new LRUCache<string, true>({ max: MAX_ABSENT, ttl: ABSENT_MS });
+  const lookups = new Map<string, Promise<PeerAddress | undefined>>();
+  const keyOf = (of: string): string => `${prefix}peer:${of}`;
+
+  let entry: string | undefined;
+  let refreshing = false;
+  let inTrouble = false;
+  let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  // What is wrong with Redis at large is told by the bus.
+  redis.on('error', () => undefined);
+  // A Redis that has come back may have forgotten everything.
+  redis.on('ready', () => void refresh());
+
+  async function refresh(): Promise<void> {
+    if (entry === undefined || refreshing || closed) return;
+    refreshing = true;
+    clearTimeout(timer);
+    try {
+      await redis.set(keyOf(tag), entry, 'EX', TTL_SECONDS);
+      if (inTrouble) log.info({ tag }, 'other processes can find the sessions of this one again');
+      inTrouble = false;
+    } catch (error) {
+      if (!inTrouble && !closed) {
+        log.warn({ err: error, tag }, 'other processes can not find the sessions of this one');
+      }
+      inTrouble = true;
+    }
+    refreshing = false;
+    if (closed) return;
+    timer = setTimeout(() => void refresh(), inTrouble ? RETRY_MS : REFRESH_MS).unref();
+  }
+
+  async function lookUp(of: string): Promise<PeerAddress | undefined> {
+    try {
+      const address = parseEntry(await redis.get(keyOf(of)));
+      if (address === undefined) {
+        known.delete(of);
+        absent.set(of, true);
+      } else {
+        known.set(of, { address, askAgainAtMs: Date.now() + FRESH_MS });
+      }
+      return address;
+    } catch {
+      return known.get(of)?.address; // Redis is away: better an old address than none.
+    } finally {
+      lookups.delete(of);
+    }
+  }
+
+  return {
+    async announce(address) {
+      entry = `${address.host} ${address.port} ${address.key}`;
+      await connectedOrLate(redis);
+      await refresh();
+    },
+
+    async find(of) {
+      const found = known.get(of);
+      if (found !== undefined && Date.now() < found.askAgainAtMs) return found.address;
+      if (absent.has(of)) return undefined;
+      const running = lookups.get(of);
+      if (running !== undefined) return running;
+      if (lookups.size >= MAX_LOOKUPS) return found?.address;
+      const lookup = lookUp(of);
+      lookups.set(of, lookup);
+      return lookup;
+    },
+
+    gone(of) {
+      known.delete(of);
+      absent.set(of, true);
+    },
+
+    async close() {
+      if (closed) return;
+      closed = true;
+      clearTimeout(timer);
+      // Without Redis it goes by itself, TTL_SECONDS later.
+      await redis.del(keyOf(tag)).catch(() => undefined);
+      redis.disconnect();
+    },
+  };
+}
+
+/** Resolves when Redis takes commands, or after as long as a command may take. */
+function connectedOrLate(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(late);
+      redis.off('ready', done);
+      resolve();
+    };
+    const late = setTimeout(done, COMMAND_TIMEOUT_MS);
+    redis.on('ready', done);
+  });
+}
+
+/** `10.0.0.7 40123 kx…`; undefined: nothing, or nothing of ours. */
+function parseEntry(text: string | null): PeerAddress | undefined {
+  const match = /^([\x21-\x7e]{1,255}) (\d{1,5}) ([\w-]{1,64})$/.exec(text ?? '');
+  const [, host = '', port = '', key = ''] = match ?? [];
+  return match === null ? undefined : { host, port: Number(port), key };
+}

@@ -1,0 +1,37 @@
+/** Closing many connections at an even pace, so that their clients do not all come back at once. */
+
+const STEP_MS = 25;
+
+/**
+ * Hands `items` to `close` in random order, so that no group of clients reconnects together, spread
+ * evenly over `overMs`.
+ *
+ * @param goesOn asked before every step; false: nothing is left to be closed
+ */
+export async function closeSpread<T>(
+  items: Iterable<T>,
+  overMs: number,
+  close: (item: T) => void,
+  goesOn: () => boolean,
+): Promise<void> {
+  const waiting = shuffle([...items]);
+  const steps = Math.max(Math.floor(overMs / STEP_MS), 1);
+  for (let step = 0; step < steps && goesOn(); step++) {
+    const share = Math.ceil(waiting.length / (steps - step));
+    for (const item of waiting.splice(0, share)) close(item);
+    await new Promise((resolve) => setTimeout(resolve, overMs / steps));
+  }
+}
+
+/** Random order (Fisher and Yates). */
+function shuffle<T>(items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    const other = items[j];
+    const item = items[i];
+    if (other === undefined || item === undefined) continue;
+    items[i] = other;
+    items[j] = item;
+  }
+  return items;
+}

@@ -1,0 +1,32 @@
+/**
+ * The seam to the other processes of a deployment, for clients whose requests reach any of them. Here
+ * it is only known that a session may be somebody else's; who that is and how to reach them is for
+ * whoever implements this.
+ */
+
+import type { HttpReply } from './engine-http.ts';
+import type { PendingUpgrade } from './engine-websocket.ts';
+import type { HttpRequest, TemplatedApp } from './uws.ts';
+
+/** Requests for sessions that other processes have. */
+export interface ForeignSessions {
+  /** Whether the id is one that another process may have given out. */
+  mayHave(sid: string): boolean;
+  /** Answers a GET or POST of a polling session. `req` dies when this returns. */
+  poll(sid: string, reply: HttpReply, req: HttpRequest): void;
+  /** Completes or refuses a WebSocket that wants to take a session over. */
+  webSocket(sid: string, upgrade: PendingUpgrade): void;
+}
+
+export interface Peers {
+  /** Begins the id of every session of this process. */
+  readonly tag: Uint8Array;
+  readonly foreign: ForeignSessions;
+  /**
+   * An app of its own, on which other processes call for their clients: for sessions that are here,
+   * never for new ones, and nothing is passed on from it.
+   */
+  readonly app: TemplatedApp;
+  /** Whether a request to `app` comes from another process of the deployment. */
+  trusts(req: HttpRequest): boolean;
+}

@@ -1,0 +1,12 @@
+/** Waiting no longer than one wants to. */
+
+/** Resolves when `work` has ended, in whatever way, or after `deadlineMs`. */
+export function within(work: Promise<void>, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, deadlineMs);
+    work.finally(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
