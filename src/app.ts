@@ -224,6 +224,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     draining: () => draining,
     readiness,
     metrics: deps.worker?.share(metrics) ?? metrics,
+    requestTimes: metrics.requests,
     ...(deps.worker === undefined ? {} : { worker: deps.worker.order.worker }),
     log,
     ...(config.demoPage ? { page: pageDeps(deps, database) } : {}),
