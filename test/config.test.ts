@@ -49,6 +49,11 @@ describe('settings', () => {
     ['PORT', 'http'],
     ['PORT', '70000'],
     ['PORT', '-1'],
+    ['WORKERS', '0'],
+    ['WORKERS', '65'],
+    ['WORKERS', '1.5'],
+    ['WORKERS', '1e1'],
+    ['WORKERS', 'AUTO'],
     ['NODE_ENV', 'prod'],
     ['LOG_LEVEL', 'loud'],
     ['AUTH_MODE', 'none'],
@@ -74,6 +79,14 @@ describe('settings', () => {
   it('a key turns jwt on; jwt without one is refused', () => {
     expect(readConfig({ JWT_SECRET: secret }).auth.mode).toBe('jwt');
     expect(problemsOf({ AUTH_MODE: 'jwt' })).toContain('JWT_SECRET');
+  });
+
+  it('several workers hear each other through Redis', () => {
+    const redis = { REDIS_URL: 'redis://localhost' };
+    expect(readConfig({}).workers).toBe(1);
+    expect(readConfig({ WORKERS: '64', ...redis }).workers).toBe(64);
+    expect(readConfig({ WORKERS: 'auto' }).workers).toBe('auto');
+    expect(problemsOf({ WORKERS: '2' })).toMatch(/^WORKERS=2 needs REDIS_URL[^\n]*$/);
   });
 
   it('production embeds nothing and believes nobody', () => {

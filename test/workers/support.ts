@@ -147,6 +147,19 @@ export async function scrape(
   };
 }
 
+/** The processes below this one that were started with these words; tsx has some of its own. */
+export async function childrenWith(pid: number, words: string): Promise<number[]> {
+  const rows = await listProcesses();
+  return rows
+    .filter(({ parent, command }) => parent === pid && command.includes(words))
+    .map((row) => row.pid);
+}
+
+/** The workers of a supervisor, whether they listen or not. */
+export function workersBelow(pid: number): Promise<number[]> {
+  return childrenWith(pid, ' --worker ');
+}
+
 /** Which of these processes still run. */
 export async function running(pids: readonly number[]): Promise<number[]> {
   const rows = await listProcesses();

@@ -1,0 +1,94 @@
+/** The supervisor alone, with workers that do not do what they should. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../src/log.ts';
+import { createSupervisor, type Supervisor } from '../../src/workers/supervisor.ts';
+import { waitFor } from '../support/wait.ts';
+import { running } from './support.ts';
+
+interface Line {
+  msg: string;
+  worker?: number;
+  pid?: number;
+  delayMs?: number;
+  how?: string;
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'messaging-test-supervisor-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+// What a forked worker inherits: this process itself runs through the test runner's loader.
+const { execArgv } = process;
+beforeAll(() => {
+  process.execArgv = ['--import', 'tsx'];
+});
+afterAll(() => {
+  process.execArgv = execArgv;
+});
+
+const supervisors: Supervisor[] = [];
+afterEach(async () => {
+  await Promise.all(supervisors.splice(0).map((supervisor) => supervisor.stop()));
+});
+
+function supervise(script: string, workers = 1) {
+  const lines: Line[] = [];
+  const write = (line: string): void => void lines.push(JSON.parse(line) as Line);
+  const supervisor = createSupervisor({
+    entry: fileURLToPath(new URL(script, import.meta.url)),
+    workers,
+    order: { port: 1, databaseUrl: directory, ownDatabase: false },
+    log: createLog({ level: 'info', pretty: false }, { write }),
+  });
+  supervisors.push(supervisor);
+  return { supervisor, said: (msg: string) => lines.filter((line) => line.msg === msg) };
+}
+
+describe('a worker that dies again and again', () => {
+  it('is started again after 100 ms, 200, 400 …, until the service stops', async () => {
+    const { supervisor, said } = supervise('dying-worker.ts');
+    await supervisor.start();
+    const again = await waitFor(
+      () => {
+        const lines = said('a worker is started again');
+        return lines.length >= 4 ? lines : null;
+      },
+      { what: 'the fourth restart', timeoutMs: 30_000 },
+    );
+    expect(again.map(({ delayMs }) => delayMs)).toEqual([100, 200, 400, 800]);
+    expect(said('a worker has ended by itself')[0]?.how).toBe('exit code 3: nothing holds me here');
+    await supervisor.stop();
+    const pids = said('a worker listens').map(({ pid = 0 }) => pid);
+    expect(await running(pids)).toEqual([]);
+    expect(said('a worker is started again').length).toBe(4);
+  });
+});
+
+describe('a rolling restart', () => {
+  it('whose first successor does not start is given up, and those that were there stay', async () => {
+    const { supervisor, said } = supervise('stubborn-worker.ts', 2);
+    await supervisor.start();
+    const pids = said('a worker listens').map(({ pid = 0 }) => pid);
+    supervisor.restart();
+    await waitFor(() => said('rolling restart: given up').length > 0, {
+      what: 'the giving up',
+      timeoutMs: 30_000,
+    });
+    expect(said('the successor of a worker does not start').length).toBe(1);
+    expect(await running(pids)).toEqual(pids.toSorted((a, b) => a - b));
+    expect(said('a worker is started again')).toEqual([]);
+  });
+});
+
+describe('a start', () => {
+  it('that fails for one worker fails with its sentence, and stop ends the others', async () => {
+    const { supervisor, said } = supervise('refusing-worker.ts', 2);
+    await expect(supervisor.start()).rejects.toThrow(/^the second is one too many$/);
+    await supervisor.stop();
+    expect(await running(said('a worker listens').map(({ pid = 0 }) => pid))).toEqual([]);
+    expect(said('a worker is started again')).toEqual([]);
+  });
+});
