@@ -5,11 +5,13 @@
  * same node), beside one node with all of them. Both nodes run in both cases; in the second one is
  * idle, and its CPU shows what a message of a conversation costs a node where nobody has joined it.
  *
- * Then a foreign message: sent at one node, at a fixed rate, and heard by one socket at the other,
- * which does nothing else. Its CPU for each of them holds all of it: reading from Redis, the order,
- * the frame to the socket, and what a node with that many joined conversations does anyway.
+ * Then a foreign message: sent at one node and heard by one socket at the other, which does nothing
+ * else. Its CPU for each of them holds all of it: reading from Redis, the order, the frame to the
+ * socket, and what a node with that many joined conversations does anyway. In closed loop many arrive
+ * with one read; at a low rate every one of them wakes the node, and that is most of what it costs.
  */
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { PRODUCT, type Subject, sampleOf, startSubject } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
 import { faultsInTable, roomsOf } from '../harness/database.ts';
@@ -21,7 +23,11 @@ import { after } from '../load/traffic.ts';
 
 const ONE = 'all at one node';
 const TWO = 'half at each node';
-const FOREIGN = 'foreign messages';
+/** With the pace set by the sending node, and at a rate that leaves all of them time to spare. */
+const BUSY = 'foreign messages, closed loop';
+const CALM = 'foreign messages, open loop';
+/** Unanswered messages of each sender at the other node. */
+const WINDOW = 2;
 const CONTENT_BYTES = 52;
 const CONNECT_MS = 60_000;
 const GRACE_MS = 30_000;
@@ -39,12 +45,22 @@ export async function nodes(context: BenchContext): Promise<BenchResult> {
       measure: () => measure(context, both, TWO, { ...closed, roomsTogether: true }),
     },
     { name: ONE, measure: () => measure(context, both, ONE, closed) },
+    // Dealt out socket by socket: the first of each pair sends at one node, the second hears at the
+    // other.
     {
-      name: FOREIGN,
-      // Dealt out socket by socket: the first of each pair sends at one node, the second hears at
-      // the other.
+      name: BUSY,
       measure: () =>
-        measure(context, both, FOREIGN, {
+        measure(context, both, BUSY, {
+          rooms,
+          senders: 'first',
+          window: WINDOW,
+          ratePerSecond: 0,
+        }),
+    },
+    {
+      name: CALM,
+      measure: () =>
+        measure(context, both, CALM, {
           rooms,
           senders: 'first',
           window: 0,
@@ -68,7 +84,7 @@ export async function nodes(context: BenchContext): Promise<BenchResult> {
     settings: {
       people: pairs * 2,
       conversations: pairs,
-      foreign_messages_per_s: rate,
+      foreign_messages_per_s_in_open_loop: rate,
       content_bytes: CONTENT_BYTES,
     },
     samples,
@@ -85,8 +101,9 @@ export async function nodes(context: BenchContext): Promise<BenchResult> {
         },
       ]),
       ...findFigures(samples, [
-        figure(FOREIGN, 'foreign_us', `CPU for a foreign message with one socket to hear it`, 15),
-        figure(FOREIGN, 'foreign_us_over_idle', 'of it more than without any message'),
+        figure(BUSY, 'foreign_us', 'CPU for a foreign message with one socket to hear it', 15),
+        figure(CALM, 'foreign_us', `the same at ${rate} messages/s`, 15),
+        figure(CALM, 'foreign_us_over_idle', 'of it more than without any message'),
         figure(ONE, 'foreign_us_over_idle', 'CPU for a message of a conversation nobody joined'),
       ]),
     ],
@@ -104,8 +121,8 @@ async function measure(
 ): Promise<Omit<Sample, 'round'>> {
   const running = await startSubject(context, subject, shape.rooms);
   const { ports, pids, sql } = running;
-  const warmUpMs = context.pick({ tiny: 200, quick: 2_000, full: 3_000 });
-  const measureMs = context.pick({ tiny: 400, quick: 3_000, full: 6_000 });
+  const warmUpMs = context.pick({ tiny: 200, quick: 2_000, full: 2_000 });
+  const measureMs = context.pick({ tiny: 400, quick: 3_000, full: 4_000 });
   const settleMs = context.pick({ tiny: 10_000, quick: 15_000, full: 20_000 });
   try {
     if (sql === null) throw new Error('The product stores messages');
@@ -114,6 +131,9 @@ async function measure(
       return row?.lsn ?? '';
     };
     const before = await position();
+    // Of the node that only hears.
+    const profiled = name === CALM || name === BUSY ? running.servers[1] : undefined;
+    if (context.profileDir !== null) await profiled?.startProfile();
     const result = await runLoad(
       context.tree,
       {
@@ -130,6 +150,10 @@ async function measure(
       },
       CONNECT_MS + warmUpMs + measureMs + settleMs + GRACE_MS,
     );
+    if (context.profileDir !== null) {
+      const file = `nodes-${name.replaceAll(/[^a-z]+/g, '-')}.cpuprofile`;
+      await profiled?.stopProfile(join(context.profileDir, file));
+    }
     const sample = sampleOf(PRODUCT, name, result);
     const { used, done } = result;
     const [row] = await sql<{ wal: number; stored: number }[]>`
@@ -141,9 +165,10 @@ async function measure(
       wal_bytes_per_message: (row?.wal ?? 0) / Math.max(1, result.totalDone),
       table_bytes_per_message: (row?.stored ?? 0) / Math.max(1, result.totalDone),
     });
+    // Where the other node is idle, or does nothing but hear.
     if (name !== TWO) {
       // What the other node uses with nobody connected and no message anywhere.
-      const idleMs = context.pick({ tiny: 200, quick: 2_000, full: 2_000 });
+      const idleMs = context.pick({ tiny: 200, quick: 1_000, full: 1_000 });
       const idleBefore = cpuMsOf(pids[1] ?? 0);
       await after(idleMs);
       const idle = (cpuMsOf(pids[1] ?? 0) - idleBefore) / idleMs;
