@@ -14,8 +14,8 @@
 -- conversations and conversation_participants stay whole. They are small beside the messages, the
 -- list of a person's conversations looks for a participant in all conversations at once, a match has
 -- one conversation by a unique key without their id, and the writer locks by `id = ANY($1)`, which
--- PostgreSQL (15 to 17) does not prune when the plan is generic: every partition would be searched
--- for every id.
+-- PostgreSQL 15 does not prune when the plan is generic: every partition would be searched for every
+-- id.
 --
 -- Few partitions: a generic plan locks all of them for each statement, whichever it then reads.
 
