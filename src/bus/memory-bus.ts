@@ -11,16 +11,17 @@ import type { Bus } from './bus.ts';
 
 /** What joins several memory buses; make one for each group of nodes that should hear each other. */
 export interface MemoryHub {
-  /** Topic → the nodes that hear it. */
-  readonly topics: Map<string, Set<MemoryNode>>;
+  /** All that are open. */
+  readonly nodes: Set<MemoryNode>;
 }
 
 interface MemoryNode {
+  hears(topic: string): boolean;
   deliver(topic: string, payload: Uint8Array): void;
 }
 
 export interface MemoryBusOptions {
-  /** Left out: a hub of its own, so that the node is alone. */
+  /** Left out: the node is alone. */
   hub?: MemoryHub;
   /** Left out: a new one. */
   nodeId?: string;
@@ -28,39 +29,34 @@ export interface MemoryBusOptions {
 
 /** A meeting point for memory buses. */
 export function createMemoryHub(): MemoryHub {
-  return { topics: new Map() };
+  return { nodes: new Set() };
 }
 
 /** A node's bus on `hub`. Payloads wait in the microtask queue, within the tick of the publisher. */
 export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
-  const hub = options.hub ?? createMemoryHub();
+  const { hub } = options;
   const nodeId = options.nodeId ?? randomUUID();
+  // Stays empty on a node that is alone: a name for every connection and conversation is memory.
   const heard = new Set<string>();
   let receiver: ((topic: string, payload: Uint8Array) => void) | undefined;
   let closed = false;
 
   const self: MemoryNode = {
+    hears: (topic) => heard.has(topic),
     deliver(topic, payload) {
-      // Both may have changed since it was published.
-      if (!closed && heard.has(topic)) receiver?.(topic, payload);
+      // It may have been unsubscribed since it was published.
+      if (heard.has(topic)) receiver?.(topic, payload);
     },
   };
-
-  function unsubscribe(topic: string): void {
-    if (!heard.delete(topic)) return;
-    const nodes = hub.topics.get(topic);
-    nodes?.delete(self);
-    if (nodes?.size === 0) hub.topics.delete(topic);
-  }
+  hub?.nodes.add(self);
 
   return {
     nodeId,
 
     publish(topic, payload) {
-      const nodes = hub.topics.get(topic);
-      if (closed || nodes === undefined) return;
-      for (const node of nodes) {
-        if (node === self) continue;
+      if (closed || hub === undefined) return;
+      for (const node of hub.nodes) {
+        if (node === self || !node.hears(topic)) continue;
         const copy = Uint8Array.from(payload);
         queueMicrotask(() => node.deliver(topic, copy));
       }
@@ -68,14 +64,12 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
 
     async subscribe(topic) {
       if (closed) throw new Error('the bus is closed');
-      if (heard.has(topic)) return;
-      heard.add(topic);
-      const nodes = hub.topics.get(topic);
-      if (nodes === undefined) hub.topics.set(topic, new Set([self]));
-      else nodes.add(self);
+      if (hub !== undefined) heard.add(topic);
     },
 
-    unsubscribe,
+    unsubscribe(topic) {
+      heard.delete(topic);
+    },
 
     onMessage(next) {
       receiver = next;
@@ -92,7 +86,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
     },
 
     async close() {
-      for (const topic of [...heard]) unsubscribe(topic);
+      hub?.nodes.delete(self);
+      heard.clear();
       closed = true;
     },
   };
