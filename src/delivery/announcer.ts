@@ -10,27 +10,21 @@ import type { SocketServer } from '../realtime/socket-server.ts';
 import type { CursorKind } from './announced-cursors.ts';
 import { eventFrame, messageFrame } from './frames.ts';
 import type { Rooms } from './rooms.ts';
-import { conversationOf, conversationTopic, userTopic } from './topics.ts';
+import { conversationOf, conversationTopic, userOf, userTopic } from './topics.ts';
+import type { UserSockets } from './user-sockets.ts';
 
 export interface AnnouncerDeps {
   bus: Bus;
   rooms: Pick<Rooms, 'get' | 'checkNow'>;
   /** To this node's sockets. */
   publish: SocketServer['publish'];
-  /** Ends the connections of a person on this node. */
-  disconnectUser(userId: string): void;
+  /** A person's sockets on this node. */
+  users: Pick<UserSockets, 'send' | 'disconnect'>;
   limits: { maxEnvelopeBytes: number };
   log: { warn(fields: object, message: string): void };
 }
 
-export function createAnnouncer({
-  bus,
-  rooms,
-  publish,
-  disconnectUser,
-  limits,
-  log,
-}: AnnouncerDeps) {
+export function createAnnouncer({ bus, rooms, publish, users, limits, log }: AnnouncerDeps) {
   const stats = { received: 0, refused: 0 };
 
   function toOtherNodes(topic: string, envelope: Envelope): void {
@@ -58,9 +52,8 @@ export function createAnnouncer({
   }
 
   function toUser(userId: string, frame: string): void {
-    const topic = userTopic(userId);
-    publish(topic, frame);
-    toOtherNodes(topic, { kind: 'event', frame: Buffer.from(frame) });
+    users.send(userId, frame);
+    toOtherNodes(userTopic(userId), { kind: 'event', frame: Buffer.from(frame) });
   }
 
   function membership(
@@ -122,7 +115,7 @@ export function createAnnouncer({
     participantAdded: (change) => membership('added', change),
     participantRemoved: (change) => membership('removed', change),
     userDisconnected(userId) {
-      disconnectUser(userId);
+      users.disconnect(userId);
       toOtherNodes(userTopic(userId), { kind: 'control', action: 'disconnect_user', userId });
     },
   };
@@ -143,7 +136,8 @@ export function createAnnouncer({
         room?.offer(envelope.seq, envelope.membersVersion, envelope.frame);
         return;
       case 'event':
-        publish(topic, envelope.frame, { shed: conversationId !== undefined });
+        if (conversationId !== undefined) publish(topic, envelope.frame, { shed: true });
+        else users.send(userOf(topic), Buffer.from(envelope.frame).toString());
         return;
       case 'cursor':
         if (room?.cursors.rise(envelope.cursor, envelope.userId, envelope.seq)) {
@@ -156,7 +150,7 @@ export function createAnnouncer({
         }
         return;
       case 'control':
-        disconnectUser(envelope.userId);
+        users.disconnect(envelope.userId);
     }
   }
 

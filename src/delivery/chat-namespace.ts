@@ -6,7 +6,7 @@ import { ConnectRefused, type Handshake, type NamespaceHandler } from '../realti
 import type { ChatSocketData, createCommands } from './commands.ts';
 import type { Joining } from './joining.ts';
 import type { TokenExpiry } from './token-expiry.ts';
-import type { UserTopics } from './user-topics.ts';
+import type { UserSockets } from './user-sockets.ts';
 
 export interface ChatNamespaceDeps {
   authenticator: Authenticator;
@@ -14,14 +14,13 @@ export interface ChatNamespaceDeps {
   joining: Joining;
   typing: Typing;
   tokenExpiry: TokenExpiry;
-  userTopics: UserTopics;
+  users: UserSockets;
   /** Told of every handshake that is refused for who it is. */
   handshakeFailed: (handshake: Handshake) => void;
 }
 
 export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<ChatSocketData> {
-  const { authenticator, commands, joining, typing, tokenExpiry, userTopics, handshakeFailed } =
-    deps;
+  const { authenticator, commands, joining, typing, tokenExpiry, users, handshakeFailed } = deps;
   return {
     async onConnect(_socket, handshake) {
       try {
@@ -37,7 +36,7 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
     onConnected(socket) {
       const { actor } = socket.data;
       tokenExpiry.watch(socket, actor.expiresAtMs);
-      if (actor.kind === 'user') userTopics.enter(socket, actor.userId);
+      if (actor.kind === 'user') users.enter(socket, actor.userId);
     },
 
     onEvent: (socket, event, args, ack) => commands.dispatch(socket, event, args, ack),
@@ -49,7 +48,7 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
       joining.leaveAll(socket);
       typing.stopAll(socket);
       tokenExpiry.forget(socket);
-      if (socket.data.actor.kind === 'user') userTopics.leave(socket, socket.data.actor.userId);
+      if (socket.data.actor.kind === 'user') users.leave(socket, socket.data.actor.userId);
     },
   };
 }

@@ -17,7 +17,7 @@ import { createJoining } from './joining.ts';
 import type { RoomStats } from './room.ts';
 import { createRooms } from './rooms.ts';
 import { createTokenExpiry } from './token-expiry.ts';
-import { createUserTopics } from './user-topics.ts';
+import { createUserSockets } from './user-sockets.ts';
 
 export interface DeliveryDeps {
   bus: Bus;
@@ -80,7 +80,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       publish(topic, frame);
     },
     evicted: (room, { socket, userId }, missed) => {
-      joining.forget(socket, room.conversationId);
+      joining.forget(socket, room);
       chat.typing.stopAll(socket, room.conversationId);
       if (!missed) return;
       const change = { conversation_id: room.conversationId, user_id: userId };
@@ -96,12 +96,12 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     },
     log,
   });
-  const userTopics = createUserTopics(bus, log);
+  const users = createUserSockets(bus, log);
   const announcer = createAnnouncer({
     bus,
     rooms,
     publish,
-    disconnectUser: userTopics.disconnect,
+    users,
     limits: { maxEnvelopeBytes: settings.maxEnvelopeBytes },
     log,
   });
@@ -140,7 +140,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       joining,
       typing: chat.typing,
       tokenExpiry,
-      userTopics,
+      users,
       handshakeFailed: deps.handshakeFailed,
     }),
     stats: () => ({

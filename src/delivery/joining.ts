@@ -11,6 +11,7 @@ import { actingUser, type Membership } from '../chat/membership.ts';
 import type { Actor, Standing, Store } from '../chat/ports.ts';
 import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
+import { MultiMap } from '../shared/multi-map.ts';
 import { messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
 import { ReadPace } from './read-pace.ts';
@@ -45,14 +46,12 @@ export interface JoinInput {
   after_seq?: number | null;
 }
 
-/** One conversation of one socket, from its first join to its leave. */
-interface Joined {
-  readonly room: Room;
-  /** Settles when the latest join has. */
+/** Joins of one conversation on one socket that have not ended. */
+interface Running {
+  /** Settles when the latest of them has. */
   busy: Promise<unknown>;
-  /** Joins that have not ended. */
-  running: number;
-  /** A leave came after the joins: those still waiting their turn must not go ahead. */
+  count: number;
+  /** A leave came after them: those still waiting their turn must not go ahead. */
   left: boolean;
 }
 
@@ -60,8 +59,10 @@ interface Joined {
 const MAX_RUNNING_JOINS = 16;
 
 export function createJoining({ rooms, membership, store, replayed, limits }: JoiningDeps) {
-  /** Rooms by socket; the second join of one conversation waits for the first. */
-  const joinedBySocket = new Map<Socket, Map<string, Joined>>();
+  /** The rooms a socket is in or on its way into: all that is kept of it while nothing happens. */
+  const joined = new MultiMap<Socket, Room>();
+  /** By `runningKey`; the second join of one conversation waits for the first. */
+  const running = new Map<string, Running>();
 
   /**
    * Joins; `acknowledge` is called in the turn in which live delivery begins, before its first
@@ -77,25 +78,24 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
   ): Promise<void> {
     const conversationId = input.conversation_id.toLowerCase();
     const userId = actingUser(actor, input.user_id, 'user_id');
-    let joined = joinedBySocket.get(socket);
-    if (joined === undefined) {
-      joined = new Map();
-      joinedBySocket.set(socket, joined);
-    }
-    const before = joined.get(conversationId);
-    if (before === undefined && joined.size >= limits.maxJoinedConversations) {
+    const open = rooms.get(conversationId);
+    const isNew = open === undefined || !joined.has(socket, open);
+    if (isNew && joined.count(socket) >= limits.maxJoinedConversations) {
       throw new ChatError(
         'invalid_request',
         `A socket can join ${limits.maxJoinedConversations} conversations at once.`,
       );
     }
-    if (before !== undefined && before.running >= MAX_RUNNING_JOINS) {
+    const key = runningKey(socket, conversationId);
+    const before = running.get(key);
+    if (before !== undefined && before.count >= MAX_RUNNING_JOINS) {
       throw new ChatError('unavailable', 'This conversation is being joined already.');
     }
     const room = rooms.acquire(conversationId);
-    const entry = before ?? { room, busy: Promise.resolve(), running: 0, left: false };
-    joined.set(conversationId, entry);
-    entry.running += 1;
+    joined.add(socket, room);
+    const entry = before ?? { busy: Promise.resolve(), count: 0, left: false };
+    if (before === undefined) running.set(key, entry);
+    entry.count += 1;
     const work = entry.busy.then(() => {
       if (entry.left || !socket.connected) throw leftMeanwhile();
       return enter(room, socket, actor, userId, input.after_seq ?? null, acknowledge);
@@ -104,18 +104,14 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
     try {
       await work;
     } finally {
-      entry.running -= 1;
+      entry.count -= 1;
+      // After a leave there may be another entry, of joins that came later.
+      if (entry.count === 0 && running.get(key) === entry) {
+        running.delete(key);
+        if (!room.members.has(socket)) joined.delete(socket, room);
+      }
       rooms.release(room);
-      if (entry.running === 0 && !room.members.has(socket)) drop(socket, entry);
     }
-  }
-
-  /** Forgets the entry, if it is still the one of its conversation. */
-  function drop(socket: Socket, entry: Joined): void {
-    const joined = joinedBySocket.get(socket);
-    if (joined?.get(entry.room.conversationId) !== entry) return;
-    joined.delete(entry.room.conversationId);
-    if (joined.size === 0) joinedBySocket.delete(socket);
   }
 
   async function enter(
@@ -134,6 +130,7 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
     room.members.set(socket, member);
     try {
       await room.subscribed;
+      room.subscribed = null;
       let standing = await stand(room, member, actor);
       room.open(standing);
       const plan = await planReplay(room, member, standing, afterSeq ?? heardSeq);
@@ -262,32 +259,38 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
      * send in one breath. Never rejects.
      */
     underWay(socket: Socket, conversationId: string): Promise<unknown> | undefined {
-      const entry = joinedBySocket.get(socket)?.get(conversationId);
-      return entry === undefined || entry.running === 0 ? undefined : entry.busy;
+      return running.get(runningKey(socket, conversationId))?.busy;
     },
 
     /** Stops hearing the conversation; harmless when it was not joined. */
     leave(socket: Socket, conversationId: string): void {
-      const entry = joinedBySocket.get(socket)?.get(conversationId);
-      if (entry === undefined) return;
-      entry.left = true;
-      drop(socket, entry);
-      leaveRoom(socket, entry.room);
+      const room = rooms.get(conversationId);
+      if (room === undefined) return;
+      const key = runningKey(socket, conversationId);
+      const entry = running.get(key);
+      if (entry !== undefined) entry.left = true;
+      running.delete(key);
+      joined.delete(socket, room);
+      leaveRoom(socket, room);
     },
 
     /** The socket has gone. */
     leaveAll(socket: Socket): void {
-      const joined = joinedBySocket.get(socket);
-      joinedBySocket.delete(socket);
-      for (const { room } of joined?.values() ?? []) leaveRoom(socket, room);
+      const left = joined.get(socket);
+      joined.deleteAll(socket);
+      for (const room of left) leaveRoom(socket, room);
     },
 
     /** The room has let the socket go. Joins under way find out by themselves. */
-    forget(socket: Socket, conversationId: string): void {
-      const entry = joinedBySocket.get(socket)?.get(conversationId);
-      if (entry?.running === 0) drop(socket, entry);
+    forget(socket: Socket, room: Room): void {
+      if (!running.has(runningKey(socket, room.conversationId))) joined.delete(socket, room);
     },
   };
+}
+
+/** Both ids have a fixed length. */
+function runningKey(socket: Socket, conversationId: string): string {
+  return socket.id + conversationId;
 }
 
 export type Joining = ReturnType<typeof createJoining>;

@@ -54,6 +54,9 @@ interface Held {
 /** Nothing is known yet: messages are held until PostgreSQL has said where the conversation stands. */
 const UNKNOWN = -1;
 
+/** Shared by the rooms, most of which never hold a message. Nothing is put into it. */
+const NOTHING_HELD = new Map<number, Held>();
+
 export class Room {
   readonly conversationId: string;
   readonly topic: string;
@@ -61,15 +64,18 @@ export class Room {
   readonly cursors = new AnnouncedCursors();
   /** Joins under way that have no member yet; the room stays open for them. */
   pins = 0;
-  /** Resolves when the bus subscription is in force, or has failed and the head check must do. */
-  subscribed: Promise<void> = Promise.resolve();
+  /**
+   * Resolves when the bus subscription is in force, or has failed and the head check must do; null
+   * once somebody has waited for it.
+   */
+  subscribed: Promise<void> | null = null;
   /** seq of the last message handed to the members. */
   head = UNKNOWN;
   /** The version of the member list that `members` is known to agree with. */
   membersVersion = 0;
 
   private readonly context: RoomContext;
-  private readonly held = new Map<number, Held>();
+  private held = NOTHING_HELD;
   /** PostgreSQL is known to hold messages up to here. */
   private target = UNKNOWN;
   private targetMembersVersion = 0;
@@ -115,6 +121,7 @@ export class Room {
       this.deliver(seq, frame);
       return;
     }
+    if (this.held === NOTHING_HELD) this.held = new Map();
     if (this.held.size < this.context.limits.maxHeld) this.held.set(seq, { frame, membersVersion });
     if (seq > this.target) this.target = seq;
     this.context.stats.held += 1;

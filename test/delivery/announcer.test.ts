@@ -42,7 +42,7 @@ async function setUp() {
     bus,
     rooms: { get: (id) => (id === conversationId ? room : undefined), checkNow: () => undefined },
     publish,
-    disconnectUser: () => undefined,
+    users: { send: () => undefined, disconnect: () => undefined },
     limits: { maxEnvelopeBytes: 10_000 },
     log: quiet,
   });

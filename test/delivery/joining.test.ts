@@ -45,7 +45,7 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
     },
     evicted(room, { socket }, missed) {
       evicted.push(missed);
-      joining.forget(socket, room.conversationId);
+      joining.forget(socket, room);
     },
     limits: {
       holeHoldMs: 5,
