@@ -17,9 +17,9 @@ export async function latency(context: BenchContext): Promise<BenchResult> {
   const rates = context.pick({
     tiny: [100],
     quick: [at],
-    full: [100, 500, at, 2_000, 4_000, 8_000],
+    full: [500, at, 4_000, 8_000],
   });
-  const measureMs = context.pick({ tiny: 400, quick: 4_000, full: 15_000 });
+  const measureMs = context.pick({ tiny: 400, quick: 4_000, full: 8_000 });
   const rooms = roomsOf(context.pick({ tiny: 5, quick: 500, full: 500 }), 2);
   const two: Subject = { name: `${PRODUCT} ×2 over Redis`, stores: true, nodes: 2, redis: true };
   const subjects: { subject: Subject; most: number }[] = [
@@ -41,7 +41,7 @@ export async function latency(context: BenchContext): Promise<BenchResult> {
               senders: 'all',
               window: 0,
               ratePerSecond: rate,
-              warmUpMs: context.pick({ tiny: 200, quick: 2_000, full: 4_000 }),
+              warmUpMs: context.pick({ tiny: 200, quick: 2_000, full: 3_000 }),
               measureMs,
               contentBytes: CONTENT_BYTES,
             });
