@@ -6,6 +6,8 @@ import type { Room } from './plan.ts';
 const ROOM_KEY = Buffer.from('"conversation_id":"');
 const ID_LENGTH = 36;
 
+type Who = Pick<Client, 'index' | 'room'>;
+
 interface Person {
   heardIn: Map<number, Hearer>;
   rooms: number[];
@@ -34,7 +36,7 @@ export function createPeople(rooms: readonly Room[]) {
     /** One for each person in each room. */
     hearers,
 
-    joined(client: Client, lastSeq: number, room: number): void {
+    joined(client: Who, lastSeq: number, room: number): void {
       // Not all in the same room of theirs first.
       const person: Person = people[client.index] ?? {
         heardIn: new Map(),
@@ -49,7 +51,7 @@ export function createPeople(rooms: readonly Room[]) {
     },
 
     /** @throws Error when the message is of a room that the client has not joined */
-    hearerOf(client: Client, buffer: Buffer, from: number, to: number): Hearer {
+    hearerOf(client: Who, buffer: Buffer, from: number, to: number): Hearer {
       const id = idOf(buffer, from, to);
       const hearer = people[client.index]?.heardIn.get(roomOf.get(id) ?? -1);
       if (hearer === undefined) throw new Error(`a message of another room: ${id}`);
@@ -57,7 +59,7 @@ export function createPeople(rooms: readonly Room[]) {
     },
 
     /** Into which of their rooms the next message goes: each in its turn. */
-    nextRoom(client: Client): number {
+    nextRoom(client: Who): number {
       const person = people[client.index];
       if (person === undefined) return client.room;
       person.turns += 1;

@@ -12,6 +12,13 @@ const COLUMNS: [string, string][] = [
   ['delivered_per_s', 'delivered/s'],
   ['server_us_per_done', 'server µs each'],
   ['server_us_per_delivery', 'server µs/delivery'],
+  ['foreign_us', 'µs/foreign message'],
+  ['postgres_us_per_done', 'PostgreSQL µs each'],
+  ['redis_us_per_done', 'Redis µs each'],
+  ['wal_bytes_per_message', 'WAL bytes each'],
+  ['table_bytes_per_message', 'table bytes each'],
+  ['server_us_per_idle_s', 'server µs/s and idle connection'],
+  ['postgres_us_per_idle_s', 'PostgreSQL the same'],
   ['kb_per_connection', 'KB/connection'],
   ['heap_kb_per_connection', 'of it heap'],
   ['connections_per_s', 'connections/s'],
@@ -25,6 +32,7 @@ const COLUMNS: [string, string][] = [
   ['ratio', 'ratio'],
   ['server_cores', 'server cores'],
   ['postgres_cores', 'PostgreSQL cores'],
+  ['redis_cores', 'Redis cores'],
   ['load_cores', 'load cores'],
 ];
 
