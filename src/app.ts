@@ -171,8 +171,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     maxSessions: config.realtime.maxConnections,
     maxBackpressureBytes: config.realtime.maxBackpressureBytes,
     maxPollingBufferBytes: config.realtime.maxBackpressureBytes,
-    // One topic for each joined conversation, and the person's own.
-    maxTopicsPerSocket: config.delivery.maxJoinedConversations + 1,
+    maxTopicsPerSocket: config.delivery.maxJoinedConversations,
   };
   const { url, prefix } = config.redis;
   const node =
@@ -219,7 +218,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     authenticator,
     corsOrigins: config.corsOrigins,
     maxPayloadBytes: config.maxPayloadBytes,
-    requestLimit: limits.requests,
+    limits,
     version: deps.version,
     draining: () => draining,
     readiness,

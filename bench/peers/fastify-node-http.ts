@@ -48,7 +48,6 @@ const http = await createHttpApp({
   authenticator: createAuthenticator(config.auth),
   corsOrigins: config.corsOrigins,
   maxPayloadBytes: config.maxPayloadBytes,
-  requestLimit: null,
   version: 'bench',
   draining: () => false,
   readiness: () => Promise.resolve({ ready: true, checks: {} }),

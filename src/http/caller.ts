@@ -11,6 +11,25 @@ declare module 'fastify' {
   }
 }
 
+/** Lets a call prove who it is, and turns away an address that keeps failing to. */
+export interface CallGate {
+  /** @throws ChatError rate_limited; else what `prove` throws */
+  guard<T>(facts: CallFacts, prove: () => Promise<T>): Promise<T>;
+}
+
+/** null: none. */
+export interface CallLimits {
+  /** Of one person. */
+  requests: UserLimit | null;
+  gate: CallGate | null;
+}
+
+interface CallFacts {
+  /** The peer's, which may be a proxy. */
+  readonly address: string;
+  readonly headers: { get(name: string): string | undefined };
+}
+
 /**
  * Authenticates and counts every request of `fastify` (a scope of its own routes) before its body is
  * read.
@@ -18,16 +37,18 @@ declare module 'fastify' {
 export function authenticateCallers(
   fastify: FastifyInstance,
   authenticator: Authenticator,
-  requestLimit: UserLimit | null,
+  { requests, gate }: CallLimits = { requests: null, gate: null },
 ): void {
   fastify.decorateRequest('caller', null);
   fastify.addHook('onRequest', async (request) => {
-    const caller = await authenticator.authenticate({
-      token: bearerToken(request.headers.authorization),
-      statedUserId: oneHeader(request.headers['x-user-id']),
-      anonymousIsService: true,
-    });
-    if (caller.kind === 'user') await requestLimit?.consume(caller.userId);
+    const prove = () =>
+      authenticator.authenticate({
+        token: bearerToken(request.headers.authorization),
+        statedUserId: oneHeader(request.headers['x-user-id']),
+        anonymousIsService: true,
+      });
+    const caller = await (gate === null ? prove() : gate.guard(factsOf(request), prove));
+    if (caller.kind === 'user') await requests?.consume(caller.userId);
     request.caller = caller;
   });
 }
@@ -35,6 +56,10 @@ export function authenticateCallers(
 export function callerOf(request: FastifyRequest): Actor {
   if (request.caller === null) throw new ChatError('unauthenticated', 'Nobody was authenticated.');
   return request.caller;
+}
+
+function factsOf({ ip, headers }: FastifyRequest): CallFacts {
+  return { address: ip, headers: { get: (name) => oneHeader(headers[name]) } };
 }
 
 function bearerToken(header: string | undefined): string | undefined {

@@ -18,10 +18,9 @@ import {
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
-import type { UserLimit } from '../chat/ports.ts';
 import type { Logger } from '../log.ts';
 import { newId } from '../shared/ids.ts';
-import { authenticateCallers } from './caller.ts';
+import { authenticateCallers, type CallLimits } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import { eventDocumentRoute } from './event-document-route.ts';
@@ -41,8 +40,8 @@ export interface HttpAppDeps extends HealthDeps {
   metrics?: MetricsText;
   /** Told of every answer; left out: nobody. */
   requestTimes?: RequestTimes;
-  /** Requests of one person; null: as many as they like. */
-  requestLimit: UserLimit | null;
+  /** Left out: everybody may call as often as they like. */
+  limits?: CallLimits;
   /** True while the process is going down: calls are refused, so that clients go elsewhere. */
   draining(): boolean;
   log: Logger;
@@ -125,7 +124,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
       reply.header('connection', 'close');
       throw new ChatError('unavailable', 'This node is going down; another one answers.');
     });
-    authenticateCallers(scope, deps.authenticator, deps.requestLimit);
+    authenticateCallers(scope, deps.authenticator, deps.limits);
     await scope.register(conversationRoutes(deps.chat.conversations));
     await scope.register(messageRoutes(deps.chat.messages, deps.chat.cursors));
   });

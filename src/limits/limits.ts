@@ -103,6 +103,9 @@ export function createLimits({ rates, redis, trustedProxies, log }: LimitsOption
       refused: () => {
         refused.connections += 1;
       },
+      callRefused: () => {
+        refused.requests += 1;
+      },
     }),
     stats,
     close: () => client?.disconnect(),

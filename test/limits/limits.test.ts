@@ -209,4 +209,44 @@ describe('the service with RATE_LIMIT=on', () => {
     const fine = app.connect(alice.id, from('192.0.2.6'));
     await waitFor(() => fine.connected, { what: 'another address to connect' });
   });
+
+  const conversations = (url: string, who: string, address: string) =>
+    fetch(`${url}/messages/conversations/${bob.id}`, {
+      headers: { 'x-user-id': who, 'x-forwarded-for': address },
+    });
+
+  it('makes an address whose REST calls keep failing wait, on both doors', async () => {
+    // Only who can not prove itself counts, not who asks for what is not its own.
+    for (let n = 0; n < 7; n += 1) {
+      expect((await conversations(app.url, alice.id, '192.0.2.7')).status).toBe(403);
+    }
+    for (let n = 0; n < 5; n += 1) {
+      expect((await conversations(app.url, 'nobody', '192.0.2.7')).status).toBe(401);
+    }
+    const refused = await conversations(app.url, bob.id, '192.0.2.7');
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+    expect(await refused.json()).toMatchObject({ error: { code: 'rate_limited' } });
+    expect((await conversations(app.url, bob.id, '192.0.2.8')).status).toBe(200);
+    const handshake = await fetch(`${app.url}/socket.io/?EIO=4&transport=polling`, {
+      headers: { 'x-forwarded-for': '192.0.2.7' },
+    });
+    expect(handshake.status).toBe(429);
+    expect((await fetch(`${app.url}/health`)).status).toBe(200);
+  });
+
+  it('believes no X-Forwarded-For without trusted proxies', async () => {
+    const direct = await startTestApp(db.url, {
+      RATE_LIMIT: 'on',
+      RATE_LIMIT_WINDOW_SECONDS: '3600',
+      RATE_LIMIT_FAILED_HANDSHAKES: '3',
+    });
+    const statuses: number[] = [];
+    for (let n = 1; n <= 4; n += 1) {
+      statuses.push((await conversations(direct.url, 'nobody', `198.51.100.${n}`)).status);
+    }
+    await direct.stop();
+    expect(statuses).toEqual([401, 401, 401, 429]);
+  });
 });

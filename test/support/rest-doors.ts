@@ -90,7 +90,6 @@ export async function openRestDoor(
     ),
     corsOrigins: '*',
     maxPayloadBytes,
-    requestLimit: null,
     version: '0.0.0-test',
     draining: options.draining ?? (() => false),
     readiness: async () => {
