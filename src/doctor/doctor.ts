@@ -4,7 +4,13 @@
  */
 import type { Config } from '../config.ts';
 import { advise, type Finding, ok } from './finding.ts';
-import { checkDescriptors, checkNativeServer, checkNode, checkPort } from './machine-checks.ts';
+import {
+  checkDescriptors,
+  checkNativeServer,
+  checkNode,
+  checkPort,
+  checkWorkers,
+} from './machine-checks.ts';
 import { checkPostgres } from './postgres-check.ts';
 import { checkRedis } from './redis-check.ts';
 
@@ -18,6 +24,7 @@ export async function examine(config: Config): Promise<Finding[]> {
     checkNode(),
     checkNativeServer(),
     ...settings(config),
+    checkWorkers(config.workers, redis.url !== null),
     ...(database.url === null
       ? [ok('PostgreSQL', `embedded, files in ${database.dataDir}`)]
       : await checkPostgres({

@@ -20,6 +20,23 @@ export function checkNode(version: string = process.versions.node): Finding {
   return problem('Node', found, `The service needs Node ${OLDEST_NODE.join('.')} or later.`);
 }
 
+/** Whether the processes there are to be fit the cores there are. */
+export function checkWorkers(
+  workers: number | 'auto',
+  hasRedis: boolean,
+  cores: number = availableParallelism(),
+): Finding {
+  if (workers === 'auto') {
+    return ok(
+      'Workers',
+      hasRedis ? `auto: ${cores}, one for each core` : 'auto: one without Redis',
+    );
+  }
+  const found = `${workers} on ${cores} ${cores === 1 ? 'core' : 'cores'}`;
+  if (workers <= cores) return ok('Workers', found);
+  return advise('Workers', found, 'They share the cores: WORKERS=auto is one for each.');
+}
+
 /** Loads the native binary, which fails where the C library is too old. */
 export function checkNativeServer(): Finding {
   try {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkDescriptors, checkNode } from '../../src/doctor/machine-checks.ts';
+import { checkDescriptors, checkNode, checkWorkers } from '../../src/doctor/machine-checks.ts';
 
 let place: string;
 beforeAll(async () => {
@@ -19,6 +19,19 @@ describe('Node', () => {
     ['18.20.0', 'problem'],
   ])('%s: %s', (version, verdict) => {
     expect(checkNode(version).verdict).toBe(verdict);
+  });
+});
+
+describe('workers', () => {
+  it('are at most as many as the cores', () => {
+    expect(checkWorkers(1, false, 1)).toMatchObject({ verdict: 'ok', found: '1 on 1 core' });
+    expect(checkWorkers(4, true, 4)).toMatchObject({ verdict: 'ok', found: '4 on 4 cores' });
+    expect(checkWorkers(5, true, 4)).toMatchObject({ verdict: 'advice', found: '5 on 4 cores' });
+  });
+
+  it('are one for each core with auto, but one alone without Redis', () => {
+    expect(checkWorkers('auto', true, 4).found).toContain('4');
+    expect(checkWorkers('auto', false, 4).found).toContain('one without Redis');
   });
 });
 

@@ -6,6 +6,7 @@ import { startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { type Family, parseExposition, seriesNames } from '../support/exposition.ts';
 import { freePort } from '../support/ports.ts';
+import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { readQuery } from './queries.ts';
 
 interface Dashboard {
@@ -31,7 +32,10 @@ const deployed = (name: string) =>
 
 let db: TestDatabase;
 let app: TestApp;
+let workers: ServiceProcess;
 let families: Map<string, Family>;
+/** The same of a service of two workers, which merges theirs and adds its own. */
+let merged: Map<string, Family>;
 let dashboard: Dashboard;
 let rules: Rule[];
 
@@ -39,23 +43,39 @@ beforeAll(async () => {
   db = await createTestDatabase();
   // Nobody listens there: /ready is 503, and what the alerts ask of failures has something to find.
   const redis = `redis://127.0.0.1:${await freePort()}`;
-  app = await startTestApp(db.url, { REDIS_URL: redis, READY_REQUIRES_REDIS: 'on' });
-  expect((await fetch(`${app.url}/ready`)).status).toBe(503);
-  families = parseExposition(await (await fetch(`${app.url}/metrics`)).text());
+  const env = { REDIS_URL: redis, READY_REQUIRES_REDIS: 'on' };
+  app = await startTestApp(db.url, env);
+  workers = await startService({ ...env, DATABASE_URL: db.url, WORKERS: '2' });
+  for (const { url } of [app, workers]) expect((await fetch(`${url}/ready`)).status).toBe(503);
+  [families, merged] = await Promise.all([scrape(app.url), scrape(workers.url)]);
   dashboard = JSON.parse(await deployed('grafana-dashboard.json')) as Dashboard;
   const file = parse(await deployed('prometheus-alerts.yaml')) as { groups: { rules: Rule[] }[] };
   rules = file.groups.flatMap((group) => group.rules);
 });
 afterAll(async () => {
+  await workers.discard();
   await app.stop();
   await db.drop();
 });
 
+async function scrape(url: string): Promise<Map<string, Family>> {
+  return parseExposition(await (await fetch(`${url}/metrics`)).text());
+}
+
+/** What the expressions ask for that is not there, in one process or in two. */
+function missingAnywhere(expressions: readonly string[]): string[] {
+  const ofOne = expressions.filter((expression) => !expression.includes('messaging_worker'));
+  return [
+    ...ofOne.flatMap((expression) => missing(expression)),
+    ...expressions.flatMap((expression) => missing(expression, merged)),
+  ];
+}
+
 /** What the expression asks for that is not there. */
-function missing(expression: string): string[] {
+function missing(expression: string, there = families): string[] {
   const { selectors, groupedBy } = readQuery(expression);
-  const names = seriesNames(families);
-  const samples = [...families.values()].flatMap((family) => [...family.samples.keys()]);
+  const names = seriesNames(there);
+  const samples = [...there.values()].flatMap((family) => [...family.samples.keys()]);
   // Prometheus itself adds `instance` and `job` to all it scrapes.
   const known = (name: string, label: string): boolean =>
     ['instance', 'job'].includes(label) ||
@@ -93,7 +113,7 @@ describe('the dashboard', () => {
       targets.map(({ expr }) => expr),
     );
     expect(expressions.length).toBeGreaterThan(30);
-    expect(expressions.flatMap(missing)).toEqual([]);
+    expect(missingAnywhere(expressions)).toEqual([]);
     const variable = dashboard.templating.list.find(({ name }) => name === 'instance');
     expect(variable?.query).toMatchObject({
       query: 'label_values(messaging_build_info, instance)',
@@ -115,7 +135,12 @@ describe('the dashboard', () => {
 describe('the alerts', () => {
   it('ask for nothing that is not there', () => {
     expect(rules.length).toBeGreaterThan(8);
-    expect(rules.flatMap(({ expr }) => missing(expr))).toEqual([]);
+    expect(missingAnywhere(rules.map(({ expr }) => expr))).toEqual([]);
+  });
+
+  it('see the same metrics in one process as in several', () => {
+    const own = (name: string): boolean => !name.startsWith('messaging_worker');
+    expect([...merged.keys()].filter(own).toSorted()).toEqual([...families.keys()].toSorted());
   });
 
   it('have a name of their own, a patience, a severity and words', () => {
