@@ -66,7 +66,7 @@ export async function scale(context: BenchContext): Promise<BenchResult> {
                 window: 1,
                 ratePerSecond: 0,
                 warmUpMs: context.pick({ tiny: 200, quick: 2_000, full: 2_000 }),
-                measureMs: context.pick({ tiny: 400, quick: 3_000, full: 4_000 }),
+                measureMs: context.pick({ tiny: 400, quick: 3_000, full: 3_000 }),
                 contentBytes: CONTENT_BYTES,
               }),
           })),
@@ -203,7 +203,7 @@ async function measureBeside(
     }
     // Garbage of the connecting is not to be collected in the measured time.
     await running.servers[0]?.memory();
-    const idleMs = context.pick({ tiny: 200, quick: 2_000, full: 2_000 });
+    const idleMs = context.pick({ tiny: 200, quick: 1_500, full: 1_500 });
     const [server, postgres] = [cpuMsOf(running.pids[0] ?? 0), cpuMsOfAll('postgres')];
     await after(idleMs);
     const perIdle = (ms: number): number => (ms * 1000) / (idleMs / 1000) / count;
@@ -211,8 +211,8 @@ async function measureBeside(
       server_us_per_idle_s: perIdle(cpuMsOf(running.pids[0] ?? 0) - server),
       postgres_us_per_idle_s: perIdle(cpuMsOfAll('postgres') - postgres),
     };
-    const warmUpMs = context.pick({ tiny: 200, quick: 1_500, full: 1_500 });
-    const measureMs = context.pick({ tiny: 400, quick: 3_000, full: 4_000 });
+    const warmUpMs = context.pick({ tiny: 200, quick: 1_000, full: 1_000 });
+    const measureMs = context.pick({ tiny: 400, quick: 3_000, full: 3_000 });
     const settleMs = context.pick({ tiny: 10_000, quick: 15_000, full: 20_000 });
     const result = await runLoad(
       context.tree,
