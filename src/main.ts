@@ -1,5 +1,4 @@
 /** The process: settings, the service (here, or in workers that run this same file), signals. */
-import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { type App, startApp } from './app.ts';
@@ -8,6 +7,7 @@ import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog, type Logger } from './log.ts';
 import { loadDotEnv, packageVersion } from './package-facts.ts';
 import { prepareDatabase } from './store/prepare.ts';
+import { countWorkers } from './workers/count.ts';
 import { WORKER_ARGUMENT } from './workers/messages.ts';
 import { findPort } from './workers/port.ts';
 import { createSupervisor, type Supervisor } from './workers/supervisor.ts';
@@ -18,8 +18,6 @@ const STOP_DEADLINE_MS = 9_500;
 const EMBEDDED_STOP_MS = 3_000;
 /** Of one process: the writer's, and what opens before what it replaces is closed. */
 const CONNECTIONS_BESIDES_POOL = 5;
-/** What WORKERS may be at most. */
-const MAX_WORKERS = 64;
 
 /** One clear sentence on the terminal, and exit 1. */
 function refuse(error: unknown): never {
@@ -40,7 +38,10 @@ async function main(): Promise<void> {
         'set JWT_SECRET to turn it off.',
     );
   }
-  const workers = workersWanted(config, log);
+  const workers = countWorkers(config);
+  if (config.workers === 'auto' && config.redis.url === null) {
+    log.info('WORKERS=auto is one process without REDIS_URL');
+  }
 
   const postgres =
     config.database.url === null
@@ -162,14 +163,6 @@ function createEnding(log: Logger, work: () => Promise<void>) {
       );
     },
   };
-}
-
-function workersWanted({ workers, redis }: Config, log: Logger): number {
-  if (workers !== 'auto') return workers;
-  const cores = Math.min(availableParallelism(), MAX_WORKERS);
-  if (redis.url !== null || cores === 1) return cores;
-  log.info('WORKERS=auto is one process without REDIS_URL');
-  return 1;
 }
 
 /** Of the embedded PostgreSQL: during a rolling restart there is a worker more. */

@@ -15,7 +15,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   },
   'cli.ts': { runtime: ['main.ts', 'config.ts', 'package-facts.ts', 'doctor', 'store'] },
   'package-facts.ts': { runtime: [] },
-  doctor: { runtime: ['realtime', 'store'], types: ['config.ts'] },
+  doctor: { runtime: ['realtime', 'store', 'workers'], types: ['config.ts'] },
   'app.ts': {
     runtime: [
       'auth',
@@ -51,7 +51,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },
   embedded: { runtime: [] },
-  workers: { runtime: ['chat', 'metrics', 'realtime'], types: ['log.ts'] },
+  workers: { runtime: ['chat', 'metrics', 'realtime'], types: ['config.ts', 'log.ts'] },
 };
 
 /** Packages with one door into the project, and packages a layer must stay clear of. */

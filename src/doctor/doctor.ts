@@ -3,6 +3,7 @@
  * safe beside a running service.
  */
 import type { Config } from '../config.ts';
+import { countWorkers } from '../workers/count.ts';
 import { advise, type Finding, ok } from './finding.ts';
 import {
   checkDescriptors,
@@ -20,16 +21,18 @@ const REDIS_TIMEOUT_MS = 3_000;
 
 export async function examine(config: Config): Promise<Finding[]> {
   const { database, redis } = config;
+  const workers = countWorkers(config);
   return [
     checkNode(),
     checkNativeServer(),
     ...settings(config),
-    checkWorkers(config.workers, redis.url !== null),
+    checkWorkers(workers),
     ...(database.url === null
       ? [ok('PostgreSQL', `embedded, files in ${database.dataDir}`)]
       : await checkPostgres({
           url: database.url,
           poolMax: database.poolMax,
+          nodes: workers,
           connectTimeoutMs: database.connectTimeoutMs,
         })),
     redis.url === null

@@ -20,18 +20,8 @@ export function checkNode(version: string = process.versions.node): Finding {
   return problem('Node', found, `The service needs Node ${OLDEST_NODE.join('.')} or later.`);
 }
 
-/** Whether the processes there are to be fit the cores there are. */
-export function checkWorkers(
-  workers: number | 'auto',
-  hasRedis: boolean,
-  cores: number = availableParallelism(),
-): Finding {
-  if (workers === 'auto') {
-    return ok(
-      'Workers',
-      hasRedis ? `auto: ${cores}, one for each core` : 'auto: one without Redis',
-    );
-  }
+/** Whether there are as many cores as there are to be processes. */
+export function checkWorkers(workers: number, cores: number = availableParallelism()): Finding {
   const found = `${workers} on ${cores} ${cores === 1 ? 'core' : 'cores'}`;
   if (workers <= cores) return ok('Workers', found);
   return advise('Workers', found, 'They share the cores: WORKERS=auto is one for each.');

@@ -12,6 +12,8 @@ const CONNECTIONS_BESIDES_POOL = 3;
 export interface PostgresCheckOptions {
   url: string;
   poolMax: number;
+  /** How many processes have a pool. */
+  nodes: number;
   connectTimeoutMs: number;
 }
 
@@ -23,7 +25,7 @@ export async function checkPostgres(options: PostgresCheckOptions): Promise<Find
     onnotice: () => undefined,
   });
   try {
-    return await look(sql, options.poolMax);
+    return await look(sql, options);
   } catch (error) {
     return [
       problem(
@@ -37,7 +39,7 @@ export async function checkPostgres(options: PostgresCheckOptions): Promise<Find
   }
 }
 
-async function look(sql: postgres.Sql, poolMax: number): Promise<Finding[]> {
+async function look(sql: postgres.Sql, options: PostgresCheckOptions): Promise<Finding[]> {
   await sql`SELECT 1`;
   const startedAt = performance.now();
   await sql`SELECT 1`;
@@ -58,7 +60,7 @@ async function look(sql: postgres.Sql, poolMax: number): Promise<Finding[]> {
       ? problem(SUBJECT, version, 'The service needs PostgreSQL 14 or later.')
       : ok(SUBJECT, version),
   );
-  found.push(...durability(facts), ...connections(facts, poolMax));
+  found.push(...durability(facts), ...connections(facts, options));
   found.push(await schema(sql));
   return found;
 }
@@ -90,10 +92,14 @@ function durability({ fsync, synchronousCommit, encoding }: Facts): Finding[] {
   return found;
 }
 
-function connections({ maxConnections, used }: Facts, poolMax: number): Finding[] {
+function connections(
+  { maxConnections, used }: Facts,
+  { poolMax, nodes }: PostgresCheckOptions,
+): Finding[] {
   const free = maxConnections - used;
-  const needed = poolMax + CONNECTIONS_BESIDES_POOL;
-  const found = `${used} of ${maxConnections} connections in use; a node takes up to ${needed}`;
+  const needed = nodes * (poolMax + CONNECTIONS_BESIDES_POOL);
+  const taker = nodes === 1 ? 'a node takes' : `${nodes} workers take`;
+  const found = `${used} of ${maxConnections} connections in use; ${taker} up to ${needed}`;
   if (free >= needed) return [ok('Connections', found)];
   return [advise('Connections', found, 'Raise max_connections, or lower DATABASE_POOL_MAX.')];
 }

@@ -3,7 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config.ts';
 import { checkDescriptors, checkNode, checkWorkers } from '../../src/doctor/machine-checks.ts';
+import { countWorkers } from '../../src/workers/count.ts';
 
 let place: string;
 beforeAll(async () => {
@@ -24,14 +26,17 @@ describe('Node', () => {
 
 describe('workers', () => {
   it('are at most as many as the cores', () => {
-    expect(checkWorkers(1, false, 1)).toMatchObject({ verdict: 'ok', found: '1 on 1 core' });
-    expect(checkWorkers(4, true, 4)).toMatchObject({ verdict: 'ok', found: '4 on 4 cores' });
-    expect(checkWorkers(5, true, 4)).toMatchObject({ verdict: 'advice', found: '5 on 4 cores' });
+    expect(checkWorkers(1, 1)).toMatchObject({ verdict: 'ok', found: '1 on 1 core' });
+    expect(checkWorkers(4, 4)).toMatchObject({ verdict: 'ok', found: '4 on 4 cores' });
+    expect(checkWorkers(5, 4)).toMatchObject({ verdict: 'advice', found: '5 on 4 cores' });
   });
 
   it('are one for each core with auto, but one alone without Redis', () => {
-    expect(checkWorkers('auto', true, 4).found).toContain('4');
-    expect(checkWorkers('auto', false, 4).found).toContain('one without Redis');
+    const alone = readConfig({ WORKERS: 'auto' });
+    const joined = readConfig({ WORKERS: 'auto', REDIS_URL: 'redis://localhost' });
+    expect([1, 4, 100].map((cores) => countWorkers(joined, cores))).toEqual([1, 4, 64]);
+    expect(countWorkers(alone, 4)).toBe(1);
+    expect(countWorkers(readConfig({}), 4)).toBe(1);
   });
 });
 
