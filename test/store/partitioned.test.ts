@@ -72,7 +72,7 @@ describe('the partitioned table', () => {
         ORDER BY 1`,
       constraints: await sql`
         SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
-        WHERE conrelid = 'messaging.messages'::regclass AND contype <> 'p' ORDER BY conname`,
+        WHERE conrelid = 'messaging.messages'::regclass AND contype IN ('f', 'u', 'c') ORDER BY conname`,
     });
     const primaryKey = (sql: postgres.Sql) => sql`
       SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
