@@ -92,10 +92,16 @@ async function main(): Promise<void> {
       const order = { port, databaseUrl, ownDatabase };
       const supervisor = createSupervisor({ entry, workers, order, log });
       service = supervisor;
-      process.on('SIGHUP', () => {
-        if (terminalIsGone()) stop('the terminal is gone', 0);
-        else supervisor.restart();
-      });
+      const onHangUp = (): void => {
+        if (!terminalIsGone()) {
+          supervisor.restart();
+          return;
+        }
+        // Ends of it as one process would; the workers, without a supervisor, do too.
+        process.off('SIGHUP', onHangUp);
+        process.kill(process.pid, 'SIGHUP');
+      };
+      process.on('SIGHUP', onHangUp);
       await supervisor.start();
     }
     greet(port, config, ownDatabase, workers);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { io } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { demoConversationId, demoUsers } from '../../src/store/demo-data.ts';
-import { start as startCommand } from '../cli/command.ts';
+import { type Running, start as startCommand } from '../cli/command.ts';
 import { ask, connected } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { freePort } from '../support/ports.ts';
@@ -27,6 +27,7 @@ const SLOW_MS = 90_000;
 let db: TestDatabase;
 let env: Record<string, string>;
 const started: ServiceProcess[] = [];
+const commands: Running[] = [];
 
 beforeAll(async () => {
   db = await createTestDatabase();
@@ -41,6 +42,10 @@ beforeAll(async () => {
 afterAll(() => db.drop());
 afterEach(async () => {
   await Promise.all(started.splice(0).map((service) => service.discard()));
+  for (const { child, ended } of commands.splice(0)) {
+    child.kill('SIGKILL');
+    await ended;
+  }
 });
 
 async function start(
@@ -50,6 +55,12 @@ async function start(
   const service = await startService({ ...env, ...extra }, options);
   started.push(service);
   return service;
+}
+
+function serve(): Running {
+  const command = startCommand(['serve'], env);
+  commands.push(command);
+  return command;
 }
 
 const occurrences = (text: string, words: string): number => text.split(words).length - 1;
@@ -185,7 +196,7 @@ describe('the end', { timeout: SLOW_MS }, () => {
   });
 
   it('SIGTERM while the workers start: exit 0, nothing is left', async () => {
-    const { child, stdout, ended } = startCommand(['serve'], env);
+    const { child, stdout, ended } = serve();
     const pid = child.pid ?? -1;
     const pids = await waitFor(
       async () => {
@@ -219,7 +230,7 @@ describe('the end', { timeout: SLOW_MS }, () => {
 
 describe('serve, the command', { timeout: SLOW_MS }, () => {
   it('runs workers until SIGTERM', async () => {
-    const { child, stdout, ended } = startCommand(['serve'], env);
+    const { child, stdout, ended } = serve();
     await waitFor(() => stdout().includes('listens on http'), {
       what: 'the service',
       timeoutMs: 30_000,
