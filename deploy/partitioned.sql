@@ -8,7 +8,7 @@
 -- (test/store/partitioned.test.ts). Rows that are there are copied, which takes about as long as
 -- dumping and loading them and needs the space twice; run again, it does nothing. One thing differs:
 -- a unique key must contain the partition key, so the primary key is (id, conversation_id). PostgreSQL
--- then keeps an id single within its partition only; over all of them it rests on ids being random
+-- then keeps an id single within its conversation only; over all of them it rests on ids being random
 -- UUIDs of the service's own making. A reference from elsewhere needs both columns.
 --
 -- conversations and conversation_participants stay whole. They are small beside the messages, the
