@@ -18,6 +18,8 @@
 export interface Bus {
   /** This node's name, unique per process start. */
   readonly nodeId: string;
+  /** Whether there is, and will be, no other node: then nothing need be published. */
+  readonly alone: boolean;
   /** Hands `payload` to every other node subscribed to `topic`. Fire and forget. */
   publish(topic: string, payload: Uint8Array): void;
   /** Starts hearing `topic`; idempotent. Resolves when the subscription is in force. */

@@ -52,6 +52,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
 
   return {
     nodeId,
+    alone: hub === undefined,
 
     publish(topic, payload) {
       if (closed || hub === undefined) return;

@@ -230,6 +230,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
 
   return {
     nodeId,
+    alone: false,
 
     publish(topic, payload) {
       if (closed) return;

@@ -27,15 +27,16 @@ export interface AnnouncerDeps {
 export function createAnnouncer({ bus, rooms, publish, users, limits, log }: AnnouncerDeps) {
   const stats = { received: 0, refused: 0 };
 
-  function toOtherNodes(topic: string, envelope: Envelope): void {
-    bus.publish(topic, encodeEnvelope(envelope));
+  /** The envelope is made only when there may be somebody to open it. */
+  function toOtherNodes(topic: string, envelope: () => Envelope): void {
+    if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope()));
   }
 
   /** Something that matters now or never: a socket that is behind does not get it. */
   function ephemeral(conversationId: string, frame: string, except?: Origin): void {
     const topic = conversationTopic(conversationId);
     publish(topic, frame, { shed: true, except: asSocket(except) });
-    toOtherNodes(topic, { kind: 'event', frame: Buffer.from(frame) });
+    toOtherNodes(topic, () => ({ kind: 'event', frame: Buffer.from(frame) }));
   }
 
   /** Shed like what is ephemeral: the next move says it all again. */
@@ -48,12 +49,18 @@ export function createAnnouncer({ bus, rooms, publish, users, limits, log }: Ann
     const topic = conversationTopic(conversationId);
     const room = rooms.get(conversationId);
     if (room?.cursors.rise(kind, userId, seq)) publish(topic, frame, { shed: true });
-    toOtherNodes(topic, { kind: 'cursor', cursor: kind, userId, seq, frame: Buffer.from(frame) });
+    toOtherNodes(topic, () => ({
+      kind: 'cursor',
+      cursor: kind,
+      userId,
+      seq,
+      frame: Buffer.from(frame),
+    }));
   }
 
   function toUser(userId: string, frame: string): void {
     users.send(userId, frame);
-    toOtherNodes(userTopic(userId), { kind: 'event', frame: Buffer.from(frame) });
+    toOtherNodes(userTopic(userId), () => ({ kind: 'event', frame: Buffer.from(frame) }));
   }
 
   function membership(
@@ -68,13 +75,13 @@ export function createAnnouncer({ bus, rooms, publish, users, limits, log }: Ann
     const topic = conversationTopic(conversationId);
     const room = rooms.get(conversationId);
     if (room?.membershipChanged(action, userId, membersVersion)) publish(topic, frame);
-    toOtherNodes(topic, {
+    toOtherNodes(topic, () => ({
       kind: 'membership',
       action,
       userId,
       membersVersion,
       frame: Buffer.from(frame),
-    });
+    }));
     // Those concerned hear it on all their sockets, joined or not (a removed one has just left).
     toUser(userId, frame);
   }
@@ -83,12 +90,12 @@ export function createAnnouncer({ bus, rooms, publish, users, limits, log }: Ann
     messageStored(message, membersVersion) {
       const frame = messageFrame(message);
       rooms.get(message.conversation_id)?.offer(message.seq, membersVersion, frame);
-      toOtherNodes(conversationTopic(message.conversation_id), {
+      toOtherNodes(conversationTopic(message.conversation_id), () => ({
         kind: 'message',
         seq: message.seq,
         membersVersion,
         frame: Buffer.from(frame),
-      });
+      }));
     },
     typingStarted({ conversationId, userId, userName }, origin) {
       const payload = { conversation_id: conversationId, user_id: userId, user_name: userName };
@@ -116,7 +123,11 @@ export function createAnnouncer({ bus, rooms, publish, users, limits, log }: Ann
     participantRemoved: (change) => membership('removed', change),
     userDisconnected(userId) {
       users.disconnect(userId);
-      toOtherNodes(userTopic(userId), { kind: 'control', action: 'disconnect_user', userId });
+      toOtherNodes(userTopic(userId), () => ({
+        kind: 'control',
+        action: 'disconnect_user',
+        userId,
+      }));
     },
   };
 
