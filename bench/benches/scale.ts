@@ -211,7 +211,7 @@ async function measureBeside(
       server_us_per_idle_s: perIdle(cpuMsOf(running.pids[0] ?? 0) - server),
       postgres_us_per_idle_s: perIdle(cpuMsOfAll('postgres') - postgres),
     };
-    const warmUpMs = context.pick({ tiny: 200, quick: 1_000, full: 1_000 });
+    const warmUpMs = context.pick({ tiny: 200, quick: 2_000, full: 2_000 });
     const measureMs = context.pick({ tiny: 400, quick: 3_000, full: 3_000 });
     const settleMs = context.pick({ tiny: 10_000, quick: 15_000, full: 20_000 });
     const result = await runLoad(
