@@ -75,6 +75,7 @@ async function main(): Promise<void> {
   try {
     const { connectTimeoutMs } = config.database;
     await prepareDatabase({ databaseUrl, demoData: ownDatabase, connectTimeoutMs, log });
+    if (ending.begun()) return;
     let port: number;
     if (workers === 1) {
       const app = await startApp({

@@ -130,8 +130,8 @@ export function listenExclusive(app: TemplatedApp, host: string, port: number): 
 
 /**
  * As `listenExclusive`, but beside other processes of this user that listen in the same way: the
- * kernel gives each new connection to one of them. Whether somebody else has the port is for the
- * caller to find out before.
+ * kernel gives each new connection to one of them. Not with port 0: what the system chooses the
+ * library does not share. Whether somebody else shares the port is for the caller to find out before.
  */
 export function listenShared(app: TemplatedApp, host: string, port: number): Promise<Listening> {
   return listen(app, host, port, sharedPort);

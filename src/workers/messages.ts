@@ -17,7 +17,7 @@ const ToWorker = Type.Union([
     ownDatabase: Type.Boolean(),
   }),
   /** Your figures, please. */
-  Type.Object({ type: Type.Literal('collect'), id: Id }),
+  Type.Object({ type: Type.Literal('collect') }),
   /** The answer to `scrape`: the text for Prometheus. */
   Type.Object({ type: Type.Literal('exposition'), id: Id, text: Type.String() }),
 ]);
@@ -28,8 +28,8 @@ const ToSupervisor = Type.Union([
   Type.Object({ type: Type.Literal('failed'), sentence: Type.String() }),
   /** Somebody asks this worker for the figures of all. */
   Type.Object({ type: Type.Literal('scrape'), id: Id }),
-  /** The answer to `collect`; without an id the last words of a worker that goes. */
-  Type.Object({ type: Type.Literal('figures'), id: Type.Optional(Id), figures: Type.Unknown() }),
+  /** The answer to `collect`, and the last words of a worker that goes. */
+  Type.Object({ type: Type.Literal('figures'), figures: Type.Unknown() }),
 ]);
 
 export type ToWorker = Static<typeof ToWorker>;

@@ -27,7 +27,7 @@ export interface WorkerProcess {
   readonly ended: Promise<string>;
   /** How long since it listened, milliseconds; 0 when it never did. */
   livedMs(): number;
-  /** Its figures now; null when it does not answer within `timeoutMs`. */
+  /** Its figures now; null when it does not answer within `timeoutMs`. One call at a time. */
   figures(timeoutMs: number): Promise<Figures | null>;
   /** What it had counted when it was last heard. */
   lastCounters(): Figures;
@@ -45,8 +45,10 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
   let gone = false;
   let sentence: string | null = null;
   let last: Figures = [];
-  let lastId = 0;
-  let asked: { id: number; settle(figures: Figures | null): void } | null = null;
+  /** Whether it owes figures. */
+  let unanswered = false;
+  /** Settles the question under way; one at a time. */
+  let asked: ((figures: Figures | null) => void) | null = null;
   let stopping: Promise<boolean> | null = null;
 
   const ended = new Promise<string>((resolve) => {
@@ -58,7 +60,7 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
     });
   }).then((how) => {
     gone = true;
-    asked?.settle(null);
+    asked?.(null);
     return sentence === null ? how : `${how}: ${sentence}`;
   });
 
@@ -73,7 +75,7 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
       }
       if (message?.type === 'failed') sentence = message.sentence;
       if (message?.type === 'scrape') void answer(message.id);
-      if (message?.type === 'figures') take(message);
+      if (message?.type === 'figures') take(message.figures);
     });
     ended.then((how) => {
       clearTimeout(timer);
@@ -94,11 +96,12 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
     if (text !== null) say({ type: 'exposition', id, text });
   }
 
-  function take({ id, figures }: { id?: number | undefined; figures: unknown }): void {
+  function take(figures: unknown): void {
     const read = readFigures(figures);
+    unanswered = false;
     if (read === null) return;
     last = countersOf(read);
-    if (id !== undefined && asked?.id === id) asked.settle(read);
+    asked?.(read);
   }
 
   async function end(): Promise<boolean> {
@@ -121,16 +124,16 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
     livedMs: () => (listeningSince === null ? 0 : performance.now() - listeningSince),
     figures(timeoutMs) {
       if (gone || listeningSince === null) return Promise.resolve(null);
-      const id = ++lastId;
       return new Promise((resolve) => {
-        const timer = setTimeout(() => asked?.settle(null), timeoutMs);
-        const settle = (figures: Figures | null): void => {
+        const timer = setTimeout(() => asked?.(null), timeoutMs);
+        asked = (figures) => {
           clearTimeout(timer);
           asked = null;
           resolve(figures);
         };
-        asked = { id, settle };
-        say({ type: 'collect', id });
+        // To one that is silent nothing piles up: whenever it speaks again, it answers.
+        if (!unanswered) say({ type: 'collect' });
+        unanswered = true;
       });
     },
     lastCounters: () => last,

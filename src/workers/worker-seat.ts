@@ -72,7 +72,7 @@ export async function takeSeat(): Promise<WorkerSeat> {
       const message = readToWorker(sent);
       if (message?.type === 'start') resolve(message);
       if (message?.type === 'exposition' && asked?.id === message.id) asked.settle(message.text);
-      if (message?.type === 'collect') void tell(own, message.id);
+      if (message?.type === 'collect') void tell(own);
     });
     supervisorGone.then(() => reject(new Error('the supervisor has ended')));
   });
@@ -91,10 +91,10 @@ export async function takeSeat(): Promise<WorkerSeat> {
 }
 
 /** Without figures, or when they can not be read, nothing is said: the supervisor counts that. */
-async function tell(own: OwnFigures | null, id?: number): Promise<void> {
+async function tell(own: OwnFigures | null): Promise<void> {
   const figures = await own?.figures().catch(() => undefined);
   if (figures === undefined) return;
-  await say({ type: 'figures', ...(id === undefined ? {} : { id }), figures });
+  await say({ type: 'figures', figures });
 }
 
 /** Resolves when it is written, or can not be: then the supervisor is gone, which is told elsewhere. */

@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import Module from 'node:module';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createUwsApp, listenExclusive, type TemplatedApp } from '../../src/realtime/uws.ts';
+import {
+  createUwsApp,
+  listenExclusive,
+  listenShared,
+  type TemplatedApp,
+} from '../../src/realtime/uws.ts';
+import { freePort } from '../support/ports.ts';
 
 const apps: TemplatedApp[] = [];
 function answering(text: string): TemplatedApp {
@@ -48,6 +54,29 @@ describe('listening', () => {
   test('on an address of another machine is EADDRNOTAVAIL', async () => {
     await expect(listenExclusive(answering('x'), '192.0.2.1', 0)).rejects.toMatchObject({
       code: 'EADDRNOTAVAIL',
+    });
+  });
+
+  test('shared, two apps take turns on a port, which nobody then gets for itself', async () => {
+    const port = await freePort();
+    for (const name of ['first', 'second']) {
+      expect((await listenShared(answering(name), '127.0.0.1', port)).port).toBe(port);
+    }
+    const heard = new Set<string>();
+    for (let tries = 0; tries < 200 && heard.size < 2; tries += 1) {
+      const headers = { connection: 'close' };
+      heard.add(await (await fetch(`http://127.0.0.1:${port}/`, { headers })).text());
+    }
+    expect([...heard].toSorted()).toEqual(['first', 'second']);
+    await expect(listenExclusive(answering('third'), '127.0.0.1', port)).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    });
+  });
+
+  test('shared, on a port that somebody has for itself, is EADDRINUSE', async () => {
+    const { port } = await listenExclusive(answering('first'), '127.0.0.1', 0);
+    await expect(listenShared(answering('second'), '127.0.0.1', port)).rejects.toMatchObject({
+      code: 'EADDRINUSE',
     });
   });
 
