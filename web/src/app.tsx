@@ -84,6 +84,7 @@ export function App() {
                 identity={identity}
                 settings={settings}
                 onLook={refresh}
+                onRenewed={(renewed) => setIdentity(key, renewed)}
                 onLeave={() => setIdentity(key, null)}
                 {...(slots.length > 1 ? { onClose: () => closePane(key) } : {})}
               />

@@ -2,12 +2,13 @@
  * The reference client: how to talk to the service so that no message is lost or shown twice.
  *
  * - Every conversation is joined; at every connect again, with `after_seq`: what was missed is
- *   replayed before anything newer. Too far behind (`resync`): the window starts anew at the head and
- *   history is read over REST.
+ *   replayed before anything newer. Too far behind, or something is missing (`resync`): the window
+ *   starts anew where the service says and history is read over REST.
  * - A message is taken when it is the next one; known ones are dropped; a hole means joining again.
  * - A message of one's own is sent again until it is acknowledged (sender.ts).
  */
 import type { Conversation, ConversationSummary, Message } from '../../src/chat/schemas.ts';
+import { userOfToken } from './format.ts';
 import { isRetryable, type LineState, openLine, pause } from './line.ts';
 import { createOutbox, type KeptStorage } from './outbox.ts';
 import { createReceipts } from './receipts.ts';
@@ -25,6 +26,8 @@ export interface ChatClientDeps {
   storage: KeptStorage;
   /** Something has changed; called at most once in a turn. */
   onChange(): void;
+  /** There is a new token; the old one is about to be worthless. */
+  onRenewed?(identity: Identity): void;
   /** A message has come in live, for whoever reads it out. */
   onHeard?(thread: Thread, message: Message): void;
 }
@@ -190,9 +193,13 @@ export function createChatClient(deps: ChatClientDeps) {
     receipts.tellDelivered(thread);
     changed();
   });
-  socket.on('resync', ({ conversation_id }) => {
+  socket.on('resync', ({ conversation_id, last_seq }) => {
     const thread = threads.get(conversation_id);
-    if (thread !== undefined) void join(thread);
+    if (thread === undefined) return;
+    // What is missing is not there to be replayed; live it goes on from here.
+    restart(thread, last_seq);
+    if (open.has(thread.id)) void loadOlder(thread.id);
+    changed();
   });
 
   async function loadOlder(id: string): Promise<void> {
@@ -202,7 +209,12 @@ export function createChatClient(deps: ChatClientDeps) {
       thread.loading = true;
       changed();
       try {
-        prepend(thread, await rest.before(id, thread.first, PAGE), me);
+        for (let before = 0; before !== thread.first; ) {
+          // Again when the window was started anew meanwhile.
+          before = thread.first;
+          const page = await rest.before(id, before, PAGE);
+          if (before === thread.first) before = prepend(thread, page, me);
+        }
         thread.problem = null;
         for (const item of kept) if (wasHeard(thread, item)) outbox.drop(item);
       } catch (error) {
@@ -246,6 +258,9 @@ export function createChatClient(deps: ChatClientDeps) {
     get listed(): boolean {
       return listed;
     },
+    get hasToken(): boolean {
+      return identity.token !== null;
+    },
     get tokenExpiresAt(): string | null {
       return tokenExpiresAt;
     },
@@ -274,11 +289,17 @@ export function createChatClient(deps: ChatClientDeps) {
     async create(participantIds: string[]): Promise<string> {
       return take(await rest.create(participantIds)).id;
     },
-    async refreshToken(token: string): Promise<string | null> {
-      const reply = await socket.ask('refresh_token', { token });
-      if (!reply.ok) return reply.message;
+    /** Goes on with a new token, also when the old one has ended the connection. */
+    async renewToken(token: string): Promise<string | null> {
+      if (userOfToken(token) !== me) return 'This is not a token of yours.';
+      if (socket.connected) {
+        const reply = await socket.ask('refresh_token', { token });
+        if (!reply.ok) return reply.message;
+      }
       identity = { ...identity, token };
       tokenExpiresAt = null;
+      deps.onRenewed?.(identity);
+      if (!socket.connected) socket.reconnect();
       changed();
       return null;
     },

@@ -37,6 +37,7 @@ export function ConnectionTrouble({ client, onLeave }: { client: ChatClient; onL
     );
   }
   if (line.phase === 'refused') {
+    if (client.hasToken) return <TokenForm client={client} why={line.reason} />;
     return (
       <p class="trouble" role="alert">
         {line.reason}{' '}
@@ -49,22 +50,27 @@ export function ConnectionTrouble({ client, onLeave }: { client: ChatClient; onL
       </p>
     );
   }
-  return client.tokenExpiresAt === null ? null : <TokenForm client={client} />;
+  return client.tokenExpiresAt === null ? null : (
+    <TokenForm client={client} why="Your token is about to expire." />
+  );
 }
 
-function TokenForm({ client }: { client: ChatClient }) {
+function TokenForm({ client, why }: { client: ChatClient; why: string }) {
   const [token, setToken] = useState('');
-  const [problem, setProblem] = useState('Your token is about to expire.');
+  const [refusal, setRefusal] = useState<string | null>(null);
   const field = useId();
   return (
     <form
       class="trouble inline"
       onSubmit={(event) => {
         event.preventDefault();
-        void client.refreshToken(token.trim()).then((reason) => setProblem(reason ?? ''));
+        const given = token.trim().replace(/^Bearer /i, '');
+        void client.renewToken(given).then(setRefusal);
       }}
     >
-      <label for={field}>{problem} New token:</label>
+      <label for={field}>
+        <span role="alert">{refusal ?? why}</span> New token:
+      </label>
       <input
         id={field}
         required

@@ -1,5 +1,5 @@
 /** One person's chat: their conversations, those that are open, and how the connection is. */
-import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
+import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
 import { type ChatClient, createChatClient } from './chat-client.ts';
 import { ConnectionBadge, ConnectionTrouble } from './connection.tsx';
 import { ConversationList } from './conversation-list.tsx';
@@ -14,24 +14,30 @@ interface Props {
   settings: PageSettings;
   /** The people are looked at: the newest are wanted. */
   onLook(): void;
+  /** The same person, with another token. */
+  onRenewed(identity: Identity): void;
   /** Somebody else wants this pane. */
   onLeave(): void;
   onClose?(): void;
 }
 
 /** A client for as long as the pane lives; the pane is drawn again whenever something has changed. */
-function useChatClient(identity: Identity): ChatClient {
+function useChatClient(identity: Identity, onRenewed: (identity: Identity) => void): ChatClient {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  const client = useMemo(
-    () => createChatClient({ identity, storage: localStorage, onChange: () => redraw(undefined) }),
-    [identity],
+  const [client] = useState(() =>
+    createChatClient({
+      identity,
+      storage: localStorage,
+      onChange: () => redraw(undefined),
+      onRenewed,
+    }),
   );
   useEffect(() => () => client.close(), [client]);
   return client;
 }
 
-export function Pane({ identity, settings, onLook, onLeave, onClose }: Props) {
-  const client = useChatClient(identity);
+export function Pane({ identity, settings, onLook, onRenewed, onLeave, onClose }: Props) {
+  const client = useChatClient(identity, onRenewed);
   const [open, setOpen] = useState<readonly string[]>([]);
   const [active, setActive] = useState<string | null>(null);
   const [isMaking, setMaking] = useState(false);

@@ -5,7 +5,7 @@ import { mergeStatuses, moveCursor, type Thread } from './thread.ts';
 
 const DELIVERED_DELAY_MS = 40;
 const STATUS_DELAY_MS = 300;
-const STATUS_PAGE = 50;
+const STATUS_PAGE = 200;
 /** The service forgets a typist after 6 s; this is for when its word does not arrive. */
 const TYPING_MS = 8_000;
 
@@ -68,13 +68,23 @@ export function createReceipts({ socket, rest, me, threads, once, changed }: Rec
     changed();
   }
 
-  /** Statuses of what is on show, where cursors alone do not tell them. */
+  /** The oldest of one's own that not everybody has read, as far as is known; else beyond the head. */
+  const oldestUnread = (thread: Thread): number =>
+    thread.messages.find((one) => one.sender_id === me && one.status !== 'read')?.seq ??
+    Number.POSITIVE_INFINITY;
+
+  /** Statuses of all that is on show, where cursors alone do not tell them. */
   function refreshStatuses(thread: Thread): void {
-    if (!thread.messages.some((one) => one.sender_id === me && one.status !== 'read')) return;
+    if (oldestUnread(thread) === Number.POSITIVE_INFINITY) return;
     void once('statuses', thread.id, async () => {
       await after(STATUS_DELAY_MS);
       try {
-        mergeStatuses(thread, await rest.before(thread.id, (thread.head ?? 0) + 1, STATUS_PAGE));
+        const down = oldestUnread(thread);
+        for (let before = (thread.head ?? 0) + 1; before > down; ) {
+          const page = await rest.before(thread.id, before, STATUS_PAGE);
+          mergeStatuses(thread, page);
+          before = page[0]?.seq ?? 0;
+        }
       } catch {
         return; // ticks only; the next cursor or connect asks again
       }

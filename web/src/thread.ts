@@ -1,5 +1,5 @@
 /**
- * One conversation as this client knows it: a window of messages without a hole that ends at `head`,
+ * One conversation as this client knows it: a window of all its messages up to `head`,
  * what is still to be sent, and how far the others have come. Pure: no socket, no timers, no page.
  *
  * Guarantees: a message stands in the window once, in the order of `seq`; what has been heard is no
@@ -28,7 +28,7 @@ export interface Thread {
   createdAt: string;
   /** Every message up to here has been heard; null until the conversation is joined. */
   head: number | null;
-  /** first … head, without a hole; empty when first is head + 1. */
+  /** All there are from first to head; empty when first is head + 1. */
   messages: Message[];
   first: number;
   outgoing: Outgoing[];
@@ -95,18 +95,18 @@ export function hear(thread: Thread, message: Message, me: string): 'new' | 'kno
   return 'new';
 }
 
-/** Puts a page of history before the window; what does not join it without a hole is left out. */
-export function prepend(thread: Thread, page: readonly Message[], me: string): void {
-  const older: Message[] = [];
-  for (const message of [...page].reverse()) {
-    if (message.seq === thread.first - 1) {
-      older.unshift(withStatus(thread, message, me));
-      thread.first = message.seq;
-    }
-  }
-  thread.messages = [...older, ...thread.messages];
+/**
+ * Puts the page of history that ends just before the window in front of it. Positions the store has
+ * lost are passed over.
+ *
+ * @returns where the window begins now: 1 when there was nothing more
+ */
+export function prepend(thread: Thread, page: readonly Message[], me: string): number {
+  thread.first = page[0]?.seq ?? 1;
+  thread.messages = [...page.map((message) => withStatus(thread, message, me)), ...thread.messages];
   thread.lastMessage = thread.messages.at(-1) ?? thread.lastMessage;
-  dropHeard(thread, older, me);
+  dropHeard(thread, page, me);
+  return thread.first;
 }
 
 /** Forgets the oldest of a window longer than `most`; they can be loaded again. */
