@@ -34,7 +34,7 @@ export interface PeerNodeOptions {
     readonly maxPayloadBytes: number;
     readonly maxBackpressureBytes: number;
     readonly shedBackpressureBytes: number;
-    /** Requests and WebSockets under way to other processes too; further ones are answered 503. */
+    /** Requests and WebSockets under way to other processes too; further ones are refused. */
     readonly maxSessions: number;
   };
   readonly log: PeerLog;
@@ -165,17 +165,19 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
           underWay.add(passed);
           void pass(sid, passed, (peer) => passed.send(peer, agent));
         },
-        webSocket(sid, upgrade) {
-          if (isFull()) {
-            upgrade.reply.error(ENGINE_ERRORS.unavailable, true);
-            return;
-          }
-          const relay = new Relay(upgrade, relayLimits, (self, outcome) => {
-            underWay.delete(self);
-            relays[outcome] += 1;
-          });
-          underWay.add(relay);
-          void pass(sid, relay, (peer) => relay.connect(peer));
+        webSocket(sid) {
+          if (isFull()) return undefined;
+          return new Relay(
+            relayLimits,
+            (self) => {
+              underWay.add(self);
+              void pass(sid, self, (peer) => self.connect(peer));
+            },
+            (self, outcome) => {
+              underWay.delete(self);
+              relays[outcome] += 1;
+            },
+          );
         },
       },
     },

@@ -1,5 +1,7 @@
 /**
  * One WebSocket of a session that another process has: frames go both ways as they are, the end too.
+ * What a client sends while its process is being called waits. When that can not be reached, or does
+ * not know the session, the WebSocket is closed: a client that was about to upgrade goes on polling.
  *
  * Guarantees: nothing is parsed, reordered or added; heartbeats are between the client and its
  * process. A client that does not read stops what is read from its process, so that it is that
@@ -9,8 +11,6 @@
  */
 import { WebSocket } from 'ws';
 import type { Connection, EngineSocket } from '../realtime/engine-host.ts';
-import { ENGINE_ERRORS } from '../realtime/engine-http.ts';
-import type { PendingUpgrade } from '../realtime/engine-websocket.ts';
 import { KEY_HEADER, type PeerCall } from './peer-call.ts';
 
 export interface RelayLimits {
@@ -27,36 +27,43 @@ export interface RelayLimits {
 /** How it ended; the label of a metric. */
 export type RelayOutcome = 'closed' | 'refused' | 'unknown' | 'failed' | 'stalled';
 
+/** What keeping a frame costs beside its bytes. */
+const FRAME_COST_BYTES = 128;
 /** The close code of a connection that broke. */
 const ABNORMAL = 1006;
 
 export class Relay implements Connection {
-  readonly #upgrade: PendingUpgrade;
   readonly #limits: RelayLimits;
+  readonly #opened: (relay: Relay) => void;
   readonly #done: (relay: Relay, outcome: RelayOutcome) => void;
   #upstream: WebSocket | undefined;
   #socket: EngineSocket | undefined;
+  /** What came before the other process was reached. */
+  #early: { data: Buffer; isBinary: boolean }[] = [];
+  #earlyBytes = 0;
   #stall: NodeJS.Timeout | undefined;
   #over = false;
 
-  /** @param done called once, when it is over */
+  /**
+   * @param opened called when the client is there: `connect` or `refuse` is expected
+   * @param done called once for each `opened`, when it is over
+   */
   constructor(
-    upgrade: PendingUpgrade,
     limits: RelayLimits,
+    opened: (relay: Relay) => void,
     done: (relay: Relay, outcome: RelayOutcome) => void,
   ) {
-    this.#upgrade = upgrade;
     this.#limits = limits;
+    this.#opened = opened;
     this.#done = done;
-    upgrade.reply.onAbort = () => this.#finish('closed');
   }
 
-  /** Whether the client's WebSocket is open. */
+  /** Whether frames go both ways. */
   get isOpen(): boolean {
-    return this.#socket !== undefined;
+    return this.#upstream?.readyState === WebSocket.OPEN;
   }
 
-  /** Calls the process that has the session; the client is let in when it has agreed. */
+  /** Calls the process that has the session. */
   connect(peer: PeerCall): void {
     if (this.#over) return;
     const { host, port, key } = peer.address;
@@ -71,13 +78,17 @@ export class Relay implements Connection {
       skipUTF8Validation: true, // Whatever it sends has been text there.
     });
     this.#upstream = upstream;
-    upstream.on('open', () => this.#upgrade.accept(this));
+    upstream.on('open', () => {
+      for (const { data, isBinary } of this.#early) upstream.send(data, { binary: isBinary });
+      this.#early = [];
+      this.#earlyBytes = 0;
+    });
     upstream.on('message', (data, isBinary) => {
       if (data instanceof Buffer) this.#toClient(data, isBinary);
     });
     upstream.on('close', (code) => this.#upstreamClosed(code));
     upstream.on('error', (error) => {
-      if (!this.#over && !this.isOpen) peer.failed(error);
+      if (!this.#over) peer.failed(error);
       this.refuse('failed');
     });
     upstream.on('unexpected-response', (request) => {
@@ -86,30 +97,33 @@ export class Relay implements Connection {
     });
   }
 
-  /** Answers as if nobody had the session, while the client waits for an answer. */
+  /** There is no such session, or no way to it. */
   refuse(outcome: RelayOutcome): void {
-    if (this.#over || this.isOpen) return;
-    this.#finish(outcome);
-    this.#upgrade.reply.error(ENGINE_ERRORS.unknownSid, true);
+    this.#endClient(outcome);
   }
 
   /** Closes both sides in order. */
   end(): void {
-    if (!this.isOpen) this.refuse('closed');
-    else this.#endClient('closed');
+    this.#endClient('closed');
   }
 
   onOpen(socket: EngineSocket): void {
-    if (this.#over) socket.close();
-    else this.#socket = socket;
+    this.#socket = socket;
+    this.#opened(this);
   }
 
   onFrame(frame: ArrayBuffer, isBinary: boolean): void {
+    if (this.#over) return;
+    const data = Buffer.from(frame.slice(0)); // The buffer dies with the callback.
     const upstream = this.#upstream;
-    if (this.#over || upstream?.readyState !== WebSocket.OPEN) return;
-    // A copy: the buffer dies with the callback.
-    upstream.send(Buffer.from(frame.slice(0)), { binary: isBinary });
-    if (upstream.bufferedAmount > this.#limits.maxPendingBytes) this.#endClient('stalled');
+    if (upstream?.readyState === WebSocket.OPEN) {
+      upstream.send(data, { binary: isBinary });
+    } else {
+      this.#early.push({ data, isBinary });
+      this.#earlyBytes += data.length + FRAME_COST_BYTES;
+    }
+    const pending = upstream?.bufferedAmount ?? 0;
+    if (pending + this.#earlyBytes > this.#limits.maxPendingBytes) this.#endClient('stalled');
   }
 
   onDrain(): void {
@@ -137,11 +151,11 @@ export class Relay implements Connection {
   }
 
   #upstreamClosed(code: number): void {
-    if (this.isOpen) this.#endClient(code === ABNORMAL ? 'failed' : 'closed');
-    else this.refuse('failed');
+    this.#endClient(code === ABNORMAL ? 'failed' : 'closed');
   }
 
   #endClient(outcome: RelayOutcome): void {
+    if (this.#over) return;
     const socket = this.#socket;
     this.#socket = undefined;
     this.#finish(outcome);
@@ -156,11 +170,13 @@ export class Relay implements Connection {
   #finish(outcome: RelayOutcome): void {
     if (this.#over) return;
     this.#over = true;
-    clearTimeout(this.#stall);
+    this.#early = [];
     const upstream = this.#upstream;
+    // Paused, it would not hear of its own end.
+    if (this.#stall !== undefined) upstream?.resume();
+    clearTimeout(this.#stall);
     if (outcome === 'stalled') upstream?.terminate();
     else upstream?.close();
-    upstream?.resume(); // It would not hear of its own end.
     this.#done(this, outcome);
   }
 }

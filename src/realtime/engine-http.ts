@@ -187,13 +187,6 @@ export class HttpReply {
     });
   }
 
-  /** The response, to be answered in another way; undefined once answered or aborted. */
-  take(): HttpResponse | undefined {
-    const res = this.#res;
-    this.#res = undefined;
-    return res;
-  }
-
   /** Answers `{code, message}`. `close` also ends the connection: the rest of a body is unread. */
   error(error: EngineError, close = false): void {
     const body = JSON.stringify({ code: error.code, message: error.message });

@@ -4,8 +4,8 @@
  * whoever implements this.
  */
 
+import type { Connection } from './engine-host.ts';
 import type { HttpReply } from './engine-http.ts';
-import type { PendingUpgrade } from './engine-websocket.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 /** Requests for sessions that other processes have. */
@@ -14,8 +14,12 @@ export interface ForeignSessions {
   mayHave(sid: string): boolean;
   /** Answers a GET or POST of a polling session. `req` dies when this returns. */
   poll(sid: string, reply: HttpReply, req: HttpRequest): void;
-  /** Completes or refuses a WebSocket that wants to take a session over. */
-  webSocket(sid: string, upgrade: PendingUpgrade): void;
+  /**
+   * The handler of a WebSocket that wants to take a session over; undefined: no more of them now. It
+   * is accepted before anybody is asked: completed later, uWebSockets.js of early 2024 now and then
+   * takes it for HTTP and closes it.
+   */
+  webSocket(sid: string): Connection | undefined;
 }
 
 export interface Peers {

@@ -22,7 +22,7 @@ import type { RealtimeLog } from './engine-log.ts';
 import type { ForeignSessions } from './engine-peers.ts';
 import type { PostReceiver } from './engine-post.ts';
 import type { EngineSession } from './engine-session.ts';
-import { acceptWebSocket, PendingUpgrade } from './engine-websocket.ts';
+import { acceptWebSocket } from './engine-websocket.ts';
 import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.ts';
 
 export interface RequestDeps<Owner> {
@@ -138,7 +138,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     res: HttpResponse,
     req: HttpRequest,
     query: Query,
-  ): EngineError | { handler: Connection | undefined } | { foreignSid: string } {
+  ): EngineError | { handler: Connection | undefined } {
     if (req.getHeader('upgrade').toLowerCase() !== 'websocket') return ENGINE_ERRORS.badRequest;
     if (req.getHeader('sec-websocket-version') !== '13') return ENGINE_ERRORS.badRequest;
     const sid = query.get('sid') ?? '';
@@ -146,7 +146,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     const isForeign = session === undefined && foreign?.mayHave(sid) === true;
     if (sid !== '' && session === undefined && !isForeign) return ENGINE_ERRORS.unknownSid;
     if (query.get('transport') !== 'websocket') return ENGINE_ERRORS.badRequest;
-    if (isForeign) return { foreignSid: sid };
+    if (isForeign) return { handler: foreign.webSocket(sid) };
     if (session !== undefined) return { handler: deps.openProbe(session) };
     const refusal = checkHandshake(query);
     if (refusal !== undefined) return refusal;
@@ -174,13 +174,8 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       const decision = cors(req.getHeader('origin'), req.getHeader('host'));
       const query = check(req, decision);
       const result = 'code' in query ? query : upgradeHandler(res, req, query);
-      if ('handler' in result) {
-        acceptWebSocket(res, req, context, result.handler);
-        return;
-      }
-      const reply = new HttpReply(res, req, decision);
-      if ('code' in result) reply.error(result, true);
-      else foreign?.webSocket(result.foreignSid, new PendingUpgrade(reply, req, context));
+      if ('handler' in result) acceptWebSocket(res, req, context, result.handler);
+      else new HttpReply(res, req, decision).error(result, true);
     },
   };
 }

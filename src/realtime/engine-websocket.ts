@@ -6,7 +6,6 @@
  */
 
 import type { Connection, EngineSocket } from './engine-host.ts';
-import type { HttpReply } from './engine-http.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { EngineSession } from './engine-session.ts';
 import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocketBehavior } from './uws.ts';
@@ -87,36 +86,17 @@ export function acceptWebSocket(
   res: HttpResponse,
   req: HttpRequest,
   context: us_socket_context_t,
-  handler: Connection = REFUSED,
+  handler: Connection | undefined,
 ): void {
-  res.upgrade({ handler }, req.getHeader('sec-websocket-key'), firstProtocol(req), '', context);
-}
-
-/** The library would echo the whole offer; the stock server answers with the first of it. */
-function firstProtocol(req: HttpRequest): string {
-  return req.getHeader('sec-websocket-protocol').split(',', 1)[0]?.trim() ?? '';
-}
-
-/** A WebSocket handshake to be completed or refused later. */
-export class PendingUpgrade {
-  /** Refuses it, and tells when the client goes before the answer. */
-  readonly reply: HttpReply;
-  readonly #key: string;
-  readonly #protocol: string;
-  readonly #context: us_socket_context_t;
-
-  constructor(reply: HttpReply, req: HttpRequest, context: us_socket_context_t) {
-    this.reply = reply;
-    this.#key = req.getHeader('sec-websocket-key');
-    this.#protocol = firstProtocol(req);
-    this.#context = context;
-  }
-
-  /** Completes it, unless the client has gone; `handler` gets the socket's events. */
-  accept(handler: Connection): void {
-    const res = this.reply.take();
-    res?.cork(() => res.upgrade({ handler }, this.#key, this.#protocol, '', this.#context));
-  }
+  // The library would echo the whole offer; the stock server answers with the first of it.
+  const protocol = req.getHeader('sec-websocket-protocol').split(',', 1)[0]?.trim() ?? '';
+  res.upgrade(
+    { handler: handler ?? REFUSED },
+    req.getHeader('sec-websocket-key'),
+    protocol,
+    '',
+    context,
+  );
 }
 
 export interface WebSocketOptions {
