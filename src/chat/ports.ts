@@ -38,9 +38,6 @@ export type AppendOutcome =
 
 /** One participant's place in a conversation, read together in one snapshot. */
 export interface Standing {
-  conversationId: string;
-  userId: string;
-  name: string | null;
   lastSeq: number;
   membersVersion: number;
   lastReadSeq: number;

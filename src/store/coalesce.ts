@@ -1,6 +1,7 @@
 /**
  * Many equal questions of one moment become one query: calls that arrive in the same turn of the
- * event loop, or while the allowed number of queries is in flight, share the next one.
+ * event loop, within `paceMs` of the query before, or while the allowed number of queries is in
+ * flight, share the next one. A call after a pause goes at once.
  *
  * Guarantees: a call is answered by a query that began after the call, so it never sees an older
  * state than a query of its own would; no more than `maxWaiting` calls wait; one query carries at
@@ -14,6 +15,11 @@ export interface CoalescerOptions<Question, Answer> {
   maxBatch: number;
   /** Most queries at once. */
   maxInFlight: number;
+  /**
+   * Shortest time from the start of one query to that of the next: a query costs this process more
+   * than the questions in it do.
+   */
+  paceMs: number;
   /** Most calls in line; more reject with ChatError('unavailable'). */
   maxWaiting: number;
   /** What a question adds to its query, such as rows; 1 when left out. */
@@ -32,19 +38,25 @@ interface Call<Question, Answer> {
 export function createCoalescer<Question, Answer>(
   options: CoalescerOptions<Question, Answer>,
 ): (question: Question) => Promise<Answer> {
-  const { maxBatch, maxInFlight, maxWaiting, weigh, run } = options;
+  const { maxBatch, maxInFlight, paceMs, maxWaiting, weigh, run } = options;
   let line: Call<Question, Answer>[] = [];
   let inFlight = 0;
   let scheduled = false;
+  let nextAtMs = 0;
 
   function schedule(): void {
     if (scheduled || inFlight >= maxInFlight || line.length === 0) return;
     scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
-      void dispatch(takeBatch());
-      schedule();
-    });
+    const earlyMs = nextAtMs - performance.now();
+    if (earlyMs > 0) setTimeout(go, earlyMs);
+    else setImmediate(go);
+  }
+
+  function go(): void {
+    scheduled = false;
+    nextAtMs = performance.now() + paceMs;
+    void dispatch(takeBatch());
+    schedule();
   }
 
   function takeBatch(): Call<Question, Answer>[] {

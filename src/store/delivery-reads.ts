@@ -16,6 +16,8 @@ export interface DeliveryReadLimits {
   maxRangeRows: number;
   /** Most queries of one kind at once. */
   maxInFlight: number;
+  /** Shortest time between the starts of two queries of one kind. */
+  paceMs: number;
   /** Most calls of one kind in line; more reject with ChatError('unavailable'). */
   maxWaiting: number;
 }
@@ -40,9 +42,9 @@ interface Answering {
 
 export function createDeliveryReads(
   database: Database,
-  { maxBatch, maxRangeRows, maxInFlight, maxWaiting }: DeliveryReadLimits,
+  { maxBatch, maxRangeRows, maxInFlight, paceMs, maxWaiting }: DeliveryReadLimits,
 ): DeliveryReads {
-  const shared = { maxInFlight, maxWaiting };
+  const shared = { maxInFlight, paceMs, maxWaiting };
   const standing = createCoalescer<Pair, Standing | null>({
     ...shared,
     maxBatch,
@@ -98,8 +100,7 @@ export function createDeliveryReads(
 
 async function selectStandings(sql: Sql, pairs: Pair[]): Promise<(Standing | null)[]> {
   const rows = await sql<(Standing & Answering)[]>`
-    SELECT w.ord, c.id AS "conversationId", p.participant_id AS "userId", u.name,
-      c.last_seq AS "lastSeq", c.members_version AS "membersVersion",
+    SELECT w.ord, c.last_seq AS "lastSeq", c.members_version AS "membersVersion",
       p.last_read_seq AS "lastReadSeq", p.last_delivered_seq AS "lastDeliveredSeq",
       (
         SELECT count(*) FROM messaging.messages m
@@ -110,8 +111,7 @@ async function selectStandings(sql: Sql, pairs: Pair[]): Promise<(Standing | nul
       WITH ORDINALITY AS w (conversation_id, user_id, ord)
     JOIN messaging.conversations c ON c.id = w.conversation_id
     JOIN messaging.conversation_participants p
-      ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id
-    LEFT JOIN auth.users u ON u.id = p.participant_id`;
+      ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id`;
   const answers: (Standing | null)[] = pairs.map(() => null);
   for (const { ord, ...answer } of rows) answers[ord - 1] = answer;
   return answers;

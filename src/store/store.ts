@@ -22,6 +22,7 @@ const defaultLimits: DeliveryReadLimits = {
   maxBatch: 1000,
   maxRangeRows: 2000,
   maxInFlight: 2,
+  paceMs: 5,
   maxWaiting: 20_000,
 };
 

@@ -149,8 +149,7 @@ export const mutants: readonly Mutant[] = [
         replace: `if (standing === null) {
         const [head] = await store.readHeads([conversationId]);
         if (head === undefined) throw await refusal(actor, conversationId);
-        const none = { lastReadSeq: 0, lastDeliveredSeq: 0, unreadCount: 0, name: null };
-        return { ...head, ...none, userId };
+        return { ...head, lastReadSeq: 0, lastDeliveredSeq: 0, unreadCount: 0 };
       }`,
       },
     ],

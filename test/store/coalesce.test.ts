@@ -26,7 +26,12 @@ function recorder() {
   return { batches, run, begun };
 }
 
-const limits = { maxBatch: 100, maxInFlight: 1, maxWaiting: 1000 };
+/** Enough turns of the event loop for whatever may begin to begin. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((next) => setImmediate(next));
+}
+
+const limits = { maxBatch: 100, maxInFlight: 1, paceMs: 0, maxWaiting: 1000 };
 
 describe('calls of one moment', () => {
   it('share a query and get their own answers', async () => {
@@ -51,6 +56,28 @@ describe('calls of one moment', () => {
     expect(batches[1]?.questions).toEqual([2, 3]);
     batches[1]?.finish();
     expect(await Promise.all(later)).toEqual(['answer 2', 'answer 3']);
+  });
+});
+
+describe('pace', () => {
+  it('a call after a pause goes at once; those within paceMs of its query share the next', async () => {
+    const { batches, run, begun } = recorder();
+    const paceMs = 200;
+    const ask = createCoalescer({ ...limits, maxInFlight: 2, paceMs, run });
+    const askedMs = performance.now();
+    const first = ask(1);
+    await turns();
+    expect(batches).toHaveLength(1);
+    const second = ask(2);
+    // It would begin in the next turns if it were allowed to.
+    await turns();
+    const third = ask(3);
+    await begun(2);
+    // A timer may be early by a part of a millisecond.
+    expect(performance.now() - askedMs).toBeGreaterThan(paceMs - 2);
+    for (const { finish } of batches) finish();
+    await Promise.all([first, second, third]);
+    expect(batches.map(({ questions }) => questions)).toEqual([[1], [2, 3]]);
   });
 });
 
@@ -85,7 +112,7 @@ describe('bounds', () => {
     const answers = Promise.all([ask(1), ask(2), ask(3)]);
     await begun(2);
     // A third would begin in the next turns if it were allowed to.
-    for (let turn = 0; turn < 5; turn += 1) await new Promise((next) => setImmediate(next));
+    await turns();
     expect(batches).toHaveLength(2);
     batches[0]?.finish();
     await begun(3);

@@ -30,6 +30,7 @@ function counting(limits: { maxBatch?: number; maxRangeRows?: number; maxWaiting
     maxBatch: 1000,
     maxRangeRows: 2000,
     maxInFlight: 1,
+    paceMs: 0,
     maxWaiting: 20_000,
     ...limits,
   });

@@ -155,6 +155,7 @@ describe('unread messages', () => {
         maxBatch: 10,
         maxRangeRows: 10,
         maxInFlight: 1,
+        paceMs: 0,
         maxWaiting: 10,
       });
       return reads.readStanding(big, reader);

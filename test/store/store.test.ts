@@ -114,7 +114,7 @@ it(
         SELECT sender_id, status FROM messaging.messages
         WHERE conversation_id = ${room} ORDER BY seq`;
       const implied = rows.map(({ sender_id: sender }, index) => {
-        const others = standings.filter((standing) => standing?.userId !== sender);
+        const others = standings.filter((_, person) => people[person] !== sender);
         if (others.every((standing) => (standing?.lastReadSeq ?? 0) > index)) return 'read';
         return others.every((standing) => (standing?.lastDeliveredSeq ?? 0) > index)
           ? 'delivered'
