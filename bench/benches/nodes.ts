@@ -122,8 +122,8 @@ async function measure(
   const running = await startSubject(context, subject, shape.rooms);
   const { ports, pids, sql } = running;
   // Two nodes have half as many messages each in which to become warm.
-  const warmUpMs = context.pick({ tiny: 200, quick: 3_000, full: 3_000 });
-  const measureMs = context.pick({ tiny: 400, quick: 3_000, full: 4_000 });
+  const warmUpMs = context.pick({ tiny: 200, quick: 2_500, full: 2_500 });
+  const measureMs = context.pick({ tiny: 400, quick: 3_000, full: 3_000 });
   const settleMs = context.pick({ tiny: 10_000, quick: 15_000, full: 20_000 });
   try {
     if (sql === null) throw new Error('The product stores messages');
