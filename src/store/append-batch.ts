@@ -10,14 +10,12 @@ import type { Message } from '../chat/schemas.ts';
 import {
   type ConversationHeadRow,
   forgetPlans,
-  insertMessages,
   lockConversations,
   type NewHead,
   readByIds,
-  readClock,
   readKeyed,
   readSenders,
-  updateHeads,
+  writeMessages,
 } from './append-statements.ts';
 import type { Sql } from './link.ts';
 import { type MessageRow, toMessage } from './rows.ts';
@@ -54,9 +52,8 @@ export async function appendBatch(
     return plan.outcomes;
   }
   attempt.onCommitting();
-  const [, , ended] = await Promise.all([
-    insertMessages(sql, plan.messages).execute(),
-    updateHeads(sql, plan.heads).execute(),
+  const [, ended] = await Promise.all([
+    writeMessages(sql, plan.messages, plan.heads).execute(),
     sql.unsafe('COMMIT').execute(),
   ]);
   // A COMMIT that undoes is answered with another word, not with an error.
@@ -67,7 +64,6 @@ export async function appendBatch(
 /** What the database says about a batch, read under the conversations' locks. */
 interface View {
   heads: readonly ConversationHeadRow[];
-  now: string;
   /** The sender of each draft, in their order. */
   pairs: readonly Pair[];
   /** Messages stored earlier: under the same client_message_id, or (a repeat) the same id. */
@@ -92,13 +88,12 @@ async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt)
   const strangers = [...distinct.values()].filter((pair) => pair.known === undefined);
   const keyed = drafts.filter((draft) => draft.clientMessageId !== null);
   const none: Promise<MessageRow[]> = Promise.resolve([]);
-  const [, , heads, clock, strangerNames, keyedRows, ownRows] = await Promise.all([
+  const [, , heads, strangerNames, keyedRows, ownRows] = await Promise.all([
     // execute() sends now: a query of postgres.js that is merely awaited is sent a little later, and
     // what follows must not overtake the lock.
     attempt.plansAreOld ? forgetPlans(sql).execute() : undefined,
     sql.unsafe('BEGIN ISOLATION LEVEL READ COMMITTED').execute(),
     lockConversations(sql, [...conversationIds]).execute(),
-    readClock(sql),
     readNames(sql, strangers),
     keyed.length > 0 ? readKeyed(sql, keyed) : none,
     attempt.mayBeStored
@@ -108,9 +103,6 @@ async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt)
         )
       : none,
   ]);
-  const now = clock[0]?.now;
-  if (now === undefined) throw new Error('The database did not tell the time');
-
   // Known under another version of the members: that says nothing. One more round trip, rarely.
   const versions = new Map(heads.map((head) => [head.id, head.members_version]));
   const stale = [...distinct.values()].filter(
@@ -124,7 +116,7 @@ async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt)
     const membersVersion = versions.get(pair.conversationId);
     if (membersVersion !== undefined) attempt.senders.put(pair.key, { membersVersion, name });
   }
-  return { heads, now, pairs, keyed: keyedRows, own: ownRows };
+  return { heads, pairs, keyed: keyedRows, own: ownRows };
 }
 
 /** A sender in a conversation. */
@@ -161,7 +153,7 @@ interface Plan {
 
 /** Decides about every draft and gives the new messages their places. Pure. */
 function planBatch(drafts: readonly MessageDraft[], view: View, attempt: Attempt): Plan {
-  const heads = new Map(view.heads.map((row) => [row.id, toHead(row, view.now)]));
+  const heads = new Map(view.heads.map((row) => [row.id, toHead(row)]));
   const byId = new Map(view.own.map((row) => [row.id, row]));
   const byKey = new Map<string, Message>();
   for (const row of view.keyed) {
@@ -202,9 +194,9 @@ interface Head extends NewHead {
   membersVersion: number;
 }
 
-function toHead(row: ConversationHeadRow, now: string): Head {
+function toHead(row: ConversationHeadRow): Head {
   // A clock that was set back must not make a later message look older.
-  const last = row.last_message_at;
+  const { last_message_at: last, now } = row;
   const lastMessageAt = last !== null && last > now ? last : now;
   return {
     conversationId: row.id,

@@ -32,6 +32,8 @@ export interface ConversationHeadRow {
   last_seq: number;
   members_version: number;
   last_message_at: string | null;
+  /** The database's clock: nodes' clocks differ, and created_at follows seq. */
+  now: string;
 }
 
 /**
@@ -41,13 +43,10 @@ export interface ConversationHeadRow {
  */
 export const lockConversations = (sql: Sql, ids: readonly string[]) =>
   sql<ConversationHeadRow[]>`
-    SELECT id, ctid, last_seq, members_version, last_message_at
+    SELECT id, ctid, last_seq, members_version, last_message_at,
+      clock_timestamp() AT TIME ZONE 'UTC' AS now
     FROM messaging.conversations WHERE id = ANY(${ids}::uuid[])
     ORDER BY id FOR NO KEY UPDATE`;
-
-/** The database's clock: nodes' clocks differ, and created_at follows seq. */
-export const readClock = (sql: Sql) =>
-  sql<{ now: string }[]>`SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now`;
 
 export interface SenderRow {
   /** Place of the pair in the arrays given, from 1. */
@@ -101,8 +100,26 @@ export const readByIds = (sql: Sql, ids: readonly string[]) =>
     FROM messaging.messages m LEFT JOIN auth.users u ON u.id = m.sender_id
     WHERE m.id = ANY(${ids}::uuid[])`;
 
-export const insertMessages = (sql: Sql, messages: readonly Message[]) =>
+export interface NewHead {
+  conversationId: string;
+  ctid: string;
+  lastSeq: number;
+  lastMessageAt: string;
+}
+
+/** Inserts the messages and moves the heads of their conversations: one statement, one round of work. */
+export const writeMessages = (sql: Sql, messages: readonly Message[], heads: readonly NewHead[]) =>
   sql`
+    WITH moved AS (
+      UPDATE messaging.conversations c
+      SET last_seq = d.last_seq, last_message_at = d.last_message_at
+      FROM unnest(
+        ${heads.map((head) => head.ctid)}::tid[],
+        ${heads.map((head) => head.conversationId)}::uuid[],
+        ${heads.map((head) => head.lastSeq)}::bigint[],
+        ${heads.map((head) => head.lastMessageAt)}::timestamp[]
+      ) AS d (ctid, id, last_seq, last_message_at)
+      WHERE c.ctid = d.ctid AND c.id = d.id)
     INSERT INTO messaging.messages (id, conversation_id, seq, sender_id, content, message_type,
       media_url, client_message_id, created_at)
     SELECT * FROM unnest(
@@ -115,22 +132,3 @@ export const insertMessages = (sql: Sql, messages: readonly Message[]) =>
       ${messages.map((message) => message.media_url)}::text[],
       ${messages.map((message) => message.client_message_id)}::text[],
       ${messages.map((message) => message.created_at)}::timestamp[])`;
-
-export interface NewHead {
-  conversationId: string;
-  ctid: string;
-  lastSeq: number;
-  lastMessageAt: string;
-}
-
-export const updateHeads = (sql: Sql, heads: readonly NewHead[]) =>
-  sql`
-    UPDATE messaging.conversations c
-    SET last_seq = d.last_seq, last_message_at = d.last_message_at
-    FROM unnest(
-      ${heads.map((head) => head.ctid)}::tid[],
-      ${heads.map((head) => head.conversationId)}::uuid[],
-      ${heads.map((head) => head.lastSeq)}::bigint[],
-      ${heads.map((head) => head.lastMessageAt)}::timestamp[]
-    ) AS d (ctid, id, last_seq, last_message_at)
-    WHERE c.ctid = d.ctid AND c.id = d.id`;

@@ -6,13 +6,12 @@ import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  insertMessages,
   lockConversations,
   readByIds,
   readKeyed,
   readSenders,
-  updateHeads,
   WRITER_SETTINGS,
+  writeMessages,
 } from '../../src/store/append-statements.ts';
 import type { Database, Sql } from '../../src/store/database.ts';
 import { readHistory } from '../../src/store/history.ts';
@@ -158,10 +157,10 @@ describe('one partition is read by', () => {
       const [head] = await lockConversations(sql, [talk]);
       await readSenders(sql, [talk], [bob]);
       await readKeyed(sql, [draft({ id: talk, members: [bob] }, { clientMessageId: 'a key' })]);
-      await insertMessages(sql, [message]);
       const { ctid = '' } = head ?? {};
       const lastMessageAt = message.created_at;
-      await updateHeads(sql, [{ conversationId: talk, ctid, lastSeq: message.seq, lastMessageAt }]);
+      const moved = { conversationId: talk, ctid, lastSeq: message.seq, lastMessageAt };
+      await writeMessages(sql, [message], [moved]);
       const [row] =
         await transaction`SELECT last_seq::int FROM messaging.conversations WHERE id = ${talk}`;
       expect(row).toEqual({ last_seq: message.seq });

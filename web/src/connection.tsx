@@ -14,6 +14,7 @@ export function ConnectionBadge({ client }: { client: ChatClient }) {
     <span
       class={`badge ${phase}`}
       role="status"
+      aria-label="Connection"
       title={phase === 'online' ? client.transport() : ''}
     >
       {words[phase]}
