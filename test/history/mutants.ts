@@ -33,9 +33,9 @@ export const mutants: readonly Mutant[] = [
       NO_REPAIR,
       {
         file: 'delivery/announcer.ts',
-        find: 'bus.publish(topic, encodeEnvelope(envelope));',
-        replace:
-          "if (envelope.kind !== 'message' || envelope.seq % 7 !== 0) bus.publish(topic, encodeEnvelope(envelope));",
+        find: 'if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope()));',
+        replace: `const made = envelope();
+    if (made.kind !== 'message' || made.seq % 7 !== 0) bus.publish(topic, encodeEnvelope(made));`,
       },
     ],
   },
@@ -102,7 +102,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'store/append-batch.ts',
-        find: 'const first = draft.clientMessageId === null ? undefined : byKey.get(key);',
+        find: 'const first = key === null ? undefined : byKey.get(key);',
         replace: 'const first: Message | undefined = undefined as Message | undefined;',
       },
       {
