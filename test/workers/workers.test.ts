@@ -19,6 +19,8 @@ import {
   workerPids,
 } from './support.ts';
 
+const SLOW_MS = 90_000;
+
 let db: TestDatabase;
 let service: ServiceProcess;
 let alice: TestPerson;
@@ -54,6 +56,14 @@ async function on(pid: number, person: TestPerson): Promise<Socket> {
   const socket = await clientOn(service, pid, person);
   clients.push(socket);
   return socket;
+}
+
+/** A process that starts, on a machine that has other things to do. */
+async function bothRun(): Promise<void> {
+  await waitFor(async () => (await scrape(service)).figure('messaging_workers_running') === 2, {
+    what: 'the new worker',
+    timeoutMs: 60_000,
+  });
 }
 
 describe('two workers', () => {
@@ -93,7 +103,7 @@ describe('two workers', () => {
   });
 });
 
-describe('a worker is killed', () => {
+describe('a worker is killed', { timeout: SLOW_MS }, () => {
   it('its clients are back, another takes its place, and nothing acknowledged is lost', async () => {
     const [victim = 0, other = 0] = await workerPids(service);
     const [a, b] = await Promise.all([on(victim, alice), on(other, bob)]);
@@ -113,9 +123,7 @@ describe('a worker is killed', () => {
       await waitFor(() => list.length >= 120, { what: 'every message' });
       expect(list.map(({ seq }) => seq)).toEqual(upTo(120));
     }
-    await waitFor(async () => (await scrape(service)).figure('messaging_workers_running') === 2, {
-      what: 'the new worker',
-    });
+    await bothRun();
     const pids = await workerPids(service);
     expect(pids).toContain(other);
     expect(pids).not.toContain(victim);
@@ -124,7 +132,7 @@ describe('a worker is killed', () => {
   });
 });
 
-describe('/metrics of either worker', () => {
+describe('/metrics of either worker', { timeout: SLOW_MS }, () => {
   const stored = 'messaging_sends_total{outcome="stored"}';
   const acks = 'messaging_ack_latency_seconds_count';
   const websockets = 'messaging_connections{transport="websocket"}';
@@ -169,9 +177,7 @@ describe('/metrics of either worker', () => {
     expect(after.figure(acks)).toBe(before.figure(acks) + 4);
     expect(after.figure(websockets)).toBe(1);
     for (const { agent } of lines) agent.destroy();
-    await waitFor(async () => (await scrape(service)).figure('messaging_workers_running') === 2, {
-      what: 'the new worker',
-    });
+    await bothRun();
   });
 
   it('leaves out a worker that does not answer, and says so', async () => {
