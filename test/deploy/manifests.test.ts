@@ -131,7 +131,7 @@ describe('the Kubernetes manifests', () => {
       spec: { selector: { matchLabels: labels }, template: { metadata: { labels } } },
     });
     expect(all.get('v1 Service')).toMatchObject({
-      spec: { selector: labels, sessionAffinity: 'ClientIP' },
+      spec: { selector: labels },
     });
     expect(all.get('policy/v1 PodDisruptionBudget')).toMatchObject({
       spec: { selector: { matchLabels: labels } },
@@ -145,8 +145,17 @@ describe('the Kubernetes manifests', () => {
     const deployment = all.get('apps/v1 Deployment') as Manifest & IDeployment;
     const pod = deployment.spec?.template.spec;
     const container = pod?.containers[0];
+    const [address, peerPort] = container?.env ?? [];
+    expect(address).toEqual({
+      name: 'PEER_HOST',
+      valueFrom: { fieldRef: { fieldPath: 'status.podIP' } },
+    });
+    expect(
+      settingsFault({ PEER_HOST: '10.0.0.7', [peerPort?.name ?? '']: peerPort?.value ?? '' }),
+    ).toBe(null);
     expect(container?.ports).toEqual([
       { name: 'http', containerPort: environmentSchema.properties.PORT.default },
+      { name: 'peers', containerPort: Number(peerPort?.value) },
     ]);
     expect(container?.livenessProbe?.httpGet?.path).toBe('/health');
     expect(container?.readinessProbe?.httpGet?.path).toBe('/ready');
