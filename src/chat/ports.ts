@@ -135,6 +135,13 @@ export interface Store {
   readStanding(conversationId: string, userId: string): Promise<Standing | null>;
   /** The participant's stored name without the counters; null when not a participant. Coalesced. */
   readParticipant(conversationId: string, userId: string): Promise<{ name: string | null } | null>;
+  /**
+   * Which of these conversations have gone on since, and where they stand now; and which do not
+   * exist. What has not changed costs no answer, so that many can be asked for often.
+   */
+  readMoved(
+    known: readonly ConversationHead[],
+  ): Promise<{ moved: ConversationHead[]; gone: string[] }>;
   /** Heads of those conversations that exist. */
   readHeads(conversationIds: readonly string[]): Promise<ConversationHead[]>;
   /**

@@ -65,14 +65,17 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
     bus.unsubscribe(room.topic);
   }
 
-  async function checkHeads(ids: readonly string[]): Promise<void> {
-    for (let start = 0; start < ids.length && !closed; start += limits.headCheckBatch) {
-      const asked = ids.slice(start, start + limits.headCheckBatch);
-      const gone = new Set(asked);
-      const heads = await store.readHeads(asked);
+  async function checkHeads(all: readonly Room[]): Promise<void> {
+    for (let start = 0; start < all.length && !closed; start += limits.headCheckBatch) {
+      // One that is opening has PostgreSQL's word coming.
+      const asked = all.slice(start, start + limits.headCheckBatch).filter((room) => room.opened);
+      const { moved, gone } = await store.readMoved(
+        asked.map(({ conversationId, head, membersVersion }) => {
+          return { conversationId, lastSeq: head, membersVersion };
+        }),
+      );
       stats.headChecks += 1;
-      for (const head of heads) {
-        gone.delete(head.conversationId);
+      for (const head of moved) {
         rooms.get(head.conversationId)?.noticeHead(head.lastSeq, head.membersVersion);
       }
       for (const id of gone) rooms.get(id)?.noticeGone();
@@ -90,7 +93,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
     }
     checking = true;
     checkAgain = false;
-    checkHeads([...rooms.keys()])
+    checkHeads([...rooms.values()])
       .catch((error: unknown) => {
         stats.headCheckFailures += 1;
         log.debug({ err: error }, 'head check failed; the next one is due soon');

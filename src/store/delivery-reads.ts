@@ -24,7 +24,7 @@ export interface DeliveryReadLimits {
 
 export type DeliveryReads = Pick<
   Store,
-  'readStanding' | 'readParticipant' | 'readHeads' | 'readRange' | 'readMembers'
+  'readStanding' | 'readParticipant' | 'readHeads' | 'readMoved' | 'readRange' | 'readMembers'
 >;
 
 interface Pair {
@@ -89,6 +89,7 @@ export function createDeliveryReads(
       }
       return (await Promise.all(parts)).flat();
     },
+    readMoved: (known) => database.query((sql) => selectMoved(sql, known)),
     readRange: async (request) =>
       isUuid(request.conversationId) ? range(request) : { messages: [], membersVersion: 0 },
     readMembers: async (conversationId, userIds) =>
@@ -142,6 +143,25 @@ async function selectHeads(sql: Sql, lists: (readonly string[])[]): Promise<Conv
   const answers: ConversationHead[][] = lists.map(() => []);
   for (const { ord, ...head } of rows) answers[ord - 1]?.push(head);
   return answers;
+}
+
+async function selectMoved(sql: Sql, known: readonly ConversationHead[]) {
+  const rows = await sql<(ConversationHead | { conversationId: string; lastSeq: null })[]>`
+    SELECT w.id AS "conversationId", c.last_seq AS "lastSeq", c.members_version AS "membersVersion"
+    FROM unnest(
+      ${known.map((head) => head.conversationId)}::uuid[],
+      ${known.map((head) => head.lastSeq)}::int8[],
+      ${known.map((head) => head.membersVersion)}::int8[]
+    ) AS w (id, last_seq, members_version)
+    LEFT JOIN messaging.conversations c ON c.id = w.id
+    WHERE c.id IS NULL OR c.last_seq > w.last_seq OR c.members_version > w.members_version`;
+  const moved: ConversationHead[] = [];
+  const gone: string[] = [];
+  for (const row of rows) {
+    if (row.lastSeq === null) gone.push(row.conversationId);
+    else moved.push(row);
+  }
+  return { moved, gone };
 }
 
 async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]> {

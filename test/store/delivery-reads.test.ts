@@ -151,6 +151,34 @@ describe('heads', () => {
     expect(await f.store.readHeads([])).toEqual([]);
   });
 
+  it('are told only of those that have moved on, and which are gone', async () => {
+    const [still, talked, joined] = await Promise.all([
+      f.conversation([alice]),
+      f.conversation([alice, bob]),
+      f.conversation([alice]),
+    ]);
+    const before = await f.store.readHeads([still, talked, joined]);
+    const [knownTalked] = before.filter(({ conversationId }) => conversationId === talked);
+    expect(await f.store.readMoved(before)).toEqual({ moved: [], gone: [] });
+    await f.post(talked, bob, 2);
+    await f.store.addParticipant({
+      conversationId: joined,
+      userId: bob,
+      addedBy: null,
+      maxParticipants: 5,
+    });
+    const after = await f.store.readHeads([talked, joined]);
+    const lost = { conversationId: nobody, lastSeq: 3, membersVersion: 1 };
+    const { moved, gone } = await f.store.readMoved([...before, lost]);
+    expect(new Set(moved)).toEqual(new Set(after));
+    expect(gone).toEqual([nobody]);
+    expect(moved.find(({ conversationId }) => conversationId === talked)).toEqual({
+      ...knownTalked,
+      lastSeq: 2,
+    });
+    expect(await f.store.readMoved([])).toEqual({ moved: [], gone: [] });
+  });
+
   it('of callers at once share queries, each within the limit', async () => {
     const ids = await Promise.all(Array.from({ length: 7 }, () => f.conversation([alice])));
     const { reads, queries } = counting({ maxBatch: 5 });
