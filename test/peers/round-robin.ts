@@ -21,20 +21,19 @@ export async function startRoundRobin(ports: readonly number[]): Promise<RoundRo
     socket.on('close', () => open.delete(socket));
   }
 
-  function pair(client: Socket, attempts: number): void {
-    const index = turn++ % ports.length;
+  function pair(client: Socket, index: number, attempts: number): void {
     const node = connect(ports[index] ?? 0, '127.0.0.1');
     track(node);
     node.once('connect', () => {
       counts[index] = (counts[index] ?? 0) + 1;
-      client.pipe(node).pipe(client);
-      client.on('error', () => node.destroy());
-      client.on('close', () => node.destroy());
-      node.on('close', () => client.destroy());
       node.removeAllListeners('error').on('error', () => client.destroy());
+      client.on('error', () => node.destroy());
+      // An end is passed on behind the data before it, a break at once.
+      client.pipe(node).pipe(client);
+      client.on('close', (broken) => (broken ? node.destroy() : node.end()));
     });
     node.once('error', () => {
-      if (attempts > 1) pair(client, attempts - 1);
+      if (attempts > 1) pair(client, (index + 1) % ports.length, attempts - 1);
       else client.destroy();
     });
   }
@@ -42,7 +41,7 @@ export async function startRoundRobin(ports: readonly number[]): Promise<RoundRo
   const server = createServer((client) => {
     track(client);
     client.on('error', () => client.destroy());
-    pair(client, ports.length);
+    pair(client, turn++ % ports.length, ports.length);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
