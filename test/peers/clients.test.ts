@@ -142,9 +142,7 @@ describe('two nodes behind a balancer that is not sticky', () => {
       await Promise.all([connected(a), connected(b)]);
       await converse(a, b, 30);
       expect([transportOf(a), transportOf(b)]).toEqual(['polling', 'polling']);
-      expect(await figure('messaging_peer_requests_total{outcome="answered"}')).toBeGreaterThan(
-        100,
-      );
+      expect(await figure('messaging_peer_requests_total{outcome="answered"}')).toBeGreaterThan(20);
       const [first = 0, second = 0] = balancer.counts();
       expect(Math.abs(first - second)).toBeLessThanOrEqual(1);
     },
