@@ -3,13 +3,13 @@
  * its own (`bench/codec.ts`), which alternates within one process; its ratios are taken over.
  */
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { interrupted } from '../harness/child.ts';
 import type { BenchContext } from '../harness/context.ts';
 import { type BenchResult, findFigures, type Sample } from '../harness/result.ts';
 
 const run = promisify(execFile);
-const SCRIPT = fileURLToPath(new URL('../codec.ts', import.meta.url));
 const SUBJECT = 'product';
 
 export async function codec(context: BenchContext): Promise<BenchResult> {
@@ -18,7 +18,12 @@ export async function codec(context: BenchContext): Promise<BenchResult> {
   for (let round = 0; round < context.rounds; round += 1) {
     context.step(`round ${round + 1}/${context.rounds}`);
     const quick = context.size === 'full' ? [] : ['--quick'];
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', SCRIPT, ...quick]);
+    // Beside the sources that are measured, which may be those of a git ref.
+    const script = join(context.tree.directory, 'bench/codec.ts');
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', script, ...quick], {
+      cwd: context.tree.directory,
+      signal: interrupted,
+    });
     // Each kind of work has a line: decode  1.85x the stock parsers (…)
     for (const [, name, ratio] of stdout.matchAll(/^(\S.*?) {2}([\d.]+)x the stock/gm)) {
       const metrics = { ratio: Number(ratio) };

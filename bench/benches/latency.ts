@@ -2,7 +2,7 @@
  * latency: from the moment a message was due until somebody has received it, at fixed rates whatever
  * the answers do. One node, and two over Redis with the members of each pair on different nodes.
  */
-import { measureTraffic, PRODUCT, type Subject } from '../harness/chat-run.ts';
+import { measureTraffic, PRODUCT, type Subject, TWO_NODES } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
 import { roomsOf } from '../harness/database.ts';
 import { type BenchResult, findFigures, findRatios } from '../harness/result.ts';
@@ -21,7 +21,7 @@ export async function latency(context: BenchContext): Promise<BenchResult> {
   });
   const measureMs = context.pick({ tiny: 400, quick: 4_000, full: 8_000 });
   const rooms = roomsOf(context.pick({ tiny: 5, quick: 500, full: 500 }), 2);
-  const two: Subject = { name: `${PRODUCT} ×2 over Redis`, stores: true, nodes: 2, redis: true };
+  const two: Subject = { name: TWO_NODES, stores: true, nodes: 2, redis: true };
   const subjects: { subject: Subject; most: number }[] = [
     { subject: { name: PRODUCT, stores: true }, most: Number.POSITIVE_INFINITY },
     ...(context.redisUrl === null ? [] : [{ subject: two, most: Number.POSITIVE_INFINITY }]),

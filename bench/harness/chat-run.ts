@@ -12,6 +12,7 @@ const CONNECT_MS = 120_000;
 const GRACE_MS = 60_000;
 
 export const PRODUCT = 'product';
+export const TWO_NODES = `${PRODUCT} ×2 over Redis`;
 
 export interface Subject {
   /** `product`, or the name of a peer's file. */
@@ -64,7 +65,11 @@ export async function startSubject(
     };
     const start = isProduct ? startProduct : startPeer;
     const nodes = Array.from({ length: subject.nodes ?? 1 }, () => start(options));
-    for (const node of nodes) servers.push(await node);
+    // All of them, even if the first fails: none may be left behind.
+    const started = await Promise.allSettled(nodes);
+    for (const node of started) if (node.status === 'fulfilled') servers.push(node.value);
+    const failed = started.find((node) => node.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   } catch (error) {
     await stop();
     throw error;

@@ -5,6 +5,17 @@ import { once } from 'node:events';
 const STOP_MS = 10_000;
 const MAX_OUTPUT = 100_000;
 
+const running = new Set<ChildProcess>();
+const interruption = new AbortController();
+/** Aborted when the benches are to end at once. */
+export const interrupted: AbortSignal = interruption.signal;
+
+/** Ends all children and lets no more start: what waits for one fails, and cleans up behind itself. */
+export function interrupt(): void {
+  interruption.abort();
+  for (const child of running) child.kill('SIGKILL');
+}
+
 export interface Child {
   readonly process: ChildProcess;
   readonly pid: number;
@@ -24,6 +35,7 @@ export function startChild(
   env: Record<string, string>,
   cwd?: string,
 ): Child {
+  interrupted.throwIfAborted();
   const child = spawn(process.execPath, nodeArguments, {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -35,16 +47,21 @@ export function startChild(
       output = (output + text).slice(-MAX_OUTPUT);
     });
   }
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const exited = once(child, 'exit');
   const ended = () => new Error(`a process ended early:\n${output}`);
 
   function within<T>(what: string, timeoutMs: number, start: (done: (value: T) => void) => void) {
     return new Promise<T>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${what}: nothing for ${timeoutMs} ms\n${output}`)),
-        timeoutMs,
-      );
-      const over = (): void => reject(ended());
+      const timer = setTimeout(() => {
+        child.off('exit', over);
+        reject(new Error(`${what}: nothing for ${timeoutMs} ms\n${output}`));
+      }, timeoutMs);
+      const over = (): void => {
+        clearTimeout(timer);
+        reject(ended());
+      };
       child.once('exit', over);
       start((value) => {
         clearTimeout(timer);

@@ -18,6 +18,8 @@ const METRICS: Record<string, string> = {
   ack_p99_ms: 'p99 answer',
   kb_per_connection: 'memory for each connection',
   resumed_ms: 'time until all have resumed',
+  foreign_us: 'CPU for a foreign message',
+  ratio: 'times as fast as the stock parsers',
 };
 
 /** @param trees this one and the ref's */
@@ -62,7 +64,7 @@ export async function compareTrees(
     );
   return {
     name: `compare-${name}`,
-    title: `${title}: this tree / ${trees.then.name}`,
+    title: `${title}: ${trees.now.name} / ${trees.then.name}`,
     settings: { compared_with: trees.then.name, rounds: context.rounds },
     samples,
     findings: findRatios(samples, wishes),

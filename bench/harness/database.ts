@@ -37,29 +37,70 @@ export async function createBenchDatabase(
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const sql = postgres(url.href, { max: 1, onnotice: () => undefined });
-  if (forPeer) await dropTriggers(sql);
-  return {
-    url: url.href,
-    sql,
-    async drop() {
-      await sql.end();
-      await withServer(serverUrl, (admin) => admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`));
-    },
+  const drop = async (): Promise<void> => {
+    // An interrupted run may still be filling it.
+    await sql.end({ timeout: 1 });
+    await withServer(serverUrl, (admin) => admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`));
   };
+  try {
+    if (forPeer) await dropTriggers(sql);
+  } catch (error) {
+    await drop();
+    throw error;
+  }
+  return { url: url.href, sql, drop };
 }
 
-const templates = new Map<Tree, Promise<string>>();
+/** First half of the advisory lock that says a process lives; the second is its id. */
+export const LIFE = 0x62656e63;
+let life: Promise<postgres.Sql> | null = null;
+
+/**
+ * Drops databases of benches whose process was killed before it could. A process holds a lock on the
+ * server for as long as it lives, so this is right for those of other machines as well.
+ */
+export async function dropLeftovers(admin: postgres.Sql): Promise<void> {
+  const found = await admin<{ name: string; pid: number }[]>`
+    SELECT datname AS name, substring(datname FROM '^bench_([0-9]+)_')::int AS pid
+    FROM pg_database WHERE datname ~ '^bench_[0-9]+_'`;
+  for (const { name, pid } of found) {
+    const [row] = await admin<{ dead: boolean }[]>`
+      SELECT pg_try_advisory_lock(${LIFE}, ${pid}) AS dead`;
+    if (row?.dead !== true) continue;
+    await admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    await admin`SELECT pg_advisory_unlock(${LIFE}, ${pid})`;
+  }
+}
+
+/** Says on the server that this process lives, and clears up after those that no longer do. */
+function claimLife(serverUrl: string): Promise<postgres.Sql> {
+  life ??= claim();
+  return life;
+
+  async function claim(): Promise<postgres.Sql> {
+    // One connection for good: the lock ends with it.
+    const held = postgres(serverUrl, { max: 1, max_lifetime: null, onnotice: () => undefined });
+    await dropLeftovers(held);
+    await held`SELECT pg_advisory_lock(${LIFE}, ${process.pid})`;
+    return held;
+  }
+}
+
+const templates = new Map<Tree, { name: string; ready: Promise<string> }>();
+let templatesMade = 0;
 
 /** An empty database with the tree's tables, made once. */
 function migratedTemplate(serverUrl: string, tree: Tree): Promise<string> {
   const known = templates.get(tree);
-  if (known !== undefined) return known;
-  const name = `bench_${process.pid}_template_${templates.size}`;
-  const making = make();
-  templates.set(tree, making);
-  return making;
+  if (known !== undefined) return known.ready;
+  const name = `bench_${process.pid}_template_${templatesMade}`;
+  templatesMade += 1;
+  const ready = make();
+  templates.set(tree, { name, ready });
+  return ready;
 
   async function make(): Promise<string> {
+    await claimLife(serverUrl);
     await withServer(serverUrl, (admin) => admin.unsafe(`CREATE DATABASE ${name}`));
     const url = new URL(serverUrl);
     url.pathname = `/${name}`;
@@ -73,14 +114,18 @@ function migratedTemplate(serverUrl: string, tree: Tree): Promise<string> {
 
 /** Drops what was kept for later runs; to be called when there are none. */
 export async function dropTemplates(serverUrl: string): Promise<void> {
-  const made = await Promise.allSettled(templates.values());
+  const making = [...templates.values()];
   templates.clear();
-  for (const result of made) {
-    if (result.status === 'rejected') continue;
+  // One that could not be migrated was created all the same.
+  await Promise.allSettled(making.map(({ ready }) => ready));
+  for (const { name } of making) {
     await withServer(serverUrl, (admin) =>
-      admin.unsafe(`DROP DATABASE IF EXISTS ${result.value} WITH (FORCE)`),
+      admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
     );
   }
+  const held = life;
+  life = null;
+  await (await held)?.end();
 }
 
 async function dropTriggers(sql: postgres.Sql): Promise<void> {

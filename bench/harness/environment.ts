@@ -30,14 +30,18 @@ export const Environment = Type.Object({
 });
 export type Environment = Static<typeof Environment>;
 
-export function describeEnvironment({
-  postgresFacts,
-  postgresDirectory,
-}: Pick<Services, 'postgresFacts' | 'postgresDirectory'>): Environment {
+/**
+ * @param ref the git ref that is measured; null: the files as they are
+ * @throws Error when there is no such ref
+ */
+export function describeEnvironment(
+  { postgresFacts, postgresDirectory }: Pick<Services, 'postgresFacts' | 'postgresDirectory'>,
+  ref: string | null,
+): Environment {
   const processors = cpus();
   return {
     date: new Date().toISOString(),
-    commit: commit(),
+    commit: ref === null ? commit() : commitOf(ref),
     machine: {
       processor: processors[0]?.model ?? 'unknown',
       cores: String(processors.length),
@@ -55,12 +59,37 @@ export function describeEnvironment({
   };
 }
 
-function commit(): string {
-  const git = (...args: string[]): string =>
-    execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
+function git(...args: string[]): string {
+  return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
+}
+
+/**
+ * The commit that a git ref names.
+ *
+ * @throws Error when there is none
+ */
+export function commitOf(ref: string): string {
   try {
-    const changed = git('status', '--porcelain', '--untracked-files=no', '--', 'src', 'sql');
-    return git('rev-parse', '--short=12', 'HEAD') + (changed === '' ? '' : ' and changes');
+    return git(
+      'rev-parse',
+      '--verify',
+      '--quiet',
+      '--short=12',
+      '--end-of-options',
+      `${ref}^{commit}`,
+    );
+  } catch (error) {
+    throw new Error(`There is no commit ${ref}.`, { cause: error });
+  }
+}
+
+/** What makes a figure: the product, its dependencies, and those who measure it. */
+const SOURCES = ['src', 'sql', 'bench', 'package.json', 'package-lock.json'];
+
+function commit(): string {
+  try {
+    const changed = git('status', '--porcelain', '--', ...SOURCES);
+    return commitOf('HEAD') + (changed === '' ? '' : ' and changes');
   } catch {
     return 'unknown'; // not a git checkout
   }

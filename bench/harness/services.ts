@@ -22,17 +22,29 @@ export interface Services {
   stop(): Promise<void>;
 }
 
+/** @throws Error when a service that was named does not answer */
 export async function findServices(): Promise<Services> {
+  const redisUrl = await findRedis();
   const { url, stop } = await findPostgres();
+  try {
+    return {
+      postgresUrl: url,
+      redisUrl,
+      postgresFacts: await factsOf(url),
+      postgresDirectory: await directoryOf(url),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw new Error(`PostgreSQL can not be asked: ${String(error)}`, { cause: error });
+  }
+}
+
+async function findRedis(): Promise<string | null> {
   const named = process.env.REDIS_URL;
-  const redisUrl = named ?? ((await answers(LOCAL_REDIS)) ? LOCAL_REDIS : null);
-  return {
-    postgresUrl: url,
-    redisUrl,
-    postgresFacts: await factsOf(url),
-    postgresDirectory: await directoryOf(url),
-    stop,
-  };
+  if (named === undefined) return (await answers(LOCAL_REDIS)) ? LOCAL_REDIS : null;
+  if (!(await answers(named))) throw new Error('There is no Redis where REDIS_URL says.');
+  return named;
 }
 
 async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
@@ -68,7 +80,7 @@ async function usable(url: string): Promise<boolean> {
 function answers(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
-    const socket = connect({ host: hostname, port: Number(port) });
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || 6379 });
     const end = (answer: boolean) => () => {
       socket.destroy();
       resolve(answer);

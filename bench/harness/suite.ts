@@ -1,8 +1,10 @@
 /** Runs benches one after another: builds what is measured, shows progress, keeps the results. */
 import { relative } from 'node:path';
 import { BENCHES, type BenchName } from '../benches/all.ts';
+import { cpuMsOf } from '../load/proc.ts';
 import { writeReport } from '../report/report.ts';
 import { PASSING_RESULTS, RESULTS, storeResult } from '../report/results.ts';
+import { interrupted } from './child.ts';
 import { compareTrees } from './compare.ts';
 import type { BenchContext, Size } from './context.ts';
 import { dropTemplates } from './database.ts';
@@ -38,35 +40,59 @@ export async function runBenches(options: SuiteOptions): Promise<BenchResult[]> 
   const { size, services, say } = options;
   const all = Object.keys(BENCHES) as BenchName[];
   const names = options.names.length > 0 ? options.names : all;
-  const environment = describeEnvironment(services);
-  // Only full runs are worth keeping.
-  const directory = size === 'full' ? RESULTS : PASSING_RESULTS;
+  if (cpuMsOf(process.pid) === 0) {
+    throw new Error('CPU time is read from /proc/<pid>/task/*/schedstat of Linux: it says nothing');
+  }
+  const directory = isWorthKeeping(options) ? RESULTS : PASSING_RESULTS;
   const results: BenchResult[] = [];
   const trees: Tree[] = [];
   try {
+    const environment = describeEnvironment(services, options.at);
     const tree = prepareTree(options.at ?? undefined);
     trees.push(tree);
     const then = options.compareWith === null ? null : prepareTree(options.compareWith);
     if (then !== null) trees.push(then);
     for (const name of names) {
+      if (interrupted.aborted) break;
       const progress = createProgress(name);
       const context = contextOf(options, tree, progress);
       const running =
         then === null ? BENCHES[name](context) : compareTrees(context, name, { now: tree, then });
       const result = await running.catch((error: unknown) => notRun(name, error));
       progress.end();
+      if (result.samples.length === 0 && result.failures.length === 0) {
+        result.failures.push(nothingMeasured(options));
+      }
       results.push(result);
       printResult(result, say);
-      if (options.writeResults) storeResult(directory, { size, environment, result });
+      if (options.writeResults && !interrupted.aborted)
+        storeResult(directory, { size, environment, result });
     }
   } finally {
     await dropTemplates(services.postgresUrl);
     for (const tree of trees) tree.remove();
   }
-  if (options.writeResults && options.compareWith === null) {
+  if (options.writeResults && options.compareWith === null && !interrupted.aborted) {
     say(`\nReport: ${relative(process.cwd(), await writeReport(directory, all))}`);
   }
   return results;
+}
+
+/** Whole runs as the size has them: a part of one, or one that was profiled, is no figure. */
+function isWorthKeeping({ size, rounds, only, profileDir }: SuiteOptions): boolean {
+  return (
+    size === 'full' &&
+    (rounds === null || rounds >= ROUNDS.full) &&
+    only === null &&
+    profileDir === null
+  );
+}
+
+function nothingMeasured({ only, services }: SuiteOptions): string {
+  if (only !== null) return `nothing was measured: none of ${only.join(', ')} is part of it`;
+  return services.redisUrl === null
+    ? 'nothing was measured: it needs a Redis (REDIS_URL)'
+    : 'nothing was measured';
 }
 
 function contextOf(

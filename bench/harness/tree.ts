@@ -7,10 +7,11 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { commitOf } from './environment.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = ['src', 'sql', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
-const BENCH = ['bench/load', 'bench/peers', 'bench/tsconfig.json'];
+const BENCH = ['bench/load', 'bench/peers', 'bench/codec.ts', 'bench/tsconfig.json'];
 
 export interface Tree {
   /** `this tree`, or the ref. */
@@ -39,7 +40,7 @@ export function prepareTree(ref?: string): Tree {
         cpSync(join(ROOT, name), join(directory, name), { recursive: true });
       }
     } else {
-      const archive = execFileSync('git', ['archive', ref, ...SOURCES], {
+      const archive = execFileSync('git', ['archive', commitOf(ref), ...SOURCES], {
         cwd: ROOT,
         maxBuffer: 256 * 1024 * 1024,
       });

@@ -34,4 +34,6 @@ process.on('message', ({ id, ask, argument }) => {
     (error) => process.send({ id, error: String(error) }),
   );
 });
+// Whoever started it is gone without a word: nobody else would end it.
+process.on('disconnect', () => process.exit());
 process.channel?.unref();
