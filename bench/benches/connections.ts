@@ -72,7 +72,6 @@ export async function connections(context: BenchContext): Promise<BenchResult> {
           case: 'all',
           over: PRODUCT,
           under: 'obvious',
-          target: { atMost: THIRD },
         },
         {
           label: 'server CPU for connect + CONNECT + join, realtime-layer / socketio-ws',

@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { measureTraffic, PRODUCT, type Subject, type TrafficShape } from '../harness/chat-run.ts';
+import { interrupted } from '../harness/child.ts';
 import { alternate, type BenchContext, failuresOf, type Measure } from '../harness/context.ts';
 import { createBenchDatabase, faultsInTable, insertRooms, roomsOf } from '../harness/database.ts';
 import { type BenchResult, findRatios, type Sample } from '../harness/result.ts';
@@ -72,7 +73,7 @@ export async function durable(context: BenchContext): Promise<BenchResult> {
     });
   }
   if (context.wants(BATCHED)) {
-    measures.push({ name: BATCHED, measure: () => measureInserts(context, measureMs) });
+    measures.push({ name: BATCHED, measure: () => measureInserts(context, shape) });
   }
   const samples = await alternate(context, measures);
   return {
@@ -118,11 +119,10 @@ export async function durable(context: BenchContext): Promise<BenchResult> {
 
 async function measureInserts(
   context: BenchContext,
-  measureMs: number,
+  { warmUpMs, measureMs }: Pick<TrafficShape, 'warmUpMs' | 'measureMs'>,
 ): Promise<Omit<Sample, 'round'>> {
   const rooms = roomsOf(context.pick({ tiny: 10, quick: 500, full: 500 }), 2);
-  // With the product's triggers: the same tables.
-  const database = await createBenchDatabase(context.serverUrl, context.tree, false);
+  const database = await createBenchDatabase(context.serverUrl, context.tree, true);
   try {
     await insertRooms(database.sql, rooms);
     const pairs = rooms.flatMap((r) => r.members.map((member) => [r.conversationId, member]));
@@ -132,10 +132,11 @@ async function measureInserts(
       [
         context.tree.script(`peers/${BATCHED}.js`),
         String(measureMs / 1000),
+        String(warmUpMs / 1000),
         String(BATCH),
         JSON.stringify(pairs),
       ],
-      { env: { ...process.env, DATABASE_URL: database.url } },
+      { env: { ...process.env, DATABASE_URL: database.url }, signal: interrupted },
     );
     const used = stopMeter();
     const answer = Object(JSON.parse(stdout));
@@ -145,10 +146,11 @@ async function measureInserts(
       metrics: {
         done_per_s: Number(answer.written) / (Number(answer.elapsedMs) / 1000),
         server_cores: Number(answer.cpuMs) / Number(answer.elapsedMs),
-        postgres_cores: used.postgresCpuMs / Number(answer.elapsedMs),
+        // With its start and warming up.
+        postgres_cores: used.postgresCpuMs / used.durationMs,
       },
       notes: [],
-      faults: await faultsInTable(database.sql, Number(answer.written)),
+      faults: await faultsInTable(database.sql, Number(answer.stored)),
     };
   } finally {
     await database.drop();

@@ -103,7 +103,7 @@ export async function nodes(context: BenchContext): Promise<BenchResult> {
       ...findFigures(samples, [
         figure(BUSY, 'foreign_us', 'CPU for a foreign message with one socket to hear it', 15),
         figure(CALM, 'foreign_us', `the same at ${rate} messages/s`, 15),
-        figure(CALM, 'foreign_us_over_idle', 'of it more than without any message'),
+        figure(CALM, 'foreign_us_over_idle', 'of it more than with nobody connected'),
         figure(ONE, 'foreign_us_over_idle', 'CPU for a message of a conversation nobody joined'),
       ]),
     ],

@@ -34,15 +34,15 @@ export async function runHttp(plan: Http): Promise<LoadResult> {
     if (faults.notes.length < 10) faults.notes.push(note);
   }
 
-  function check(answer: Buffer, bodyAt: number): void {
+  function check(answer: Buffer, bodyAt: number): boolean {
     const status = Number(answer.toString('latin1', 9, 12));
     let times = 0;
     for (let at = answer.indexOf(expected, bodyAt); at >= 0; times += 1) {
       at = answer.indexOf(expected, at + expected.length);
     }
-    if (status !== plan.expect.status || times !== plan.expect.times) {
-      bad(`${status}, ${times} times: ${answer.toString('utf8', bodyAt, bodyAt + 200)}`);
-    }
+    const good = status === plan.expect.status && times === plan.expect.times;
+    if (!good) bad(`${status}, ${times} times: ${answer.toString('utf8', bodyAt, bodyAt + 200)}`);
+    return good;
   }
 
   function start(): Socket {
@@ -74,12 +74,13 @@ export async function runHttp(plan: Http): Promise<LoadResult> {
       }
       const bodyAt = headEnd + HEAD_END.length;
       if (pending.length < bodyAt + Number(length)) return;
-      check(pending, bodyAt);
-      pending = pending.subarray(bodyAt + Number(length));
+      const end = bodyAt + Number(length);
+      const good = check(pending.subarray(0, end), bodyAt);
+      pending = pending.subarray(end);
       answered = true;
       open -= 1;
-      totalDone += 1;
-      if (measuring) {
+      if (good) totalDone += 1;
+      if (good && measuring) {
         done += 1;
         latency.record(performance.now() - sentAt);
       }

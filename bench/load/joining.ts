@@ -65,6 +65,11 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
       () => reject(new Error(`${joined} of ${seats.length} joined in time`)),
       options.timeoutMs,
     );
+    /** Of no effect once all have joined. */
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      reject(new Error(`${joined} of ${seats.length} joined: ${why}`));
+    };
     const own: ClientEvents = {
       onMessage: events.onMessage,
       onConnected: (client) => join(client, client.room),
@@ -74,7 +79,7 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
           return;
         }
         if (!ok) {
-          reject(new Error(`a join was refused: ${buffer.toString('utf8', from, to)}`));
+          fail(`a join was refused: ${buffer.toString('utf8', from, to)}`);
           return;
         }
         const at = buffer.indexOf(LAST_SEQ, from) + LAST_SEQ.length;
@@ -96,8 +101,12 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
           resolve(clients);
         } else next();
       },
-      onError: events.onError,
+      onError(client, text) {
+        events.onError(client, text);
+        fail(text);
+      },
       onClose(client) {
+        fail('closed');
         if (options.onClose !== undefined) options.onClose(client);
         else events.onError(client, 'closed');
       },

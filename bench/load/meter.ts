@@ -3,10 +3,13 @@
 import type { Used } from './plan.ts';
 import { cpuMsOf, cpuMsOfAll } from './proc.ts';
 
+/** Its processes, and those of its fork. */
+const REDIS = ['redis-server', 'valkey-server'];
+
 /** Starts measuring; the function returned ends it. */
 export function startMeter(serverPids: readonly number[]): () => Used {
   const postgresBefore = cpuMsOfAll('postgres');
-  const redisBefore = cpuMsOfAll('redis-server');
+  const redisBefore = cpuMsOfAll(...REDIS);
   const serversBefore = serverPids.map(cpuMsOf);
   const startedAt = performance.now();
   const ownBefore = process.cpuUsage();
@@ -20,7 +23,7 @@ export function startMeter(serverPids: readonly number[]): () => Used {
       eachServerCpuMs: servers,
       loadCpuMs: (own.user + own.system) / 1000,
       postgresCpuMs: cpuMsOfAll('postgres') - postgresBefore,
-      redisCpuMs: cpuMsOfAll('redis-server') - redisBefore,
+      redisCpuMs: cpuMsOfAll(...REDIS) - redisBefore,
     };
   };
 }

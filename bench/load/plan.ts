@@ -131,14 +131,14 @@ const Used = Type.Object({
   loadCpuMs: Type.Number(),
   /** All processes called postgres on this machine, other people's too. */
   postgresCpuMs: Type.Number(),
-  /** The same of redis-server. */
+  /** The same of redis-server and valkey-server. */
   redisCpuMs: Type.Number(),
 });
 export type Used = Static<typeof Used>;
 
 export const LoadResult = Type.Object({
   used: Used,
-  /** In the measured time: acknowledged sends, answered requests, or connections made. */
+  /** In the measured time: sends accepted, requests answered as expected, or connections made. */
   done: Type.Integer(),
   /** In the measured time. */
   delivered: Type.Integer(),

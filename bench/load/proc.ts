@@ -15,11 +15,11 @@ export function cpuMsOf(pid: number): number {
 const [CHILDREN_USER, CHILDREN_SYSTEM] = [13, 14];
 const TICK_MS = 10;
 
-/** Milliseconds of CPU of all processes of this machine with that name, ended children included. */
-export function cpuMsOfAll(name: string): number {
+/** Milliseconds of CPU of all processes of this machine with such a name, ended children included. */
+export function cpuMsOfAll(...names: string[]): number {
   let total = 0;
   for (const pid of list('/proc')) {
-    if (!/^\d+$/.test(pid) || read(`/proc/${pid}/comm`).trim() !== name) continue;
+    if (!/^\d+$/.test(pid) || !names.includes(read(`/proc/${pid}/comm`).trim())) continue;
     const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? [];
     const ended = Number(fields[CHILDREN_USER] ?? 0) + Number(fields[CHILDREN_SYSTEM] ?? 0);
     total += cpuMsOf(Number(pid)) + ended * TICK_MS;

@@ -18,6 +18,7 @@ export async function runStorm(plan: Storm): Promise<LoadResult> {
   const acked = new Array<number>(rooms.length).fill(0);
   const begunAt = new Array<number>(rooms.length).fill(0);
   let acks = 0;
+  let stored = 0;
   let sends = 0;
   let delivered = 0;
   let returned = false;
@@ -47,6 +48,7 @@ export async function runStorm(plan: Storm): Promise<LoadResult> {
     onMessage: heard,
     onAck(client: Client, _id: number, ok: boolean, buffer: Buffer, from: number, to: number) {
       acks += 1;
+      if (ok) stored += 1;
       if (ok) acked[client.room] = (acked[client.room] ?? 0) + 1;
       else refused(buffer.toString('utf8', from, to));
     },
@@ -98,19 +100,24 @@ export async function runStorm(plan: Storm): Promise<LoadResult> {
   });
   returned = true;
   clearInterval(timer);
+  const head = (room: number): number => (begunAt[room] ?? 0) + (acked[room] ?? 0);
   const behind = (): number =>
-    clients.filter((c) => c.lastSeq < (begunAt[c.room] ?? 0) + (acked[c.room] ?? 0)).length;
+    [...clients, ...senders].filter(({ room, lastSeq }) => lastSeq < head(room)).length;
   const settled = performance.now() + plan.settleMs;
   while ((acks < sends || behind() > 0) && performance.now() < settled) await after(5);
   const used = stopMeter();
   leaving = returned;
+  // Whatever comes twice or too late would come now.
+  await after(100);
   faults.lost += behind() + sends - acks;
+  const ahead = [...clients, ...senders].filter(({ room, lastSeq }) => lastSeq > head(room)).length;
+  if (ahead > 0) faults.notes.push(`${ahead} heard more messages than were acknowledged`);
   for (const client of [...clients, ...senders]) client.destroy();
   return {
     used,
     done: clients.length,
     delivered,
-    totalDone: acks,
+    totalDone: stored,
     ackLatency: latency.read(),
     deliveryLatency: createLatency().read(),
     faults,
