@@ -44,6 +44,8 @@ export interface RefusalStats {
 const FLOOD_FACTOR = 10;
 /** A Redis that does not answer by then is counted without. */
 const COMMAND_TIMEOUT_MS = 250;
+/** So long after a command without a byte, the link is dead and made anew. */
+const SILENCE_MS = 3_000;
 
 export function createLimits({ rates, redis, trustedProxies, log }: LimitsOptions): Limits {
   const refused = { messages: 0, requests: 0, events: 0, connections: 0 };
@@ -57,6 +59,7 @@ export function createLimits({ rates, redis, trustedProxies, log }: LimitsOption
       : new Redis(redis.url, {
           enableOfflineQueue: false,
           commandTimeout: COMMAND_TIMEOUT_MS,
+          socketTimeout: SILENCE_MS,
           maxRetriesPerRequest: 0,
         });
   // What is wrong with Redis is told by the bus; here it only means counting locally.

@@ -4,7 +4,8 @@
  *
  * Guarantees: nothing waits longer than `COMMAND_TIMEOUT_MS` for Redis and nothing is queued for it; an
  * entry outlives its process by `TTL_SECONDS` at most; what is remembered here is bounded, however
- * many tags clients make up. With Redis away, who was known stays known.
+ * many tags clients make up. With Redis away, who was known stays known; a link that has gone
+ * silent is made anew.
  */
 import { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
@@ -45,6 +46,8 @@ const TTL_SECONDS = 30;
 const REFRESH_MS = 10_000;
 const RETRY_MS = 1_000;
 const COMMAND_TIMEOUT_MS = 1_000;
+/** So long after a command without a byte, nobody is there any more, though nobody has closed. */
+const SILENCE_MS = 3_000;
 /** A found address is asked for again after so long; a tag that nobody had, sooner. */
 const FRESH_MS = 5_000;
 const ABSENT_MS = 1_000;
@@ -59,6 +62,7 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
     enableOfflineQueue: false,
     connectTimeout: COMMAND_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS,
     maxRetriesPerRequest: 0,
   });
   const known = new LRUCache<string, { address: PeerAddress; askAgainAtMs: number }>({

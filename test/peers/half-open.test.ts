@@ -1,0 +1,68 @@
+/** A link to Redis that carries nothing any more and that nobody has closed. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createLimits } from '../../src/limits/limits.ts';
+import { createPeerRegistry } from '../../src/peers/registry.ts';
+import { collectingLog } from '../conformance/support.ts';
+import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { waitFor } from '../support/wait.ts';
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function proxied(): Promise<{ proxy: TcpProxy; url: string }> {
+  const { hostname, port } = new URL(redisUrl());
+  const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  ends.push(proxy.stop);
+  return { proxy, url: proxy.through(redisUrl()) };
+}
+
+describe('a half-open link to Redis', () => {
+  it('is given up by the registry of peers, which finds and is found again', async () => {
+    const prefix = uniquePrefix();
+    const { proxy, url } = await proxied();
+    const registry = (tag: string, at: string) => {
+      const made = createPeerRegistry({ url: at, prefix, tag, log: collectingLog() });
+      ends.push(made.close);
+      return made;
+    };
+    const [ours, other] = [registry('ours', url), registry('other', redisUrl())];
+    const address = { host: '127.0.0.1', port: 1, key: 'k' };
+    await Promise.all([ours.announce(address), other.announce(address)]);
+    const silence = proxy.swallowNext({ from: 'client', text: 'peer:', effect: 'silence' });
+    expect(await ours.find('other')).toBeUndefined();
+    await silence;
+    expect(await waitFor(() => ours.find('other'), { what: 'a new link' })).toEqual(address);
+  });
+
+  it('is given up by the limits, which count with the other nodes again', async () => {
+    const prefix = uniquePrefix();
+    const { proxy, url } = await proxied();
+    const rates = { sends: 5, requests: 5, events: 5, connections: 5, failedHandshakes: 5 };
+    const node = (at: string) => {
+      const limits = createLimits({
+        rates: { ...rates, windowSeconds: 60 },
+        redis: { url: at, prefix, isUp: () => true },
+        trustedProxies: [],
+        log: { debug: () => undefined },
+      });
+      ends.push(limits.close);
+      return limits.sends;
+    };
+    const [ours, other] = [node(url), node(redisUrl())];
+    /** Whether a person who has used up the limit at the other node is refused at ours. */
+    const countedTogether = async (): Promise<boolean> => {
+      const person = randomUUID();
+      for (let n = 0; n < rates.sends; n += 1) await other?.consume(person);
+      return (await ours?.consume(person).catch(() => 'refused')) === 'refused';
+    };
+    await waitFor(countedTogether, { what: 'both links' });
+    const silence = proxy.swallowNext({ from: 'client', text: prefix, effect: 'silence' });
+    expect(await countedTogether()).toBe(false);
+    await silence;
+    await waitFor(countedTogether, { what: 'a new link' });
+  });
+});
