@@ -27,7 +27,7 @@ export interface WorkerProcess {
   readonly ended: Promise<string>;
   /** How long since it listened, milliseconds; 0 when it never did. */
   livedMs(): number;
-  /** Its figures now; null when it does not answer within `timeoutMs`. One call at a time. */
+  /** Its figures now; null when it has none or does not answer in time. One call at a time. */
   figures(timeoutMs: number): Promise<Figures | null>;
   /** What it had counted when it was last heard. */
   lastCounters(): Figures;
@@ -99,8 +99,7 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
   function take(figures: unknown): void {
     const read = readFigures(figures);
     unanswered = false;
-    if (read === null) return;
-    last = countersOf(read);
+    if (read !== null) last = countersOf(read);
     asked?.(read);
   }
 

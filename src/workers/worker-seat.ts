@@ -90,11 +90,10 @@ export async function takeSeat(): Promise<WorkerSeat> {
   };
 }
 
-/** Without figures, or when they can not be read, nothing is said: the supervisor counts that. */
+/** Also that there are none, or that they can not be read: who is silent is not asked again. */
 async function tell(own: OwnFigures | null): Promise<void> {
-  const figures = await own?.figures().catch(() => undefined);
-  if (figures === undefined) return;
-  await say({ type: 'figures', figures });
+  const figures = await own?.figures().catch(() => null);
+  await say({ type: 'figures', figures: figures ?? null });
 }
 
 /** Resolves when it is written, or can not be: then the supervisor is gone, which is told elsewhere. */

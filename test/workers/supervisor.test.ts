@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log.ts';
 import { createSupervisor, type Supervisor } from '../../src/workers/supervisor.ts';
+import { startWorker } from '../../src/workers/worker-process.ts';
 import { waitFor } from '../support/wait.ts';
 import { running } from './support.ts';
 
@@ -90,5 +91,23 @@ describe('a start', () => {
     await supervisor.stop();
     expect(await running(said('a worker listens').map(({ pid = 0 }) => pid))).toEqual([]);
     expect(said('a worker is started again')).toEqual([]);
+  });
+});
+
+describe('a worker that can not tell its figures', () => {
+  it('says so at once, and is asked again', async () => {
+    const worker = startWorker({
+      entry: fileURLToPath(new URL('forgetful-worker.ts', import.meta.url)),
+      order: { port: 1, databaseUrl: directory, ownDatabase: false, worker: 1 },
+      exposition: () => Promise.resolve(null),
+    });
+    try {
+      await worker.listening;
+      expect(await worker.figures(10_000)).toBeNull();
+      expect(await worker.figures(10_000)).toMatchObject([{ values: [{ value: 2 }] }]);
+      expect(worker.lastCounters()).toMatchObject([{ name: 'asked_total' }]);
+    } finally {
+      await worker.stop();
+    }
   });
 });
