@@ -54,6 +54,7 @@ export function createCoalescer<Question, Answer>(
 
   function go(): void {
     scheduled = false;
+    if (line.length === 0) return; // They have been told meanwhile that the database is away.
     nextAtMs = performance.now() + paceMs;
     void dispatch(takeBatch());
     schedule();

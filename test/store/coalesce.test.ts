@@ -160,4 +160,22 @@ describe('failures', () => {
     batches[1]?.finish();
     expect(await third).toBe('answer 3');
   });
+
+  it('and no query is made for those who have heard it', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, maxInFlight: 2, run });
+    const first = ask(1);
+    await begun(1);
+    const second = ask(2);
+    batches[0]?.fail(new ChatError('unavailable', 'away'));
+    await expect(first).rejects.toThrow('away');
+    await expect(second).rejects.toThrow('away');
+    // The query that was due for the second would begin in the next turns.
+    await turns();
+    expect(batches).toHaveLength(1);
+    const third = ask(3);
+    await begun(2);
+    batches[1]?.finish();
+    expect(await third).toBe('answer 3');
+  });
 });
