@@ -4,9 +4,11 @@
 export function within(work: Promise<void>, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, deadlineMs);
-    work.finally(() => {
+    const ended = (): void => {
       clearTimeout(timer);
       resolve();
-    });
+    };
+    // Not `finally`: what it returns would reject with the work, and nobody would hear that.
+    work.then(ended, ended);
   });
 }
