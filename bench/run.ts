@@ -10,6 +10,7 @@ import { findServices } from './harness/services.ts';
 import { runBenches } from './harness/suite.ts';
 import { type BenchOptions, readOptions } from './options.ts';
 
+const SAME_SIGNAL_MS = 1_000;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 try {
@@ -21,13 +22,10 @@ try {
 }
 
 async function main(options: BenchOptions): Promise<void> {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // A second one ends it as it is; the next run drops what it left on the server.
-    process.once(signal, () => {
-      process.stderr.write('\nInterrupted: cleaning up.\n');
-      interrupt();
-    });
-  }
+  onInterruption(() => {
+    process.stderr.write('\nInterrupted: cleaning up.\n');
+    interrupt();
+  });
   if (options.profileDir !== null) mkdirSync(options.profileDir, { recursive: true });
   const services = await findServices();
   try {
@@ -39,4 +37,18 @@ async function main(options: BenchOptions): Promise<void> {
   } finally {
     await services.stop();
   }
+}
+
+/** A second signal ends the process as it is; the next run drops what it left on the server. */
+function onInterruption(cleanUp: () => void): void {
+  let firstAt: number | null = null;
+  const onSignal = (): void => {
+    if (firstAt === null) {
+      firstAt = performance.now();
+      cleanUp();
+      // A terminal, npm and tsx may each hand on the same one.
+    } else if (performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(1);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
 }
