@@ -73,7 +73,7 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
   const keyOf = (of: string): string => `${prefix}peer:${of}`;
 
   let entry: string | undefined;
-  let refreshing = false;
+  let refreshing: Promise<void> | undefined;
   let inTrouble = false;
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
@@ -83,12 +83,19 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
   // A Redis that has come back may have forgotten everything.
   redis.on('ready', () => void refresh());
 
-  async function refresh(): Promise<void> {
-    if (entry === undefined || refreshing || closed) return;
-    refreshing = true;
+  /** Whoever asks while it is being done waits for the same. */
+  function refresh(): Promise<void> {
+    if (entry === undefined || closed) return Promise.resolve();
+    refreshing ??= write(entry).finally(() => {
+      refreshing = undefined;
+    });
+    return refreshing;
+  }
+
+  async function write(text: string): Promise<void> {
     clearTimeout(timer);
     try {
-      await redis.set(keyOf(tag), entry, 'EX', TTL_SECONDS);
+      await redis.set(keyOf(tag), text, 'EX', TTL_SECONDS);
       if (inTrouble) log.info({ tag }, 'other processes can find the sessions of this one again');
       inTrouble = false;
     } catch (error) {
@@ -97,7 +104,6 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
       }
       inTrouble = true;
     }
-    refreshing = false;
     if (closed) return;
     timer = setTimeout(() => void refresh(), inTrouble ? RETRY_MS : REFRESH_MS).unref();
   }

@@ -1,5 +1,6 @@
-/** A link to Redis that carries nothing any more and that nobody has closed. */
+/** A link to Redis that is slow, or carries nothing any more though nobody has closed it. */
 import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLimits } from '../../src/limits/limits.ts';
 import { createPeerRegistry } from '../../src/peers/registry.ts';
@@ -19,6 +20,21 @@ async function proxied(): Promise<{ proxy: TcpProxy; url: string }> {
   ends.push(proxy.stop);
   return { proxy, url: proxy.through(redisUrl()) };
 }
+
+describe('a slow link to Redis', () => {
+  it('does not keep a process from being known when it has announced itself', async () => {
+    const prefix = uniquePrefix();
+    const { proxy, url } = await proxied();
+    proxy.delay(100);
+    const log = collectingLog();
+    const registry = createPeerRegistry({ url, prefix, tag: 'ours', log });
+    ends.push(registry.close);
+    const redis = new Redis(redisUrl());
+    ends.push(() => redis.disconnect());
+    await registry.announce({ host: '127.0.0.1', port: 1, key: 'k' });
+    expect(await redis.get(`${prefix}peer:ours`)).toBe('127.0.0.1 1 k');
+  });
+});
 
 describe('a half-open link to Redis', () => {
   it('is given up by the registry of peers, which finds and is found again', async () => {
