@@ -35,7 +35,13 @@ export const environmentSchema = Type.Object({
   REDIS_URL: Text,
   REDIS_PREFIX: Type.String({ default: 'messaging:', maxLength: 64, pattern: '^[\\x21-\\x7e]*$' }),
   READY_REQUIRES_REDIS: Choice(['off', 'on'], 'off'),
-  PEER_HOST: Type.String({ default: '127.0.0.1', maxLength: 255, pattern: '^[\\x21-\\x7e]+$' }),
+  PEER_HOST: Type.String({
+    default: '127.0.0.1',
+    maxLength: 255,
+    // Listened on and told to the others: one that means every address would send them to themselves.
+    pattern: '^(?![0.:]+$)[\\w.:-]+$',
+    description: 'auto, or an address or name of this machine alone, such as 10.0.0.7',
+  }),
   PEER_PORT: Count(0, 0, 65_535),
   HEAD_CHECK_INTERVAL_MS: Count(1_000, 50, 60_000),
   HOLE_HOLD_MS: Count(50, 1, 10_000),

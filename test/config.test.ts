@@ -64,6 +64,9 @@ describe('settings', () => {
     ['DATABASE_URL', 'mysql://x/y'],
     ['REDIS_URL', 'localhost'],
     ['CORS_ORIGINS', 'https://a.example/path'],
+    ['PEER_HOST', '0.0.0.0'],
+    ['PEER_HOST', '::'],
+    ['PEER_HOST', '[::]'],
     ['JWT_SECRT', 'misspelt'],
   ])('refuses %s=%s and says which', (name, value) => {
     expect(problemsOf({ [name]: value })).toContain(name);
