@@ -121,8 +121,8 @@ async function measure(
   const abuser = { conversationId: conversationId(rooms.length), members: [userId(people)] };
   const running = await startSubject(context, SUBJECT, [...rooms, abuser]);
   const other = name === ELSEWHERE ? await startSubject(context, SUBJECT, [abuser]) : null;
-  const warmUpMs = context.pick({ tiny: 300, quick: 2_000, full: 4_000 });
-  const measureMs = context.pick({ tiny: 1_000, quick: 5_000, full: 15_000 });
+  const warmUpMs = context.pick({ tiny: 300, quick: 2_000, full: 3_000 });
+  const measureMs = context.pick({ tiny: 1_000, quick: 5_000, full: 8_000 });
   const settleMs = context.pick({ tiny: 10_000, quick: 15_000, full: 30_000 });
   const maxMs = CONNECT_MS + warmUpMs + measureMs + settleMs;
   let load: LoadProcess | null = null;

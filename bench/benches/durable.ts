@@ -23,11 +23,11 @@ const CONTENT_BYTES = 52;
 export async function durable(context: BenchContext): Promise<BenchResult> {
   const pairs = context.pick({ tiny: 5, quick: 500, full: 500 });
   const rooms = roomsOf(pairs, 2);
-  const measureMs = context.pick({ tiny: 300, quick: 3_000, full: 6_000 });
+  const measureMs = context.pick({ tiny: 300, quick: 3_000, full: 5_000 });
   const rates = context.pick({
     tiny: [200],
     quick: [],
-    full: [1_000, 4_000, 8_000, 12_000, 16_000],
+    full: [1_000, 4_000, 8_000, 16_000],
   });
   const shape: TrafficShape = {
     rooms,

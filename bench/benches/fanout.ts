@@ -31,7 +31,7 @@ export async function fanout(context: BenchContext): Promise<BenchResult> {
     { count: 500, members: 2 },
   ];
   const shapes = context.pick({ tiny: [{ count: 1, members: 10 }], quick: rooms, full: rooms });
-  const measureMs = context.pick({ tiny: 300, quick: 2_000, full: 4_000 });
+  const measureMs = context.pick({ tiny: 300, quick: 2_000, full: 3_000 });
   const caseOf = (shape: (typeof shapes)[number]): string => `${shape.count}×${shape.members}`;
   const measures = shapes.flatMap((shape) =>
     SUBJECTS.filter(

@@ -17,7 +17,7 @@ export async function latency(context: BenchContext): Promise<BenchResult> {
   const rates = context.pick({
     tiny: [100],
     quick: [at],
-    full: [500, at, 4_000, 8_000],
+    full: [500, at, 4_000],
   });
   const measureMs = context.pick({ tiny: 400, quick: 4_000, full: 8_000 });
   const rooms = roomsOf(context.pick({ tiny: 5, quick: 500, full: 500 }), 2);
