@@ -3,10 +3,18 @@
  * a conversation. Beside the same Fastify app on Node's http, and Express with pg. Several
  * connections with one request each at a time, so requests/s is what server and PostgreSQL give.
  */
+import type { Sql } from 'postgres';
 import { PRODUCT } from '../harness/chat-run.ts';
 import { type BenchContext, failuresOf } from '../harness/context.ts';
 import { createBenchDatabase, userId } from '../harness/database.ts';
-import { fillDeep, LONG, listUser, READER } from '../harness/deep-database.ts';
+import {
+  countConversations,
+  countLong,
+  fillDeep,
+  LONG,
+  listUser,
+  READER,
+} from '../harness/deep-database.ts';
 import { type Call, get, measureCalls, post } from '../harness/http-run.ts';
 import { type BenchResult, findRatios, type RatioWish, type Sample } from '../harness/result.ts';
 
@@ -26,7 +34,7 @@ export async function rest(context: BenchContext): Promise<BenchResult> {
   const samples: Sample[] = [];
   try {
     await fillDeep(database.sql, messages, sizes);
-    const calls = callsOf(messages, sizes, listPage);
+    const calls = callsOf(database.sql, messages, sizes, listPage);
     for (let round = 0; round < context.rounds; round += 1) {
       for (const name of round % 2 === 0 ? names : names.toReversed()) {
         context.step(`round ${round + 1}/${context.rounds}: ${name}`);
@@ -74,7 +82,7 @@ export async function rest(context: BenchContext): Promise<BenchResult> {
   };
 }
 
-function callsOf(messages: number, sizes: readonly number[], listPage: number): Call[] {
+function callsOf(sql: Sql, messages: number, sizes: readonly number[], listPage: number): Call[] {
   const page = { status: 200, text: '"seq":', times: PAGE };
   const depth = messages - PAGE;
   return [
@@ -102,6 +110,7 @@ function callsOf(messages: number, sizes: readonly number[], listPage: number): 
         post(`/messages/${LONG}`, userId(n), { content: 'Hello {n}, when can we meet?' }),
       ),
       numbered: true,
+      stored: () => countLong(sql),
       expect: { status: 201, text: '"success":true', times: 1 },
     },
     {
@@ -111,6 +120,7 @@ function callsOf(messages: number, sizes: readonly number[], listPage: number): 
     },
     {
       name: 'create',
+      stored: () => countConversations(sql),
       requests: [post('/messages', READER, { participant_ids: [READER, userId(20)] })],
       expect: { status: 201, text: '"success":true', times: 1 },
     },

@@ -9,6 +9,20 @@ export const LONG = conversationId(0xffff);
 /** The user whose list has so many conversations. */
 export const listUser = (size: number): string => userId(0x100000 + size);
 
+/** How many messages the long conversation has. */
+export async function countLong(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql<{ stored: number }[]>`
+    SELECT count(*)::int AS stored FROM messaging.messages WHERE conversation_id = ${LONG}`;
+  return row?.stored ?? 0;
+}
+
+/** How many conversations there are. */
+export async function countConversations(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql<{ stored: number }[]>`
+    SELECT count(*)::int AS stored FROM messaging.conversations`;
+  return row?.stored ?? 0;
+}
+
 /** @param messages of the long conversation */
 export async function fillDeep(
   sql: postgres.Sql,

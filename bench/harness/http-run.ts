@@ -13,6 +13,8 @@ export interface Call {
   name: string;
   requests: string[];
   numbered?: boolean;
+  /** Of calls that store: how much is stored now. Each answer must have made it one more. */
+  stored?: () => Promise<number>;
   expect: Http['expect'];
   /** One at a time, where latency is asked for and not throughput. */
   connections?: number;
@@ -62,9 +64,14 @@ export async function measureCalls(
           ? null
           : join(context.profileDir, `${subject}-${call.name.replaceAll(' ', '-')}.cpuprofile`);
       if (profile !== null) await server.startProfile();
+      const before = await call.stored?.();
       const result = await load.run(plan, TIMEOUT_MS);
       if (profile !== null) await server.stopProfile(profile);
       const sample = sampleOf(subject, call.name, result);
+      const more = ((await call.stored?.()) ?? 0) - (before ?? 0);
+      if (before !== undefined && more !== result.totalDone) {
+        sample.faults.push(`${result.totalDone} were answered, the table holds ${more} more`);
+      }
       delete sample.metrics.delivered_per_s;
       delete sample.metrics.server_us_per_delivery;
       delete sample.metrics.deliveries_per_server_cpu_s;
