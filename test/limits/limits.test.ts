@@ -1,7 +1,7 @@
 /** Rates: what is counted where, and what one who goes over them hears. */
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChatError } from '../../src/chat/errors.ts';
 import { createClientAddress } from '../../src/limits/client-address.ts';
 import { createFixedWindow } from '../../src/limits/fixed-window.ts';
@@ -29,6 +29,19 @@ describe('a fixed window', () => {
     for (let n = 0; n < 100_000; n += 1) window.take(`key ${n}`);
     // What does not fit any more shares one count.
     expect([window.take('new'), window.take('newer')].includes(false)).toBe(true);
+  });
+});
+
+describe('the window of a node', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it('ends when its time has passed, though the clock was set back', async () => {
+    const clock = vi.spyOn(Date, 'now');
+    const window = createFixedWindow(1, 20);
+    expect([window.take('a'), window.take('a')]).toEqual([true, false]);
+    clock.mockReturnValue(Date.now() - 3_600_000);
+    expect(window.retryAfterSeconds()).toBe(1);
+    await waitFor(() => window.take('a'), { what: 'the next window', timeoutMs: 2_000 });
   });
 });
 
