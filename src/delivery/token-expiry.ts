@@ -16,6 +16,8 @@ export function createTokenExpiry(now: () => number = Date.now) {
 
   function place(socket: Socket, expiresAtMs: number, warned: boolean): void {
     const atMs = warned ? expiresAtMs : Math.max(now(), expiresAtMs - EXPIRY_WARNING_MS);
+    // Set back, the clock comes by the seconds again that have been looked at.
+    tickedSecond = Math.min(tickedSecond, Math.floor(now() / 1000));
     // A second that has been looked at already is not looked at again.
     const second = Math.max(Math.floor(atMs / 1000), tickedSecond + 1);
     expiry.set(socket, { expiresAtMs, second, warned });
