@@ -211,6 +211,18 @@ describe('the end', { timeout: SLOW_MS }, () => {
     expect(await running(pids)).toEqual([]);
   });
 
+  it('a worker that hangs is killed: exit 1 within 10 s, nothing is left', async () => {
+    const service = await start();
+    const pids = await workerPids(service);
+    process.kill(pids[0] ?? -1, 'SIGSTOP');
+    const begun = performance.now();
+    service.kill('SIGTERM');
+    expect(await service.exited).toBe(1);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    expect(await running(pids)).toEqual([]);
+    expect(service.output()).toContain('1 of the workers had to be killed');
+  });
+
   it('the supervisor is killed: the workers drain and go, and the port is free', async () => {
     const service = await start();
     const pids = await workerPids(service);
