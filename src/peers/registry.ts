@@ -51,6 +51,7 @@ const SILENCE_MS = 3_000;
 /** A found address is asked for again after so long; a tag that nobody had, sooner. */
 const FRESH_MS = 5_000;
 const ABSENT_MS = 1_000;
+const MAX_PORT = 65_535;
 const MAX_PEERS = 1_000;
 const MAX_ABSENT = 10_000;
 /** Questions to Redis under way; with so many, a tag that is not known is nobody's. */
@@ -176,7 +177,8 @@ function connectedOrLate(redis: Redis): Promise<void> {
 
 /** `10.0.0.7 40123 kx…`; undefined: nothing, or nothing of ours. */
 function parseEntry(text: string | null): PeerAddress | undefined {
-  const match = /^([\x21-\x7e]{1,255}) (\d{1,5}) ([\w-]{1,64})$/.exec(text ?? '');
-  const [, host = '', port = '', key = ''] = match ?? [];
-  return match === null ? undefined : { host, port: Number(port), key };
+  const match = /^([\w.:-]{1,255}) (\d{1,5}) ([\w-]{1,64})$/.exec(text ?? '');
+  const [, host = '', digits = '', key = ''] = match ?? [];
+  const port = Number(digits);
+  return port >= 1 && port <= MAX_PORT ? { host, port, key } : undefined;
 }
