@@ -27,7 +27,7 @@ export async function durable(context: BenchContext): Promise<BenchResult> {
   const rates = context.pick({
     tiny: [200],
     quick: [],
-    full: [1_000, 4_000, 8_000, 16_000],
+    full: [1_000, 4_000, 8_000, 12_000],
   });
   const shape: TrafficShape = {
     rooms,
