@@ -5,6 +5,7 @@ import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
 import { createHttpApp } from '../../src/http/http-app.ts';
 import { createLog } from '../../src/log.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createWriter, defaultWriterLimits } from '../../src/store/writer.ts';
@@ -25,6 +26,7 @@ const database = createDatabase({
 });
 const writer = createWriter({ database, limits: defaultWriterLimits, log });
 const store = createStore({ database, writer });
+const metrics = createMetrics();
 const nobodyListens = (): void => undefined;
 const events: Events = {
   messageStored: nobodyListens,
@@ -51,7 +53,8 @@ const http = await createHttpApp({
   version: 'bench',
   draining: () => false,
   readiness: () => Promise.resolve({ ready: true, checks: {} }),
-  metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },
+  metrics,
+  requestTimes: metrics.requests,
   log,
 });
 await http.listen({ host: '127.0.0.1', port: 0 });

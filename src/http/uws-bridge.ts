@@ -31,6 +31,11 @@ export interface UwsBridgeOptions {
   readonly maxBodyBytes: number;
   /** Bytes of request line and header fields together; more is 431. Default 16 KiB, as in Node. */
   readonly maxHeaderBytes?: number;
+  /**
+   * Whether a listener of 'finish' may be the first to ask for the peer's address, as with Node: a
+   * system call for every answer. Default false: whoever asked before the answer knows it after it.
+   */
+  readonly keepAddresses?: boolean;
   /** Bytes a streamed response may hold for a client slower than its source. Default 16 MiB. */
   readonly maxBufferedBytes?: number;
   /** The JSON body of the bridge's own refusals. Default: as Fastify's own client errors. */
@@ -71,6 +76,7 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
   const load = createLoad();
   const context: ResponseContext = {
     maxBufferedBytes: options.maxBufferedBytes ?? defaultMaxBufferedBytes,
+    keepsAddresses: options.keepAddresses ?? false,
     onSettled: load.down,
   };
 

@@ -21,6 +21,8 @@ type Done = (error?: Error | null) => void;
 export interface ResponseContext {
   /** Bytes a response may hold for a client slower than its source. */
   readonly maxBufferedBytes: number;
+  /** Whether the peer's address can be asked for first after the answer. */
+  readonly keepsAddresses: boolean;
   /** Called once a response was sent, aborted or destroyed. */
   onSettled(): void;
 }
@@ -228,8 +230,8 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
 
   #settleHead(): void {
     if (!this.headersSent) this.writeHead(this.statusCode);
-    // Whoever listens for the end is likely to ask who was served, too late to find out then.
-    if (this.listenerCount('finish') > 0) this.req.keepAddress();
+    // After it the connection is not ours any more, and the address can not be found out.
+    if (this.#context.keepsAddresses) this.req.keepAddress();
   }
 
   #writePiece(res: HttpResponse, bytes: Uint8Array): boolean {

@@ -39,6 +39,7 @@ export async function openUwsDoor(port = 0, host = '127.0.0.1'): Promise<Door> {
   const bridge = createUwsBridge({
     app,
     maxBodyBytes: 2_000_000,
+    keepAddresses: true,
     listen: (on, at) => listenExclusive(app, on, at),
   });
   const server = fastify({ serverFactory: bridge.serverFactory, bodyLimit: 2_000_000 });
