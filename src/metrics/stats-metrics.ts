@@ -1,9 +1,7 @@
 /** The figures that are read from the parts' own counters at the moment of a scrape. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { type Labelled, scrapeReaders } from './scrape-readers.ts';
 import type { MetricsSources } from './sources.ts';
-
-/** Label value → figure. */
-type Labelled = Readonly<Record<string, number>>;
 
 /** Why connections end: the words of realtime/. What else there may be is `other`. */
 const CLOSE_REASONS = [
@@ -19,51 +17,7 @@ const CLOSE_REASONS = [
 ];
 
 export function readOnScrape(registers: Registry[], sources: MetricsSources): void {
-  function gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  }
-  function gauges(name: string, help: string, label: string, read: () => Labelled): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: [label],
-      registers,
-      collect() {
-        for (const [value, figure] of Object.entries(read())) this.set({ [label]: value }, figure);
-      },
-    });
-  }
-  /** The parts count by themselves, so what they say replaces what was said before. */
-  function counter(name: string, help: string, read: () => number): void {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  }
-  function counters(name: string, help: string, label: string, read: () => Labelled): void {
-    new Counter({
-      name,
-      help,
-      labelNames: [label],
-      registers,
-      collect() {
-        this.reset();
-        for (const [value, figure] of Object.entries(read())) this.inc({ [label]: value }, figure);
-      },
-    });
-  }
+  const { gauge, gauges, counter, counters } = scrapeReaders(registers);
 
   const {
     version,

@@ -1,6 +1,7 @@
 /** What the supervisor of several processes counts itself. */
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { type Figures, figuresOf } from './merge.ts';
+import { scrapeReaders } from './scrape-readers.ts';
 
 export interface SupervisorStats {
   wanted: number;
@@ -14,28 +15,7 @@ export interface SupervisorStats {
 /** Reads `stats` whenever the figures are asked for. */
 export function createSupervisorMetrics(stats: () => SupervisorStats): () => Promise<Figures> {
   const registry = new Registry();
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-  const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
+  const { gauge, counter } = scrapeReaders([registry]);
   gauge('messaging_workers_wanted', 'Processes there should be (WORKERS).', () => stats().wanted);
   gauge('messaging_workers_running', 'Processes that listen.', () => stats().running);
   counter(
