@@ -9,10 +9,10 @@
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
 import { createDatabase } from '../src/store/database.ts';
-import { readHistory } from '../src/store/history.ts';
 import { listConversations } from '../src/store/list.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { explaining } from '../test/store/explain.ts';
+import { openStore } from '../test/store/fixture.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -106,11 +106,14 @@ async function measure(planMode: string): Promise<void> {
   const at = { conversationId: bigConversation, viewerId: alice, limit: HISTORY_PAGE };
   const deep = messageCount - HISTORY_PAGE;
   const questions: [string, (on: typeof database) => Promise<unknown>][] = [
-    ['history head', (on) => readHistory(on, { ...at, place: { offset: 0 } })],
-    ['history middle', (on) => readHistory(on, { ...at, place: { offset: deep >> 1 } })],
-    ['history depth', (on) => readHistory(on, { ...at, place: { offset: deep } })],
-    ['history before', (on) => readHistory(on, { ...at, place: { beforeSeq: deep >> 1 } })],
-    ['history after', (on) => readHistory(on, { ...at, place: { afterSeq: deep >> 1 } })],
+    ['history head', (on) => openStore(on).readHistory({ ...at, place: { offset: 0 } })],
+    ['history middle', (on) => openStore(on).readHistory({ ...at, place: { offset: deep >> 1 } })],
+    ['history depth', (on) => openStore(on).readHistory({ ...at, place: { offset: deep } })],
+    [
+      'history before',
+      (on) => openStore(on).readHistory({ ...at, place: { beforeSeq: deep >> 1 } }),
+    ],
+    ['history after', (on) => openStore(on).readHistory({ ...at, place: { afterSeq: deep >> 1 } })],
     ...listSizes.map((size): [string, (on: typeof database) => Promise<unknown>] => [
       `list of ${size}`,
       (on) => listConversations(on, { userId: listUser(size), limit: LIST_PAGE, cursor: null }),

@@ -28,6 +28,9 @@ export function messageRoutes(messages: Messages, cursors: Cursors): FastifyPlug
           querystring: HistoryQuery,
           response: { 200: Success(HistoryPage), ...failures },
         },
+        // A page is many strings: the engine writes them faster than Fastify's own serialiser, which
+        // joins each to the last. The store makes the messages field by field, so none slips through.
+        serializerCompiler: () => JSON.stringify,
       },
       async (request) => {
         const { conversationId } = request.params;

@@ -8,6 +8,9 @@ export function isUuid(value: unknown): value is string {
   return typeof value === 'string' && value.length === 36 && UUID.test(value);
 }
 
+/** The UUID of nobody, where an array must hold one. Nothing is granted to it. */
+export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
 // Random bytes are drawn in blocks: one system call for many ids on the write path.
 const BLOCK_BYTES = 10 * 256;
 let block = randomBytes(BLOCK_BYTES);

@@ -23,10 +23,11 @@ const arrayOids = {
   uuid: 2951,
 };
 
-const TIMESTAMP_TEXT = /^(\d{4,6}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00)?$/;
+const TIMESTAMP_TEXT = /^(\d{4,6}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00)?$/;
 
 /**
- * `2025-01-10 12:00:00.123456` (a UTC time as PostgreSQL writes it) as ISO 8601 with milliseconds.
+ * `2025-01-10 12:00:00.123456` (a UTC time as PostgreSQL writes it, in JSON with a `T`) as ISO 8601
+ * with milliseconds.
  * What has no such form (`infinity`, years before Christ) is passed on as it is.
  */
 export function toIsoTimestamp(text: string): string {
@@ -70,9 +71,23 @@ function fromArrayText<T>(parse: (element: string) => T): (text: string) => (T |
   };
 }
 
-/** For types whose text never needs quotes, on the write path. Elements must not be null. */
+/** For types whose text never needs quotes. Elements must not be null. */
 function toPlainArrayText(values: readonly (string | number)[]): string {
   return `{${values.join(',')}}`;
+}
+
+/** The way back, of one dimension; nulls are kept. */
+function fromPlainArrayText<T>(parse: (element: string) => T): (text: string) => (T | null)[] {
+  return (text) => {
+    if (text === '{}') return [];
+    const elements = text.slice(1, -1).split(',');
+    return elements.map((element) => (element === 'NULL' ? null : parse(element)));
+  };
+}
+
+/** As `arrayOf`, for types whose text never needs quotes. */
+function plainArrayOf<T>(oid: number, parse: (element: string) => T) {
+  return { to: oid, from: [oid], serialize: toPlainArrayText, parse: fromPlainArrayText(parse) };
 }
 
 function arrayOf<T>(oid: number, parse: (element: string) => T) {
@@ -93,10 +108,10 @@ export const columnTypes = {
   },
   boolArray: arrayOf(arrayOids.bool, (element) => element === 't'),
   int4Array: arrayOf(arrayOids.int4, Number),
-  int8Array: { ...arrayOf(arrayOids.int8, Number), serialize: toPlainArrayText },
+  int8Array: plainArrayOf(arrayOids.int8, Number),
   textArray: arrayOf(arrayOids.text, same),
   tidArray: arrayOf(arrayOids.tid, same),
   varcharArray: arrayOf(arrayOids.varchar, same),
   timestampArray: arrayOf(arrayOids.timestamp, toIsoTimestamp),
-  uuidArray: { ...arrayOf(arrayOids.uuid, same), serialize: toPlainArrayText },
+  uuidArray: plainArrayOf(arrayOids.uuid, same),
 };

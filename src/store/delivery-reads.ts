@@ -4,10 +4,10 @@
  * statement each, so that every answer is one snapshot.
  */
 import type { ConversationHead, Standing, Store } from '../chat/ports.ts';
-import { isUuid } from '../shared/ids.ts';
+import { isUuid, NIL_UUID } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
-import { type MessageRow, toMessage } from './rows.ts';
+import { type MessageColumns, messageColumns, senderNames, toMessages } from './message-columns.ts';
 
 export interface DeliveryReadLimits {
   /** Most participants, heads or members asked for in one query. */
@@ -165,10 +165,8 @@ async function selectMoved(sql: Sql, known: readonly ConversationHead[]) {
 }
 
 async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]> {
-  const rows = await sql<(Answering & { members_version: number } & (MessageRow | { id: null }))[]>`
-    SELECT w.ord, c.members_version, c.id AS conversation_id,
-      m.id, m.seq, m.sender_id, u.name AS sender_name, m.content, m.message_type, m.media_url,
-      m.client_message_id, m.status, m.created_at
+  const rows = await sql<(Answering & { membersVersion: number } & MessageColumns)[]>`
+    SELECT w.ord, c.members_version AS "membersVersion", page.*, ${senderNames(sql)}
     FROM unnest(
       ${requests.map(conversationOf)}::uuid[],
       ${requests.map(({ afterSeq }) => afterSeq)}::int8[],
@@ -176,19 +174,18 @@ async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]
       ${requests.map(({ limit }) => limit)}::int8[]
     ) WITH ORDINALITY AS w (conversation_id, after_seq, up_to_seq, most, ord)
     JOIN messaging.conversations c ON c.id = w.conversation_id
-    LEFT JOIN LATERAL (
-      SELECT * FROM messaging.messages
-      WHERE conversation_id = w.conversation_id AND seq > w.after_seq AND seq <= w.up_to_seq
-      ORDER BY seq LIMIT w.most
-    ) m ON true
-    LEFT JOIN auth.users u ON u.id = m.sender_id
-    ORDER BY w.ord, m.seq`;
+    CROSS JOIN LATERAL (
+      SELECT ${messageColumns(sql)} FROM (
+        SELECT * FROM messaging.messages
+        WHERE conversation_id = w.conversation_id AND seq > w.after_seq AND seq <= w.up_to_seq
+        ORDER BY seq LIMIT w.most
+      ) m
+    ) page`;
   const answers: Range[] = requests.map(() => ({ messages: [], membersVersion: 0 }));
-  for (const row of rows) {
-    const answer = answers[row.ord - 1];
-    if (answer === undefined) continue;
-    answer.membersVersion = row.members_version;
-    if (row.id !== null) answer.messages.push(toMessage(row));
+  for (const { ord, membersVersion, ...page } of rows) {
+    const request = requests[ord - 1];
+    if (request === undefined) continue;
+    answers[ord - 1] = { messages: toMessages(request.conversationId, page), membersVersion };
   }
   return answers;
 }
@@ -223,8 +220,6 @@ async function selectMembers(
   }
   return answers;
 }
-
-const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** For each element of the lists, laid end to end, which list it comes from (1-based). */
 function positions(lists: readonly (readonly unknown[])[]): number[] {

@@ -1,89 +1,131 @@
 /**
  * Pages of one conversation's messages. A page is placed by seq, never by counting rows: `offset`
  * is turned into a seq, so a page costs the same at any depth. Membership, total and page come from
- * one statement: one round trip, one snapshot.
+ * one statement: one snapshot. Pages asked for at the same time share it: waking PostgreSQL, and
+ * being woken by it, costs more than a page does.
  */
-import type { HistoryOutcome, HistoryRequest } from '../chat/ports.ts';
+import type { HistoryOutcome, HistoryRequest, Store } from '../chat/ports.ts';
 import { MAX_SEQ } from '../chat/schemas.ts';
+import { isUuid, NIL_UUID } from '../shared/ids.ts';
+import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
-import { type MessageRow, toMessage } from './rows.ts';
+import { type MessageColumns, messageColumns, senderNames, toMessages } from './message-columns.ts';
 
-/** The message columns are all null in the single row of an empty page. */
-type PageRow = { total: number; allowed: boolean } & (MessageRow | { id: null });
+export interface HistoryLimits {
+  /** Most messages one query returns, a single larger page aside. */
+  maxPageRows: number;
+  /** Most queries at once. */
+  maxPagesInFlight: number;
+  /** Most pages in line; more reject with ChatError('unavailable'). */
+  maxWaiting: number;
+}
 
-type Span = { offset: number; afterSeq: number; beforeSeq: number };
+interface PageRequest extends HistoryRequest {
+  span: { offset: number; afterSeq: number; beforeSeq: number };
+}
 
+/** `ord` is the 1-based position of the question; there is no row where there is no conversation. */
+type PageRow = { ord: number; total: number; allowed: boolean } & MessageColumns;
+
+export function createHistory(
+  database: Database,
+  { maxPageRows, maxPagesInFlight, maxWaiting }: HistoryLimits,
+): Store['readHistory'] {
+  const pagesOf = (select: typeof selectDownwards, upwards: boolean) =>
+    createCoalescer<PageRequest, HistoryOutcome>({
+      maxBatch: maxPageRows,
+      maxInFlight: maxPagesInFlight,
+      // Somebody waits for each of them.
+      paceMs: 0,
+      maxWaiting,
+      weigh: ({ limit }) => limit,
+      run: async (requests) => {
+        const rows = await database.query((sql) => select(sql, requests));
+        return toOutcomes(requests, rows, upwards);
+      },
+    });
+  const downwards = pagesOf(selectDownwards, false);
+  const upwards = pagesOf(selectUpwards, true);
+
+  return async (request) => {
+    const { conversationId, viewerId, place } = request;
+    // What is no UUID would fail the queries of everyone it shares them with.
+    if (!isUuid(conversationId) || !isUuid(viewerId ?? NIL_UUID)) {
+      return { outcome: 'no_conversation' };
+    }
+    const span = { offset: 0, afterSeq: 0, beforeSeq: MAX_SEQ, ...place };
+    // From a lower edge a page goes up (also towards an upper one, as when filling a gap); else it
+    // goes down from the newest that is allowed.
+    return 'afterSeq' in place ? upwards({ ...request, span }) : downwards({ ...request, span });
+  };
+}
+
+function toOutcomes(
+  requests: readonly PageRequest[],
+  rows: readonly PageRow[],
+  upwards: boolean,
+): HistoryOutcome[] {
+  const outcomes: HistoryOutcome[] = requests.map(() => ({ outcome: 'no_conversation' }));
+  for (const row of rows) {
+    const request = requests[row.ord - 1];
+    if (request === undefined) continue;
+    if (!row.allowed) outcomes[row.ord - 1] = { outcome: 'not_a_participant' };
+    else {
+      const messages = toMessages(request.conversationId, row);
+      if (!upwards) messages.reverse();
+      outcomes[row.ord - 1] = { outcome: 'page', messages, total: row.total };
+    }
+  }
+  return outcomes;
+}
+
+/** The questions as rows `q`, with their conversations `c` and whether the viewer is `allowed`. */
+const questions = (sql: Sql, requests: readonly PageRequest[]) => sql`
+  unnest(
+    ${requests.map(({ conversationId }) => conversationId)}::uuid[],
+    ${requests.map(({ viewerId }) => viewerId ?? NIL_UUID)}::uuid[],
+    ${requests.map(({ viewerId }) => (viewerId === null ? 1 : 0))}::int4[],
+    ${requests.map(({ span }) => span.offset)}::int8[],
+    ${requests.map(({ span }) => span.afterSeq)}::int8[],
+    ${requests.map(({ span }) => span.beforeSeq)}::int8[],
+    ${requests.map(({ limit }) => limit)}::int8[]
+  ) WITH ORDINALITY
+    AS q (conversation_id, viewer_id, is_service, "offset", after_seq, before_seq, most, ord)
+  JOIN messaging.conversations c ON c.id = q.conversation_id
+  CROSS JOIN LATERAL (
+    SELECT q.is_service = 1 OR EXISTS (
+      SELECT FROM messaging.conversation_participants p
+      WHERE p.conversation_id = c.id AND p.participant_id IS NOT DISTINCT FROM q.viewer_id
+    ) AS allowed
+  ) a`;
 // `IS NOT DISTINCT FROM` is no index condition, so a participant is looked for among those of the
 // conversation, 256 at most. With `=` the planner may look through all conversations of the person,
 // when it has not heard yet how many those are.
 
-/** A page in chronological order; `total` is the conversation's last seq. */
-export async function readHistory(
-  database: Database,
-  request: HistoryRequest,
-): Promise<HistoryOutcome> {
-  const { place } = request;
-  const span: Span = { offset: 0, afterSeq: 0, beforeSeq: MAX_SEQ, ...place };
-  // From a lower edge a page goes up (also towards an upper one, as when filling a gap); else it
-  // goes down from the newest that is allowed.
-  const upwards = 'afterSeq' in place;
-  const rows = await database.query((sql) =>
-    upwards ? selectUpwards(sql, request, span) : selectDownwards(sql, request, span),
-  );
-  const [head] = rows;
-  if (head === undefined) return { outcome: 'no_conversation' };
-  if (!head.allowed) return { outcome: 'not_a_participant' };
-  const messages = rows.filter((row) => row.id !== null).map(toMessage);
-  if (!upwards) messages.reverse();
-  return { outcome: 'page', messages, total: head.total };
+function selectDownwards(sql: Sql, requests: readonly PageRequest[]) {
+  return sql<PageRow[]>`
+    SELECT q.ord, c.last_seq AS total, a.allowed, page.*, ${senderNames(sql)}
+    FROM ${questions(sql, requests)}
+    CROSS JOIN LATERAL (
+      SELECT ${messageColumns(sql)} FROM (
+        SELECT * FROM messaging.messages
+        WHERE a.allowed AND conversation_id = c.id
+          AND seq <= c.last_seq - q."offset" AND seq < q.before_seq
+        ORDER BY seq DESC LIMIT q.most
+      ) m
+    ) page`;
 }
 
-function selectDownwards(
-  sql: Sql,
-  { conversationId, viewerId, limit }: HistoryRequest,
-  span: Span,
-) {
+function selectUpwards(sql: Sql, requests: readonly PageRequest[]) {
   return sql<PageRow[]>`
-    SELECT c.last_seq AS total, a.allowed, c.id AS conversation_id,
-      m.id, m.seq, m.sender_id, u.name AS sender_name, m.content, m.message_type, m.media_url,
-      m.client_message_id, m.status, m.created_at
-    FROM messaging.conversations c
+    SELECT q.ord, c.last_seq AS total, a.allowed, page.*, ${senderNames(sql)}
+    FROM ${questions(sql, requests)}
     CROSS JOIN LATERAL (
-      SELECT ${viewerId}::uuid IS NULL OR EXISTS (
-        SELECT FROM messaging.conversation_participants p
-        WHERE p.conversation_id = c.id AND p.participant_id IS NOT DISTINCT FROM ${viewerId}::uuid
-      ) AS allowed
-    ) a
-    LEFT JOIN LATERAL (
-      SELECT * FROM messaging.messages
-      WHERE a.allowed AND conversation_id = c.id
-        AND seq <= c.last_seq - ${span.offset}::bigint AND seq < ${span.beforeSeq}::bigint
-      ORDER BY seq DESC LIMIT ${limit}::bigint
-    ) m ON true
-    LEFT JOIN auth.users u ON u.id = m.sender_id
-    WHERE c.id = ${conversationId}::uuid
-    ORDER BY m.seq DESC`;
-}
-
-function selectUpwards(sql: Sql, { conversationId, viewerId, limit }: HistoryRequest, span: Span) {
-  return sql<PageRow[]>`
-    SELECT c.last_seq AS total, a.allowed, c.id AS conversation_id,
-      m.id, m.seq, m.sender_id, u.name AS sender_name, m.content, m.message_type, m.media_url,
-      m.client_message_id, m.status, m.created_at
-    FROM messaging.conversations c
-    CROSS JOIN LATERAL (
-      SELECT ${viewerId}::uuid IS NULL OR EXISTS (
-        SELECT FROM messaging.conversation_participants p
-        WHERE p.conversation_id = c.id AND p.participant_id IS NOT DISTINCT FROM ${viewerId}::uuid
-      ) AS allowed
-    ) a
-    LEFT JOIN LATERAL (
-      SELECT * FROM messaging.messages
-      WHERE a.allowed AND conversation_id = c.id
-        AND seq > ${span.afterSeq}::bigint AND seq < ${span.beforeSeq}::bigint
-      ORDER BY seq LIMIT ${limit}::bigint
-    ) m ON true
-    LEFT JOIN auth.users u ON u.id = m.sender_id
-    WHERE c.id = ${conversationId}::uuid
-    ORDER BY m.seq`;
+      SELECT ${messageColumns(sql)} FROM (
+        SELECT * FROM messaging.messages
+        WHERE a.allowed AND conversation_id = c.id
+          AND seq > q.after_seq AND seq < q.before_seq
+        ORDER BY seq LIMIT q.most
+      ) m
+    ) page`;
 }

@@ -7,7 +7,7 @@ import { createConversation } from './conversations.ts';
 import { markDelivered, markRead } from './cursors.ts';
 import type { Database } from './database.ts';
 import { createDeliveryReads, type DeliveryReadLimits } from './delivery-reads.ts';
-import { readHistory } from './history.ts';
+import { createHistory, type HistoryLimits } from './history.ts';
 import { listConversations } from './list.ts';
 import { addParticipant, removeParticipant } from './participants.ts';
 
@@ -15,28 +15,31 @@ export interface StoreDeps {
   database: Database;
   /** Group commit. */
   writer: { append(draft: MessageDraft): Promise<AppendOutcome> };
-  limits?: Partial<DeliveryReadLimits>;
+  limits?: Partial<DeliveryReadLimits & HistoryLimits>;
 }
 
-const defaultLimits: DeliveryReadLimits = {
+const defaultLimits: DeliveryReadLimits & HistoryLimits = {
   maxBatch: 1000,
   maxRangeRows: 2000,
+  maxPageRows: 500,
   maxInFlight: 2,
+  maxPagesInFlight: 4,
   paceMs: 5,
   maxWaiting: 20_000,
 };
 
 export function createStore({ database, writer, limits }: StoreDeps): Store {
+  const within = { ...defaultLimits, ...limits };
   return {
     appendMessage: (draft) => writer.append(draft),
     listConversations: (request) => listConversations(database, request),
-    readHistory: (request) => readHistory(database, request),
+    readHistory: createHistory(database, within),
     createConversation: (request) => createConversation(database, request),
     markRead: (request) => markRead(database, request),
     markDelivered: (request) => markDelivered(database, request),
     addParticipant: (request) => addParticipant(database, request),
     removeParticipant: (request) => removeParticipant(database, request),
-    ...createDeliveryReads(database, { ...defaultLimits, ...limits }),
+    ...createDeliveryReads(database, within),
     ping: async () => {
       await database.query((sql) => sql`SELECT 1`);
     },

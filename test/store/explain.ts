@@ -19,18 +19,21 @@ export function explaining(real: Database, mode: string): Explained {
     (strings: TemplateStringsArray, ...values: never[]) => {
       const [first = '', ...rest] = strings;
       const texts = [`EXPLAIN ${mode} ${first}`, ...rest];
-      const query = sql<{ 'QUERY PLAN': unknown }[]>(
-        Object.assign(texts, { raw: texts }) as TemplateStringsArray,
-        ...values,
-      );
-      return query.then((rows) => {
+      const run = async () => {
+        const rows = await sql<{ 'QUERY PLAN': unknown }[]>(
+          Object.assign(texts, { raw: texts }) as TemplateStringsArray,
+          ...values,
+        );
         // FORMAT JSON comes parsed, in one row; text comes line by line.
         const lines = rows.map((row) => row['QUERY PLAN']);
         plans.push(
           lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'),
         );
         return [];
-      });
+      };
+      // What is only a part of a statement is never awaited, and stays as it was.
+      const then: Promise<never[]>['then'] = (resolve, reject) => run().then(resolve, reject);
+      return Object.assign(sql(strings, ...values), { then });
     };
   return {
     plans,

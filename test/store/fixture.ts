@@ -5,7 +5,7 @@ import type postgres from 'postgres';
 import type { Store } from '../../src/chat/ports.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
-import { createStore } from '../../src/store/store.ts';
+import { createStore, type StoreDeps } from '../../src/store/store.ts';
 import { createTestDatabase } from '../support/database.ts';
 
 export interface StoreFixture {
@@ -42,9 +42,9 @@ export function openDatabase(url: string, poolMax = 4): Database {
   });
 }
 
-export function openStore(database: Database): Store {
+export function openStore(database: Database, limits: StoreDeps['limits'] = {}): Store {
   const append = () => Promise.reject(new Error('These tests have no writer'));
-  return createStore({ database, writer: { append } });
+  return createStore({ database, writer: { append }, limits });
 }
 
 export async function createStoreFixture(): Promise<StoreFixture> {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HistoryRequest } from '../../src/chat/ports.ts';
-import { createStoreFixture, nobody, type StoreFixture } from './fixture.ts';
+import { NIL_UUID } from '../../src/shared/ids.ts';
+import type { Database } from '../../src/store/database.ts';
+import { createStoreFixture, nobody, openStore, type StoreFixture } from './fixture.ts';
 
 let f: StoreFixture;
 let alice: string;
@@ -87,6 +89,37 @@ describe('a page of history', () => {
     expect(await read({ conversationId })).toEqual({ outcome: 'page', messages: [], total: 0 });
   });
 
+  it('has every text as it was stored', async () => {
+    const conversationId = await f.conversation([alice, bob]);
+    const texts = [
+      '"',
+      '\\',
+      'a,b{c}',
+      'NULL',
+      'null',
+      '\n\t\u0001\u001f',
+      '\u2028',
+      '👩‍👩‍👧',
+      'é',
+      ' ',
+    ];
+    await f.post(conversationId, bob, texts.length);
+    await f.sql`
+      UPDATE messaging.messages SET content = t.text, media_url = t.text, client_message_id = t.text
+      FROM unnest(${texts}::text[]) WITH ORDINALITY t (text, n)
+      WHERE conversation_id = ${conversationId} AND seq = t.n`;
+    await f.sql`UPDATE auth.users SET name = ${'O\'"\\Neill'} WHERE id = ${bob}`;
+    const page = await read({ conversationId, limit: 50 });
+    await f.sql`UPDATE auth.users SET name = 'Bob' WHERE id = ${bob}`;
+    if (page.outcome !== 'page') throw new Error(page.outcome);
+    expect(page.messages.map(({ content }) => content)).toEqual(texts);
+    expect(page.messages.map(({ media_url: url }) => url)).toEqual(texts);
+    expect(page.messages.map(({ client_message_id: key }) => key)).toEqual(texts);
+    expect(new Set(page.messages.map(({ sender_name: name }) => name))).toEqual(
+      new Set(['O\'"\\Neill']),
+    );
+  });
+
   it('shows what older programs stored in a form of ours', async () => {
     const conversationId = await f.conversation([alice, bob]);
     await f.post(conversationId, bob, 2);
@@ -102,6 +135,73 @@ describe('a page of history', () => {
     expect(page.messages).toMatchObject([
       { status: 'sent', message_type: 'text', created_at: '1970-01-01T00:00:00.000Z' },
       { status: 'sent', message_type: 'text', created_at: '2024-02-29T23:59:59.999Z' },
+    ]);
+  });
+});
+
+describe('pages asked for at once', () => {
+  it('each get their own, in few queries', async () => {
+    const other = await f.conversation([bob]);
+    await f.post(other, bob, 2);
+    let queries = 0;
+    const counting: Database = {
+      ...f.database,
+      query: (work) => {
+        queries += 1;
+        return f.database.query(work);
+      },
+    };
+    const { readHistory } = openStore(counting);
+    const ask = (request: Partial<HistoryRequest>) =>
+      readHistory({
+        conversationId: talk,
+        viewerId: alice,
+        limit: 3,
+        place: { offset: 0 },
+        ...request,
+      });
+    const pages = await Promise.all([
+      ask({}),
+      ask({ conversationId: other }),
+      ask({ conversationId: nobody }),
+      ask({ conversationId: other, viewerId: bob, limit: 1 }),
+      ask({ conversationId: other, viewerId: null }),
+      ask({ viewerId: NIL_UUID }),
+      ask({ conversationId: "it's none" }),
+      ask({ place: { offset: 8 } }),
+      ask({ place: { beforeSeq: 3 } }),
+      ask({ place: { afterSeq: 3 } }),
+      ask({ place: { afterSeq: 0 }, viewerId: await f.user() }),
+    ]);
+    expect(
+      pages.map((page) =>
+        page.outcome === 'page' ? page.messages.map(({ seq }) => seq) : page.outcome,
+      ),
+    ).toEqual([
+      [8, 9, 10],
+      'not_a_participant',
+      'no_conversation',
+      [2],
+      [1, 2],
+      'not_a_participant',
+      'no_conversation',
+      [1, 2],
+      [1, 2],
+      [4, 5, 6],
+      'not_a_participant',
+    ]);
+    expect(queries).toBeLessThanOrEqual(4);
+  });
+
+  it('are spread over queries when they are large', async () => {
+    const { readHistory } = openStore(f.database, { maxPageRows: 4 });
+    const pages = await Promise.all(
+      Array.from({ length: 9 }, (_, n) =>
+        readHistory({ conversationId: talk, viewerId: alice, limit: 3, place: { offset: n } }),
+      ),
+    );
+    expect(pages.map((page) => page.outcome === 'page' && page.messages.at(-1)?.seq)).toEqual([
+      10, 9, 8, 7, 6, 5, 4, 3, 2,
     ]);
   });
 });

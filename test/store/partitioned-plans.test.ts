@@ -14,7 +14,6 @@ import {
   writeMessages,
 } from '../../src/store/append-statements.ts';
 import type { Database, Sql } from '../../src/store/database.ts';
-import { readHistory } from '../../src/store/history.ts';
 import { listConversations } from '../../src/store/list.ts';
 import { advanceStatuses } from '../../src/store/statuses.ts';
 import { explaining } from './explain.ts';
@@ -114,7 +113,8 @@ describe('one partition is read by', () => {
     ...[{ offset: 0 }, { offset: 100 }, { beforeSeq: 50 }, { afterSeq: 50 }].map(
       (place): [string, (database: Database) => Promise<unknown>] => [
         `a page of history at ${JSON.stringify(place)}`,
-        (on) => readHistory(on, { ...page, conversationId: talk, viewerId: alice, place }),
+        (on) =>
+          openStore(on).readHistory({ ...page, conversationId: talk, viewerId: alice, place }),
       ],
     ),
     ['a standing with its unread count', (on) => openStore(on).readStanding(talk, alice)],

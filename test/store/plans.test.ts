@@ -4,10 +4,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { createDeliveryReads } from '../../src/store/delivery-reads.ts';
-import { readHistory } from '../../src/store/history.ts';
 import { listConversations } from '../../src/store/list.ts';
 import { type Explained, explaining } from './explain.ts';
-import { createStoreFixture, openDatabase, type StoreFixture } from './fixture.ts';
+import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
 
 const MESSAGES = 20_000;
 const CONVERSATIONS = 8_000;
@@ -82,7 +81,12 @@ const sequentialOn = (nodes: PlanNode[], table: string): PlanNode[] =>
   nodes.filter((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] === table);
 
 const history = (offset: number) => (database: Database) =>
-  readHistory(database, { conversationId: big, viewerId: reader, limit: PAGE, place: { offset } });
+  openStore(database).readHistory({
+    conversationId: big,
+    viewerId: reader,
+    limit: PAGE,
+    place: { offset },
+  });
 
 describe('a page of history', () => {
   it.each([
@@ -102,7 +106,12 @@ describe('a page of history', () => {
   ])('%s as well', async (_, place) => {
     const nodes = await planOf(
       (database) =>
-        readHistory(database, { conversationId: big, viewerId: reader, limit: PAGE, place }),
+        openStore(database).readHistory({
+          conversationId: big,
+          viewerId: reader,
+          limit: PAGE,
+          place,
+        }),
       'auto',
     );
     const messages = nodes.filter((node) => node['Relation Name'] === 'messages');
@@ -113,7 +122,7 @@ describe('a page of history', () => {
   it('reads no message for someone who may not', async () => {
     const nodes = await planOf(
       (database) =>
-        readHistory(database, {
+        openStore(database).readHistory({
           conversationId: big,
           viewerId: '99999999-9999-4999-8999-999999999999',
           limit: PAGE,
