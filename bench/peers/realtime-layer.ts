@@ -29,7 +29,7 @@ const chat: NamespaceHandler<string> = {
       const message = counter.message(conversationId, socket.data, textOf(payload, 'content'));
       // One message, encoded once for the answer and the room.
       const json = JSON.stringify(message);
-      ack?.json(`{"success":true,"data":${json}}`);
+      ack?.json(`{"success":true,"data":${json}}`, conversationId);
       server.publish(conversationId, `42["new_message",${json}]`);
     }
   },

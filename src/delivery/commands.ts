@@ -14,6 +14,7 @@ import { eventFrame, messageJson } from './frames.ts';
 import type { Joining } from './joining.ts';
 import { isClientEvent, readPayload } from './payload.ts';
 import type { TokenExpiry } from './token-expiry.ts';
+import { conversationTopic } from './topics.ts';
 
 /** What a chat socket carries. */
 export interface ChatSocketData {
@@ -153,7 +154,8 @@ export function createCommands(deps: CommandsDeps) {
       },
       message: (sent) => {
         replied = true;
-        ack?.json(`{"success":true,"data":${messageJson(sent)}}`);
+        const topic = conversationTopic(sent.conversation_id);
+        ack?.json(`{"success":true,"data":${messageJson(sent)}}`, topic);
       },
     };
     const { data } = socket;

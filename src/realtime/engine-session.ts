@@ -73,10 +73,9 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     if (this.state === 'open') this.deliver(frame);
   }
 
-  /** Sends text in one write with what is published to the session in the same turn, in order. */
-  sendWithPublished(text: string): void {
-    if (this.socket === undefined) this.send(text);
-    else this.#host.topics.publishTo(this, text);
+  /** Sends text, in one write with what is published to `topic` in the same turn if that is cheaper. */
+  sendBeside(topic: string, text: string): void {
+    if (this.state === 'open') this.#host.topics.deliverBeside(topic, this, text);
   }
 
   deliver(frame: Frame): void {

@@ -34,8 +34,8 @@ export interface Topics<M extends TopicMember> {
   publish(topic: string, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
   /** A publish that members without a WebSocket do not hear. */
   publishToSockets(topic: string, frame: string): void;
-  /** To one member with a WebSocket, in one write with what else is published to it. */
-  publishTo(member: M, text: string): void;
+  /** To one member, in one write with what is published to `topic` in this turn if that is cheaper. */
+  deliverBeside(topic: string, member: M, text: string): void;
   subscribers(topic: string): number;
   joinPolling(topic: string, member: M): void;
   leavePolling(topic: string, member: M): void;
@@ -58,6 +58,13 @@ export interface TopicsOptions<M extends TopicMember> {
   /** Every member with a WebSocket, for the scan. */
   readonly members: () => Iterable<M>;
 }
+
+/**
+ * Who hears a topic of more members is answered first: among few, a write saved is much of the work;
+ * among many it is nothing, and those whose answer waited until all were written to send their next
+ * messages too late to share a write with each other.
+ */
+const LARGE_AUDIENCE = 256;
 
 /** Published bytes between two scans, as a share of the backpressure limit. */
 const SCAN_SHARE = 0.5;
@@ -102,6 +109,14 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
     }
   }
 
+  function subscribers(topic: string): number {
+    return (
+      app.numSubscribers(topic) +
+      (peers?.app.numSubscribers(topic) ?? 0) +
+      (polling.get(topic)?.size ?? 0)
+    );
+  }
+
   function publishSparing(topic: string, frame: string | Uint8Array, except: M | undefined): void {
     const spared: WebSocket<unknown>[] = [];
     for (const { socket } of slow) {
@@ -127,16 +142,17 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
       }
     },
     publishToSockets: (topic, frame) => publishToSockets(topic, frame, undefined),
-    subscribers: (topic) =>
-      app.numSubscribers(topic) +
-      (peers?.app.numSubscribers(topic) ?? 0) +
-      (polling.get(topic)?.size ?? 0),
-    publishTo(member, text) {
+    subscribers,
+    deliverBeside(topic, member, text) {
+      if (member.socket === undefined || subscribers(topic) > LARGE_AUDIENCE) {
+        member.deliver(text);
+        return;
+      }
       // Only what is published waits for the end of the turn; so this has a topic of its own.
-      const topic = ownTopicPrefix + member.sid;
-      if (!member.hasOwnTopic) member.hasOwnTopic = member.socket?.subscribe(topic) ?? false;
+      const ownTopic = ownTopicPrefix + member.sid;
+      if (!member.hasOwnTopic) member.hasOwnTopic = member.socket.subscribe(ownTopic);
       const own = peers?.sockets.has(member.socket) === true ? peers.app : app;
-      own.publish(topic, text, false);
+      own.publish(ownTopic, text, false);
       // uWebSockets.js holds few frames back before it writes them: this sees all but the latest.
       checkPace(member);
     },

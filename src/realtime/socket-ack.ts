@@ -10,7 +10,7 @@ import type { Ack } from './socket.ts';
 /** What answers go out through. */
 export interface AckSender {
   sendAck(id: number, args: readonly unknown[]): void;
-  sendAckJson(id: number, json: string): void;
+  sendAckJson(id: number, json: string, topic: string | undefined): void;
 }
 
 /** The function handed to `onEvent` for an EVENT with acknowledgement id `id`. */
@@ -21,10 +21,10 @@ export function createAck(sender: AckSender, id: number): Ack {
     sent = true;
     sender.sendAck(id, args);
   };
-  ack.json = (text: string): void => {
+  ack.json = (text: string, topic?: string): void => {
     if (sent) return;
     sent = true;
-    sender.sendAckJson(id, text);
+    sender.sendAckJson(id, text, topic);
   };
   return ack;
 }

@@ -33,7 +33,7 @@ export interface SocketOwner {
   readonly session: Pick<
     EngineSession,
     | 'send'
-    | 'sendWithPublished'
+    | 'sendBeside'
     | 'close'
     | 'subscribe'
     | 'unsubscribe'
@@ -122,11 +122,13 @@ export class NamespaceSocket implements Socket, AckSender {
     this.#sendAll(encodeAck(this.namespace, args, id));
   }
 
-  sendAckJson(id: number, json: string): void {
+  sendAckJson(id: number, json: string, topic: string | undefined): void {
     if (this.state !== 'connected') return;
-    const { name } = this.#namespace;
+    const { name, topicPrefix } = this.#namespace;
     const frame = name === '/' ? encodeTextAck(id, json) : `43${name},${id}[${json}]`;
-    this.connection.session.sendWithPublished(frame);
+    const { session } = this.connection;
+    if (topic === undefined) session.send(frame);
+    else session.sendBeside(topicPrefix + topic, frame);
   }
 
   /** An ACK from the client. */

@@ -31,10 +31,11 @@ export interface Handshake {
 export interface Ack {
   (...args: unknown[]): void;
   /**
-   * Answers with one argument which is JSON text already, in one write with what is published to
-   * the socket in the same turn of the event loop: for answers that are followed by news.
+   * Answers with one argument which is JSON text already. With `topic`, in one write with what is
+   * published to it in the same turn of the event loop, unless so many hear that topic that the
+   * answer had better not wait for them: for answers that are followed by news.
    */
-  json(text: string): void;
+  json(text: string, topic?: string): void;
 }
 
 /** Thrown (or rejected with) by `onConnect`: the client gets CONNECT_ERROR `{message, data}`. */

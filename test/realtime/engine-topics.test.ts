@@ -163,7 +163,7 @@ describe('publish', () => {
       const expected: string[] = [];
       acks.forEach((ack, i) => {
         server.publish('mixed', frameOf(i));
-        ack.json(String(i));
+        ack.json(String(i), 'mixed');
         ack.json('"again"');
         socket.sendFrame('42["direct"]');
         server.publish('mixed', frameOf(-i));
@@ -177,6 +177,27 @@ describe('publish', () => {
     });
   }
 
+  it('keeps that order where many hear it, and each of them hears all', async () => {
+    const others: Awaited<ReturnType<typeof webSocket>>[] = [];
+    while (others.length < 300) others.push(await webSocket());
+    for (const { socket } of others) socket.join('crowd');
+    const { raw, socket } = await webSocket();
+    socket.join('crowd');
+    raw.send('420["ask"]');
+    await waitFor(() => acks.length === 1, { what: 'the question' });
+    server.publish('crowd', frameOf(1));
+    acks[0]?.json('"answer"', 'crowd');
+    server.publish('crowd', frameOf(2));
+    const got = [await raw.next(), await raw.next(), await raw.next()];
+    expect(got).toEqual([frameOf(1), '430["answer"]', frameOf(2)]);
+    for (const other of others) {
+      expect(await other.raw.next()).toBe(frameOf(1));
+      expect(await other.raw.next()).toBe(frameOf(2));
+      other.raw.ws.close();
+    }
+    raw.ws.close();
+  });
+
   it('and JSON answers reach the client before a close in the same turn', async () => {
     for (const end of [
       (socket: Socket) => socket.closeTransport('going down'),
@@ -187,7 +208,7 @@ describe('publish', () => {
       raw.send('427["ask"]');
       await waitFor(() => acks.length === 1, { what: 'the question' });
       socket.join('last');
-      acks[0]?.json('"answer"');
+      acks[0]?.json('"answer"', 'last');
       server.publish('last', frameOf(1));
       end(socket);
       expect(await raw.next()).toBe('437["answer"]');
@@ -322,7 +343,7 @@ describe('a reader that is too slow', () => {
     await waitFor(
       () => {
         for (let i = 0; i < 50 && raw.ws.bufferedAmount === 0; i++) raw.send(`42${asked++}["ask"]`);
-        for (const ack of acks.splice(0)) ack.json(`"${'x'.repeat(8 * KILOBYTE)}"`);
+        for (const ack of acks.splice(0)) ack.json(`"${'x'.repeat(8 * KILOBYTE)}"`, 'flood');
         highestBytes = Math.max(highestBytes, socket.bufferedBytes());
         return !socket.connected;
       },
