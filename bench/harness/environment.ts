@@ -85,10 +85,12 @@ export function commitOf(ref: string): string {
 
 /** What makes a figure: the product, its dependencies, and those who measure it. */
 const SOURCES = ['src', 'sql', 'bench', 'package.json', 'package-lock.json'];
+/** Among them, but no sources. */
+const NOT_SOURCES = [':!bench/results', ':!*.md'];
 
 function commit(): string {
   try {
-    const changed = git('status', '--porcelain', '--', ...SOURCES);
+    const changed = git('status', '--porcelain', '--', ...SOURCES, ...NOT_SOURCES);
     return commitOf('HEAD') + (changed === '' ? '' : ' and changes');
   } catch {
     return 'unknown'; // not a git checkout

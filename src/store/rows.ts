@@ -17,7 +17,8 @@ export interface MessageRow {
   created_at: string | null;
 }
 
-const EPOCH = '1970-01-01T00:00:00.000Z';
+/** When a message was made that has no time: only in rows older than this service. */
+export const EPOCH = '1970-01-01T00:00:00.000Z';
 
 /** A stored row as the message callers see. Values this service never writes are normalised. */
 export function toMessage(row: MessageRow): Message {
