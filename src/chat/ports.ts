@@ -102,7 +102,7 @@ export interface Store {
     limit: number;
     cursor: string | null;
   }): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null } | null>;
-  /** A page in chronological order; `total` is the conversation's last seq. */
+  /** Coalesced. A page in chronological order; `total` is the conversation's last seq. Ids in lower case. */
   readHistory(request: HistoryRequest): Promise<HistoryOutcome>;
   createConversation(request: {
     id: string;

@@ -49,7 +49,7 @@ export interface EventLimit {
 /** Answers a command from within, where the answer has its place in an order. */
 interface Reply {
   data(value: unknown): void;
-  /** A message about to be broadcast as well: encoded once, and written together. */
+  /** A message about to be broadcast as well: encoded once, and written together where few hear it. */
   message(sent: SentMessage): void;
 }
 

@@ -23,7 +23,7 @@ export interface TopicMember {
   readonly sid: string;
   /** Whether its WebSocket hears the topic of its own: made when first needed, mostly never. */
   hasOwnTopic: boolean;
-  /** Hands a frame to a member without a WebSocket. */
+  /** Hands a frame to this member alone. */
   deliver(frame: Frame): void;
   bufferedBytes(): number;
   /** The member is too far behind: end it now. */

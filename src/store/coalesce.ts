@@ -4,11 +4,13 @@
  * flight, share the next one. A call after a pause goes at once.
  *
  * Guarantees: a call is answered by a query that began after the call, so it never sees an older
- * state than a query of its own would; no more than `maxWaiting` calls wait; one query carries at
- * most `maxBatch` (one heavier call goes alone). When the database is away nobody waits for several
- * deadlines in a row: those in line hear it with those whose query failed.
+ * state than a query of its own would; no more than `maxWaiting` calls wait, none of them for longer
+ * than `maxWaitMs`; one query carries at most `maxBatch` (one heavier call goes alone). When the
+ * database is away nobody waits for several deadlines in a row: those in line hear it with those whose
+ * query failed. A question that breaks its query breaks no other: they are asked again one by one.
  */
 import { ChatError } from '../chat/errors.ts';
+import { DatabaseUnavailable } from './link.ts';
 
 export interface CoalescerOptions<Question, Answer> {
   /** Most weight in one query. */
@@ -22,6 +24,8 @@ export interface CoalescerOptions<Question, Answer> {
   paceMs: number;
   /** Most calls in line; more reject with ChatError('unavailable'). */
   maxWaiting: number;
+  /** Longest wait for a query to begin; then a call rejects with ChatError('unavailable'). */
+  maxWaitMs: number;
   /** What a question adds to its query, such as rows; 1 when left out. */
   weigh?: (question: Question) => number;
   /** Answers in the order of the questions. */
@@ -30,6 +34,8 @@ export interface CoalescerOptions<Question, Answer> {
 
 interface Call<Question, Answer> {
   question: Question;
+  /** When it has waited for too long. */
+  overdueAtMs: number;
   resolve: (answer: Answer) => void;
   reject: (error: unknown) => void;
 }
@@ -38,11 +44,12 @@ interface Call<Question, Answer> {
 export function createCoalescer<Question, Answer>(
   options: CoalescerOptions<Question, Answer>,
 ): (question: Question) => Promise<Answer> {
-  const { maxBatch, maxInFlight, paceMs, maxWaiting, weigh, run } = options;
+  const { maxBatch, maxInFlight, paceMs, maxWaiting, maxWaitMs, weigh, run } = options;
   let line: Call<Question, Answer>[] = [];
   let inFlight = 0;
   let scheduled = false;
   let nextAtMs = 0;
+  let watching = false;
 
   function schedule(): void {
     if (scheduled || inFlight >= maxInFlight || line.length === 0) return;
@@ -81,15 +88,52 @@ export function createCoalescer<Question, Answer>(
       // The length was just checked: the index is within it.
       for (const [index, call] of batch.entries()) call.resolve(answers[index] as Answer);
     } catch (error) {
-      for (const call of batch) call.reject(error);
-      if (error instanceof ChatError && error.code === 'unavailable') rejectLine(error);
+      if (batch.length > 1 && !(error instanceof ChatError)) await answerSingly(batch);
+      else for (const call of batch) call.reject(error);
+      if (isAway(error)) rejectLine(error);
     } finally {
       inFlight -= 1;
       schedule();
     }
   }
 
-  function rejectLine(error: ChatError): void {
+  /** One of these questions can not be answered, such as one for a damaged row: which is not known. */
+  async function answerSingly(batch: Call<Question, Answer>[]): Promise<void> {
+    let away: unknown;
+    for (const call of batch) {
+      if (away !== undefined) {
+        call.reject(away);
+        continue;
+      }
+      try {
+        // One question has one answer.
+        const [answer] = await run([call.question]);
+        call.resolve(answer as Answer);
+      } catch (error) {
+        call.reject(error);
+        if (isAway(error)) away = error;
+      }
+    }
+  }
+
+  /** One timer for the whole line, and none while nobody has waited for long. */
+  function watch(): void {
+    const [first] = line;
+    if (watching || first === undefined) return;
+    watching = true;
+    setTimeout(rejectOverdue, first.overdueAtMs - performance.now()).unref();
+  }
+
+  function rejectOverdue(): void {
+    watching = false;
+    const nowMs = performance.now();
+    const onTime = line.findIndex(({ overdueAtMs }) => overdueAtMs > nowMs);
+    const overdue = line.splice(0, onTime < 0 ? line.length : onTime);
+    for (const call of overdue) call.reject(crowded());
+    watch();
+  }
+
+  function rejectLine(error: unknown): void {
     const waiting = line;
     line = [];
     for (const call of waiting) call.reject(error);
@@ -97,13 +141,21 @@ export function createCoalescer<Question, Answer>(
 
   return (question) => {
     if (line.length >= maxWaiting) {
-      return Promise.reject(
-        new ChatError('unavailable', 'Too many requests are waiting for the database.'),
-      );
+      return Promise.reject(crowded());
     }
     return new Promise((resolve, reject) => {
-      line.push({ question, resolve, reject });
+      line.push({ question, overdueAtMs: performance.now() + maxWaitMs, resolve, reject });
       schedule();
+      watch();
     });
   };
+}
+
+const crowded = (): ChatError =>
+  new ChatError('unavailable', 'Too many requests are waiting for the database.');
+
+/** Whether the next query would fail alike: not when only this one was too much for the server. */
+function isAway(error: unknown): boolean {
+  if (error instanceof DatabaseUnavailable) return error.reason !== 'overloaded';
+  return error instanceof ChatError && error.code === 'unavailable';
 }

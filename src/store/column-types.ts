@@ -23,7 +23,7 @@ const arrayOids = {
   uuid: 2951,
 };
 
-const TIMESTAMP_TEXT = /^(\d{4,6}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00)?$/;
+const TIMESTAMP_TEXT = /^(\d{4,6}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::00)?)?$/;
 
 /**
  * `2025-01-10 12:00:00.123456` (a UTC time as PostgreSQL writes it, in JSON with a `T`) as ISO 8601

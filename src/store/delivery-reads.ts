@@ -20,6 +20,8 @@ export interface DeliveryReadLimits {
   paceMs: number;
   /** Most calls of one kind in line; more reject with ChatError('unavailable'). */
   maxWaiting: number;
+  /** Longest wait in line; then a call rejects with ChatError('unavailable'). */
+  maxWaitMs: number;
 }
 
 export type DeliveryReads = Pick<
@@ -42,9 +44,9 @@ interface Answering {
 
 export function createDeliveryReads(
   database: Database,
-  { maxBatch, maxRangeRows, maxInFlight, paceMs, maxWaiting }: DeliveryReadLimits,
+  { maxBatch, maxRangeRows, maxInFlight, paceMs, maxWaiting, maxWaitMs }: DeliveryReadLimits,
 ): DeliveryReads {
-  const shared = { maxInFlight, paceMs, maxWaiting };
+  const shared = { maxInFlight, paceMs, maxWaiting, maxWaitMs };
   const standing = createCoalescer<Pair, Standing | null>({
     ...shared,
     maxBatch,

@@ -17,7 +17,9 @@ export interface HistoryLimits {
   /** Most queries at once. */
   maxPagesInFlight: number;
   /** Most pages in line; more reject with ChatError('unavailable'). */
-  maxWaiting: number;
+  maxWaitingPages: number;
+  /** Longest wait in line; then a page rejects with ChatError('unavailable'). */
+  maxWaitMs: number;
 }
 
 interface PageRequest extends HistoryRequest {
@@ -29,7 +31,7 @@ type PageRow = { ord: number; total: number; allowed: boolean } & MessageColumns
 
 export function createHistory(
   database: Database,
-  { maxPageRows, maxPagesInFlight, maxWaiting }: HistoryLimits,
+  { maxPageRows, maxPagesInFlight, maxWaitingPages, maxWaitMs }: HistoryLimits,
 ): Store['readHistory'] {
   const pagesOf = (select: typeof selectDownwards, upwards: boolean) =>
     createCoalescer<PageRequest, HistoryOutcome>({
@@ -37,7 +39,8 @@ export function createHistory(
       maxInFlight: maxPagesInFlight,
       // Somebody waits for each of them.
       paceMs: 0,
-      maxWaiting,
+      maxWaiting: maxWaitingPages,
+      maxWaitMs,
       weigh: ({ limit }) => limit,
       run: async (requests) => {
         const rows = await database.query((sql) => select(sql, requests));

@@ -36,11 +36,15 @@ export const messageColumns = (sql: Sql) => sql`
  */
 export const senderNames = (sql: Sql) => sql`
   (
-    SELECT json_object_agg(s.id, (SELECT u.name FROM auth.users u WHERE u.id = s.id))
+    SELECT json_object_agg(s.id, (SELECT u.name::text FROM auth.users u WHERE u.id = s.id))
     FROM (SELECT DISTINCT id FROM unnest(page.senders) AS sender (id)) s
   ) AS names`;
 
-/** The messages of one row, in the order in which they were selected. */
+/**
+ * The messages of one row, in the order in which they were selected.
+ *
+ * @param conversationId as PostgreSQL writes it: lower case
+ */
 export function toMessages(conversationId: string, page: MessageColumns): Message[] {
   if (page.seqs === null) return [];
   const { seqs, ids, senders, contents, types, urls, keys, statuses, times, names } = page;

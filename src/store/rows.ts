@@ -1,7 +1,7 @@
-/** Rows as PostgreSQL gives them, and the one place where they become what callers see. */
+/** Messages as PostgreSQL gives them, a row each, and what becomes of values we never write. */
 import type { Message, MessageStatus, MessageType } from '../chat/schemas.ts';
 
-/** The columns every query for messages selects, under these names. */
+/** The columns a query that gives a row for each message selects, under these names. */
 export interface MessageRow {
   id: string;
   conversation_id: string;

@@ -24,6 +24,8 @@ const defaultLimits: DeliveryReadLimits & HistoryLimits = {
   maxPageRows: 500,
   maxInFlight: 2,
   maxPagesInFlight: 4,
+  maxWaitingPages: 5_000,
+  maxWaitMs: 5_000,
   paceMs: 5,
   maxWaiting: 20_000,
 };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ChatError } from '../../src/chat/errors.ts';
 import { createCoalescer } from '../../src/store/coalesce.ts';
+import { DatabaseUnavailable } from '../../src/store/link.ts';
 
 /** A `run` whose batches are recorded and finish when told. */
 function recorder() {
@@ -31,7 +32,7 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise((next) => setImmediate(next));
 }
 
-const limits = { maxBatch: 100, maxInFlight: 1, paceMs: 0, maxWaiting: 1000 };
+const limits = { maxBatch: 100, maxInFlight: 1, paceMs: 0, maxWaiting: 1000, maxWaitMs: 10_000 };
 
 describe('calls of one moment', () => {
   it('share a query and get their own answers', async () => {
@@ -132,7 +133,74 @@ describe('bounds', () => {
   });
 });
 
+describe('a wait in line', () => {
+  it('ends after maxWaitMs, in the order of the calls, while the query in flight goes on', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, maxWaitMs: 100, run });
+    const first = ask(1);
+    await begun(1);
+    const over: number[] = [];
+    const line = [2, 3].map((question) => ask(question).catch(() => over.push(question)));
+    await Promise.all(line);
+    expect(over).toEqual([2, 3]);
+    await expect(ask(4)).rejects.toMatchObject({ code: 'unavailable' });
+    batches[0]?.finish();
+    expect(await first).toBe('answer 1');
+    const next = ask(5);
+    await begun(2);
+    expect(batches[1]?.questions).toEqual([5]);
+    batches[1]?.finish();
+    expect(await next).toBe('answer 5');
+  });
+});
+
 describe('failures', () => {
+  it('of one question leave the others of its query their answers', async () => {
+    const asked: number[][] = [];
+    const ask = createCoalescer({
+      ...limits,
+      run: (questions: number[]) => {
+        asked.push(questions);
+        return questions.includes(2)
+          ? Promise.reject(new Error('a damaged row'))
+          : Promise.resolve(questions.map((question) => question * 10));
+      },
+    });
+    const [one, two, three] = await Promise.allSettled([ask(1), ask(2), ask(3)]);
+    expect(one).toEqual({ status: 'fulfilled', value: 10 });
+    expect(two).toMatchObject({ status: 'rejected', reason: { message: 'a damaged row' } });
+    expect(three).toEqual({ status: 'fulfilled', value: 30 });
+    expect(asked).toEqual([[1, 2, 3], [1], [2], [3]]);
+  });
+
+  it('with which the database goes away meanwhile end the asking one by one', async () => {
+    let queries = 0;
+    const ask = createCoalescer<number, number>({
+      ...limits,
+      run: () => {
+        queries += 1;
+        const first = queries === 1;
+        return Promise.reject(first ? new Error('broken') : new ChatError('unavailable', 'away'));
+      },
+    });
+    const answers = await Promise.allSettled([ask(1), ask(2), ask(3)]);
+    for (const answer of answers) expect(answer).toMatchObject({ reason: { message: 'away' } });
+    expect(queries).toBe(2);
+  });
+
+  it('of a query that was too much for the server do not reach those in line', async () => {
+    const { batches, run, begun } = recorder();
+    const ask = createCoalescer({ ...limits, run });
+    const first = ask(1);
+    await begun(1);
+    const second = ask(2);
+    batches[0]?.fail(new DatabaseUnavailable('overloaded'));
+    await expect(first).rejects.toMatchObject({ code: 'unavailable' });
+    await begun(2);
+    batches[1]?.finish();
+    expect(await second).toBe('answer 2');
+  });
+
   it('reach the callers of the query, and nobody else', async () => {
     const { batches, run, begun } = recorder();
     const ask = createCoalescer({ ...limits, run });

@@ -32,6 +32,7 @@ function counting(limits: { maxBatch?: number; maxRangeRows?: number; maxWaiting
     maxInFlight: 1,
     paceMs: 0,
     maxWaiting: 20_000,
+    maxWaitMs: 5_000,
     ...limits,
   });
   return { reads, queries: () => queries };

@@ -38,6 +38,7 @@ function counting(limits: { maxBatch?: number; maxRangeRows?: number; maxWaiting
     maxInFlight: 1,
     paceMs: 0,
     maxWaiting: 20_000,
+    maxWaitMs: 5_000,
     ...limits,
   });
   return { reads, queries: () => queries };
@@ -266,6 +267,7 @@ describe('when the database is away', () => {
       maxInFlight: 1,
       paceMs: 0,
       maxWaiting: 100,
+      maxWaitMs: 5_000,
     });
     const away = { code: 'unavailable' };
     await expect(reads.readStanding(nobody, nobody)).rejects.toMatchObject(away);

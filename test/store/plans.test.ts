@@ -119,6 +119,24 @@ describe('a page of history', () => {
     expect(messages.map(touched)).toEqual([PAGE]);
   });
 
+  it.each(['force_generic_plan', 'force_custom_plan'])(
+    'shared by several touches the rows of each (%s)',
+    async (mode) => {
+      const pages = 10;
+      const nodes = await planOf((database) => {
+        const { readHistory } = openStore(database);
+        const at = { conversationId: big, viewerId: reader, limit: PAGE };
+        const offsets = Array.from({ length: pages }, (_, n) => n * PAGE);
+        return Promise.all(offsets.map((offset) => readHistory({ ...at, place: { offset } })));
+      }, mode);
+      const messages = nodes.filter((node) => node['Relation Name'] === 'messages');
+      expect(messages.map((node) => node['Index Name'])).toEqual(['idx_messages_conversation_id']);
+      expect(messages.map(touched)).toEqual([pages * PAGE]);
+      expect(sequentialOn(nodes, 'users')).toEqual([]);
+      expect(sequentialOn(nodes, 'conversations')).toEqual([]);
+    },
+  );
+
   it('reads no message for someone who may not', async () => {
     const nodes = await planOf(
       (database) =>
@@ -166,6 +184,7 @@ describe('unread messages', () => {
         maxInFlight: 1,
         paceMs: 0,
         maxWaiting: 10,
+        maxWaitMs: 5_000,
       });
       return reads.readStanding(big, reader);
     }, 'auto');
