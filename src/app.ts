@@ -105,7 +105,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
     log,
     onBatch: metrics.batchWritten,
   });
-  const store = createStore({ database, writer });
+  const limits = { maxWaitMs: config.database.queryDeadlineMs };
+  const store = createStore({ database, writer, limits });
 
   const maxEnvelopeBytes = Math.max(config.maxFrameBytes, MIN_ENVELOPE_BYTES);
   const redisBus =

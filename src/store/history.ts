@@ -33,7 +33,7 @@ export function createHistory(
   database: Database,
   { maxPageRows, maxPagesInFlight, maxWaitingPages, maxWaitMs }: HistoryLimits,
 ): Store['readHistory'] {
-  const pagesOf = (select: typeof selectDownwards, upwards: boolean) =>
+  const pages = (upwards: boolean) =>
     createCoalescer<PageRequest, HistoryOutcome>({
       maxBatch: maxPageRows,
       maxInFlight: maxPagesInFlight,
@@ -43,12 +43,12 @@ export function createHistory(
       maxWaitMs,
       weigh: ({ limit }) => limit,
       run: async (requests) => {
-        const rows = await database.query((sql) => select(sql, requests));
+        const rows = await database.query((sql) => selectPages(sql, requests, upwards));
         return toOutcomes(requests, rows, upwards);
       },
     });
-  const downwards = pagesOf(selectDownwards, false);
-  const upwards = pagesOf(selectUpwards, true);
+  const downwards = pages(false);
+  const upwards = pages(true);
 
   return async (request) => {
     const { conversationId, viewerId, place } = request;
@@ -82,7 +82,12 @@ function toOutcomes(
   return outcomes;
 }
 
-/** The questions as rows `q`, with their conversations `c` and whether the viewer is `allowed`. */
+/**
+ * The questions as rows `q`, with their conversations `c` and whether the viewer is `allowed`.
+ * `IS NOT DISTINCT FROM` is no index condition, so a participant is looked for among those of the
+ * conversation, 256 at most. With `=` the planner may look through all conversations of the person,
+ * when it has not heard yet how many those are.
+ */
 const questions = (sql: Sql, requests: readonly PageRequest[]) => sql`
   unnest(
     ${requests.map(({ conversationId }) => conversationId)}::uuid[],
@@ -101,11 +106,13 @@ const questions = (sql: Sql, requests: readonly PageRequest[]) => sql`
       WHERE p.conversation_id = c.id AND p.participant_id IS NOT DISTINCT FROM q.viewer_id
     ) AS allowed
   ) a`;
-// `IS NOT DISTINCT FROM` is no index condition, so a participant is looked for among those of the
-// conversation, 256 at most. With `=` the planner may look through all conversations of the person,
-// when it has not heard yet how many those are.
 
-function selectDownwards(sql: Sql, requests: readonly PageRequest[]) {
+const downFrom = (sql: Sql) => sql`
+  seq <= c.last_seq - q."offset" AND seq < q.before_seq ORDER BY seq DESC`;
+const upFrom = (sql: Sql) => sql`
+  seq > q.after_seq AND seq < q.before_seq ORDER BY seq`;
+
+function selectPages(sql: Sql, requests: readonly PageRequest[], upwards: boolean) {
   return sql<PageRow[]>`
     SELECT q.ord, c.last_seq AS total, a.allowed, page.*, ${senderNames(sql)}
     FROM ${questions(sql, requests)}
@@ -113,22 +120,7 @@ function selectDownwards(sql: Sql, requests: readonly PageRequest[]) {
       SELECT ${messageColumns(sql)} FROM (
         SELECT * FROM messaging.messages
         WHERE a.allowed AND conversation_id = c.id
-          AND seq <= c.last_seq - q."offset" AND seq < q.before_seq
-        ORDER BY seq DESC LIMIT q.most
-      ) m
-    ) page`;
-}
-
-function selectUpwards(sql: Sql, requests: readonly PageRequest[]) {
-  return sql<PageRow[]>`
-    SELECT q.ord, c.last_seq AS total, a.allowed, page.*, ${senderNames(sql)}
-    FROM ${questions(sql, requests)}
-    CROSS JOIN LATERAL (
-      SELECT ${messageColumns(sql)} FROM (
-        SELECT * FROM messaging.messages
-        WHERE a.allowed AND conversation_id = c.id
-          AND seq > q.after_seq AND seq < q.before_seq
-        ORDER BY seq LIMIT q.most
+          AND ${upwards ? upFrom(sql) : downFrom(sql)} LIMIT q.most
       ) m
     ) page`;
 }

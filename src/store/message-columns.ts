@@ -5,7 +5,7 @@
 import type { Message } from '../chat/schemas.ts';
 import { toIsoTimestamp } from './column-types.ts';
 import type { Sql } from './database.ts';
-import { EPOCH, toMessageStatus, toMessageType } from './rows.ts';
+import { toMessage } from './rows.ts';
 
 /** What `messageColumns` and `senderNames` select; all null where there are no messages. */
 export type MessageColumns =
@@ -52,18 +52,18 @@ export function toMessages(conversationId: string, page: MessageColumns): Messag
   return seqs.map((seq, n) => {
     const sender = senders[n] as string;
     const time = times[n];
-    return {
+    return toMessage({
       id: ids[n] as string,
       conversation_id: conversationId,
       seq,
       sender_id: sender,
       sender_name: nameOf.get(sender) ?? null,
       content: contents[n] as string,
-      message_type: toMessageType(types[n] ?? null),
+      message_type: types[n] ?? null,
       media_url: urls[n] ?? null,
       client_message_id: keys[n] ?? null,
-      status: toMessageStatus(statuses[n] ?? null),
-      created_at: time == null ? EPOCH : toIsoTimestamp(time),
-    };
+      status: statuses[n] ?? null,
+      created_at: time == null ? null : toIsoTimestamp(time),
+    });
   });
 }

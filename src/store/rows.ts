@@ -1,7 +1,7 @@
-/** Messages as PostgreSQL gives them, a row each, and what becomes of values we never write. */
+/** Messages as PostgreSQL gives them, and the one place where they become what callers see. */
 import type { Message, MessageStatus, MessageType } from '../chat/schemas.ts';
 
-/** The columns a query that gives a row for each message selects, under these names. */
+/** The columns of a message, under the names a query that gives a row for each selects. */
 export interface MessageRow {
   id: string;
   conversation_id: string;
@@ -17,8 +17,7 @@ export interface MessageRow {
   created_at: string | null;
 }
 
-/** When a message was made that has no time: only in rows older than this service. */
-export const EPOCH = '1970-01-01T00:00:00.000Z';
+const EPOCH = '1970-01-01T00:00:00.000Z';
 
 /** A stored row as the message callers see. Values this service never writes are normalised. */
 export function toMessage(row: MessageRow): Message {
