@@ -105,8 +105,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
     log,
     onBatch: metrics.batchWritten,
   });
-  const limits = { maxWaitMs: config.database.queryDeadlineMs };
-  const store = createStore({ database, writer, limits });
+  const { queryDeadlineMs: maxWaitMs } = config.database;
+  const store = createStore({ database, writer, limits: { maxWaitMs } });
 
   const maxEnvelopeBytes = Math.max(config.maxFrameBytes, MIN_ENVELOPE_BYTES);
   const redisBus =

@@ -4,8 +4,8 @@
  * flight, share the next one. A call after a pause goes at once.
  *
  * Guarantees: a call is answered by a query that began after the call, so it never sees an older
- * state than a query of its own would; no more than `maxWaiting` calls wait, none of them for longer
- * than `maxWaitMs`; one query carries at most `maxBatch` (one heavier call goes alone). When the
+ * state than a query of its own would; no more than `maxWaiting` calls wait, and each is settled within
+ * `maxWaitMs`, its query included; one query carries at most `maxBatch` (one heavier call goes alone). When the
  * database is away nobody waits for several deadlines in a row: those in line hear it with those whose
  * query failed. A question that breaks its query breaks no other: they are asked again one by one.
  */
@@ -24,7 +24,7 @@ export interface CoalescerOptions<Question, Answer> {
   paceMs: number;
   /** Most calls in line; more reject with ChatError('unavailable'). */
   maxWaiting: number;
-  /** Longest wait for a query to begin; then a call rejects with ChatError('unavailable'). */
+  /** Longest time from a call to its answer; then it rejects with ChatError('unavailable'). */
   maxWaitMs: number;
   /** What a question adds to its query, such as rows; 1 when left out. */
   weigh?: (question: Question) => number;
@@ -34,7 +34,7 @@ export interface CoalescerOptions<Question, Answer> {
 
 interface Call<Question, Answer> {
   question: Question;
-  /** When it has waited for too long. */
+  /** When it will have waited for too long. */
   overdueAtMs: number;
   resolve: (answer: Answer) => void;
   reject: (error: unknown) => void;
@@ -49,6 +49,8 @@ export function createCoalescer<Question, Answer>(
   let inFlight = 0;
   let scheduled = false;
   let nextAtMs = 0;
+  /** In line or in flight, in the order of the calls. */
+  const unanswered = new Set<Call<Question, Answer>>();
   let watching = false;
 
   function schedule(): void {
@@ -92,6 +94,7 @@ export function createCoalescer<Question, Answer>(
       else for (const call of batch) call.reject(error);
       if (isAway(error)) rejectLine(error);
     } finally {
+      for (const call of batch) unanswered.delete(call);
       inFlight -= 1;
       schedule();
     }
@@ -101,6 +104,7 @@ export function createCoalescer<Question, Answer>(
   async function answerSingly(batch: Call<Question, Answer>[]): Promise<void> {
     let away: unknown;
     for (const call of batch) {
+      if (!unanswered.has(call)) continue; // It has been told meanwhile.
       if (away !== undefined) {
         call.reject(away);
         continue;
@@ -116,9 +120,9 @@ export function createCoalescer<Question, Answer>(
     }
   }
 
-  /** One timer for the whole line, and none while nobody has waited for long. */
+  /** One timer for all of them: when it goes off, most are long answered. */
   function watch(): void {
-    const [first] = line;
+    const [first] = unanswered;
     if (watching || first === undefined) return;
     watching = true;
     setTimeout(rejectOverdue, first.overdueAtMs - performance.now()).unref();
@@ -127,16 +131,24 @@ export function createCoalescer<Question, Answer>(
   function rejectOverdue(): void {
     watching = false;
     const nowMs = performance.now();
-    const onTime = line.findIndex(({ overdueAtMs }) => overdueAtMs > nowMs);
-    const overdue = line.splice(0, onTime < 0 ? line.length : onTime);
-    for (const call of overdue) call.reject(crowded());
+    const waiting = unanswered.size;
+    for (const call of unanswered) {
+      if (call.overdueAtMs > nowMs) break;
+      unanswered.delete(call);
+      // An answer that comes after all changes nothing any more.
+      call.reject(crowded());
+    }
+    if (unanswered.size < waiting) line = line.filter((call) => unanswered.has(call));
     watch();
   }
 
   function rejectLine(error: unknown): void {
     const waiting = line;
     line = [];
-    for (const call of waiting) call.reject(error);
+    for (const call of waiting) {
+      unanswered.delete(call);
+      call.reject(error);
+    }
   }
 
   return (question) => {
@@ -144,7 +156,10 @@ export function createCoalescer<Question, Answer>(
       return Promise.reject(crowded());
     }
     return new Promise((resolve, reject) => {
-      line.push({ question, overdueAtMs: performance.now() + maxWaitMs, resolve, reject });
+      const overdueAtMs = performance.now() + maxWaitMs;
+      const call = { question, overdueAtMs, resolve, reject };
+      line.push(call);
+      unanswered.add(call);
       schedule();
       watch();
     });

@@ -20,7 +20,7 @@ export interface DeliveryReadLimits {
   paceMs: number;
   /** Most calls of one kind in line; more reject with ChatError('unavailable'). */
   maxWaiting: number;
-  /** Longest wait in line; then a call rejects with ChatError('unavailable'). */
+  /** Longest time from a call to its answer; then it rejects with ChatError('unavailable'). */
   maxWaitMs: number;
 }
 

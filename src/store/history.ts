@@ -18,7 +18,7 @@ export interface HistoryLimits {
   maxPagesInFlight: number;
   /** Most pages in line; more reject with ChatError('unavailable'). */
   maxWaitingPages: number;
-  /** Longest wait in line; then a page rejects with ChatError('unavailable'). */
+  /** Longest time from a call to its answer; then it rejects with ChatError('unavailable'). */
   maxWaitMs: number;
 }
 
