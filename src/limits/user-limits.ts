@@ -1,11 +1,15 @@
 /**
  * How much one person may do, counted over all nodes in Redis, or in this process when there is no
  * Redis or it is away: then a person may get the limit once on every node, which hurts nobody.
+ *
+ * No window outlasts its length, whatever clock is set back: here time is monotonic, and an expiry
+ * that Redis's own clock has put off is made anew.
  */
 import type { Redis } from 'ioredis';
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { LRUCache } from 'lru-cache';
 import { ChatError } from '../chat/errors.ts';
 import type { UserLimit } from '../chat/ports.ts';
+import { createFixedWindow } from './fixed-window.ts';
 
 export interface UserLimitOptions {
   /** What is counted, as part of the Redis key and of the refusal. */
@@ -18,23 +22,29 @@ export interface UserLimitOptions {
   redis?: { client: Redis; prefix: string; isUp: () => boolean };
 }
 
+/** People over their limit who are remembered, so that Redis is not asked about them again. */
+const MAX_SPENT = 10_000;
+
+/**
+ * KEYS: the counter. ARGV: the window in milliseconds. Returns the count with this one and the
+ * milliseconds until it starts anew.
+ */
+const COUNT_ONE = `
+local count = redis.call('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+local window = tonumber(ARGV[1])
+if left < 0 or left > window then
+  redis.call('PEXPIRE', KEYS[1], window)
+  left = window
+end
+return {count, left}`;
+
 export function createUserLimit(options: UserLimitOptions): UserLimit {
   const { name, limit, windowSeconds, redis } = options;
-  const local = new RateLimiterMemory({ points: limit, duration: windowSeconds });
-  const shared =
-    redis === undefined
-      ? undefined
-      : new RateLimiterRedis({
-          storeClient: redis.client,
-          keyPrefix: `${redis.prefix}limit:${name}`,
-          points: limit,
-          duration: windowSeconds,
-          // Who is over the limit is not asked about again until the window ends.
-          inMemoryBlockOnConsumed: limit + 1,
-          insuranceLimiter: local,
-          rejectIfRedisNotReady: true,
-        });
-
+  const windowMs = windowSeconds * 1000;
+  const local = createFixedWindow(limit, windowMs);
+  /** Until when, on the clock of `performance.now()`. */
+  const spentUntilMs = new LRUCache<string, number>({ max: MAX_SPENT });
   /** The last call of each person that is still being counted, and how many are. */
   const counting = new Map<string, { tail: Promise<void>; calls: number }>();
 
@@ -44,15 +54,26 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
     return new ChatError('rate_limited', `Too many ${name}; slow down.`, undefined, seconds);
   }
 
+  /** How long the person has to wait; 0: this one is within the limit. */
+  async function countShared({ client, prefix }: NonNullable<typeof redis>, userId: string) {
+    const waitMs = (spentUntilMs.get(userId) ?? 0) - performance.now();
+    if (waitMs > 0) return waitMs;
+    const answer = await client.eval(COUNT_ONE, 1, `${prefix}limit:${name}:${userId}`, windowMs);
+    const [count, leftMs] = Array.isArray(answer) ? answer.map(Number) : [];
+    if (count === undefined || leftMs === undefined) throw new Error('Redis counted nothing');
+    if (count <= limit) return 0;
+    spentUntilMs.set(userId, performance.now() + leftMs);
+    return Math.max(1, leftMs);
+  }
+
   async function count(userId: string, before: Promise<void> | undefined): Promise<void> {
     await before?.catch(() => undefined);
-    const limiter = shared !== undefined && redis?.isUp() ? shared : local;
-    try {
-      await limiter.consume(userId);
-    } catch (refused) {
-      if (!(refused instanceof RateLimiterRes)) throw refused;
-      throw refusal(refused.msBeforeNext);
-    }
+    const sharedWaitMs = redis?.isUp()
+      ? await countShared(redis, userId).catch(() => undefined)
+      : undefined;
+    const waitMs =
+      sharedWaitMs ?? (local.take(userId) ? 0 : Math.max(1, local.retryAfterSeconds() * 1000));
+    if (waitMs > 0) throw refusal(waitMs);
   }
 
   return {

@@ -12,6 +12,8 @@ import { createConversation, createPerson, type TestPerson } from '../support/pe
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
 import { once, waitFor } from '../support/wait.ts';
 
+const TEN_YEARS_MS = 10 * 365 * 86_400_000;
+
 describe('a fixed window', () => {
   it('counts per key, and anew in the next window', () => {
     let nowMs = 0;
@@ -66,12 +68,12 @@ describe('a person’s limit', () => {
     for (const client of clients.splice(0)) client.disconnect();
   });
 
-  async function node(prefix: string, isUp = () => true) {
+  async function node(prefix: string, isUp = () => true, windowSeconds = 60) {
     const client = new Redis(redisUrl(), { enableOfflineQueue: false });
     clients.push(client);
     await once(client, 'ready', 5_000);
     const redis = { client, prefix, isUp };
-    return createUserLimit({ name: 'messages', limit: 5, windowSeconds: 60, redis });
+    return createUserLimit({ name: 'messages', limit: 5, windowSeconds, redis });
   }
 
   const codeOf = (error: unknown) => (error instanceof ChatError ? error.code : error);
@@ -97,6 +99,45 @@ describe('a person’s limit', () => {
     for (let n = 0; n < 7; n += 1) verdicts.push(await limit.consume(person).catch(codeOf));
     expect(verdicts.slice(0, 5)).toEqual(Array.from({ length: 5 }));
     expect(verdicts.slice(5)).toEqual(['rate_limited', 'rate_limited']);
+  });
+
+  it.each([
+    ['over all nodes', true],
+    ['on the node alone', false],
+  ])('ends with its window %s, though the clock was set back', async (_where, isUp) => {
+    const limit = await node(uniquePrefix(), () => isUp, 1);
+    const person = randomUUID();
+    const real = Date.now;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => real() + TEN_YEARS_MS);
+    try {
+      for (let n = 0; n < 5; n += 1) await limit.consume(person);
+      await expect(limit.consume(person)).rejects.toMatchObject({ code: 'rate_limited' });
+      clock.mockImplementation(real);
+      const refusal = await limit.consume(person).catch((error: ChatError) => error);
+      expect(refusal).toMatchObject({ code: 'rate_limited', retryAfterSeconds: 1 });
+      const isServed = () =>
+        limit
+          .consume(person)
+          .then(() => true)
+          .catch(() => false);
+      await waitFor(isServed, { what: 'the next window', timeoutMs: 3_000 });
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  it('ends with its window, though Redis’s clock was set back', async () => {
+    const prefix = uniquePrefix();
+    const [limit, other] = [await node(prefix), await node(prefix)];
+    const person = randomUUID();
+    for (let n = 0; n < 5; n += 1) await limit.consume(person);
+    // Redis keeps the time of day at which a key ends: this is what the key of a clock that was set
+    // back looks like.
+    const key = `${prefix}limit:messages:${person}`;
+    await clients[0]?.pexpire(key, TEN_YEARS_MS);
+    const refusal = await other.consume(person).catch((error: ChatError) => error);
+    expect(refusal).toMatchObject({ code: 'rate_limited', retryAfterSeconds: 60 });
+    expect(await clients[0]?.pttl(key)).toBeLessThanOrEqual(60_000);
   });
 
   it('settles one person’s calls in their order, however each was counted', async () => {
