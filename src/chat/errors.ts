@@ -55,6 +55,8 @@ export interface ErrorBody {
   code: ErrorCode;
   message: string;
   details?: ErrorDetails;
+  /** Whole seconds after which trying again makes sense; with every code that is retryable. */
+  retry_after?: number;
 }
 
 /** What the caller is told of `error`; anything that is not a ChatError is `internal`, unexplained. */
@@ -64,5 +66,6 @@ export function toErrorBody(error: unknown): ErrorBody {
   }
   const body: ErrorBody = { code: error.code, message: error.message };
   if (error.details !== undefined) body.details = error.details;
+  if (error.retryAfterSeconds !== undefined) body.retry_after = error.retryAfterSeconds;
   return body;
 }

@@ -10,6 +10,7 @@ import {
   Message,
   ParticipantChange,
   ReadResult,
+  RetryAfter,
   SendInput,
   SentMessage,
   Seq,
@@ -82,7 +83,12 @@ export const serverEvents = {
   participant_removed: ParticipantChange,
   token_expiring: Type.Object({ expires_at: Type.String() }),
   resync: Type.Object({ conversation_id: Uuid, last_seq: Seq }),
-  error: Type.Object({ event: Type.String(), code: Type.String(), message: Type.String() }),
+  error: Type.Object({
+    event: Type.String(),
+    code: Type.String(),
+    message: Type.String(),
+    retry_after: Type.Optional(RetryAfter),
+  }),
 } as const;
 
 export type ServerEvent = keyof typeof serverEvents;

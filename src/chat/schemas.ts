@@ -25,6 +25,12 @@ export const Timestamp = Type.String({
   examples: ['2025-01-10T12:00:00.000Z'],
 });
 
+/** Part of a refusal. */
+export const RetryAfter = Type.Integer({
+  minimum: 1,
+  description: 'Seconds after which to try again; with rate_limited and unavailable',
+});
+
 /** Validated as written: for what callers send. */
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 

@@ -1,6 +1,6 @@
 /** The chat as a Socket.IO namespace: who may connect, what a socket starts with and leaves behind. */
 import type { Authenticator } from '../auth/authenticator.ts';
-import { ChatError } from '../chat/errors.ts';
+import { ChatError, toErrorBody } from '../chat/errors.ts';
 import type { Typing } from '../chat/typing.ts';
 import { ConnectRefused, type Handshake, type NamespaceHandler } from '../realtime/socket.ts';
 import type { ChatSocketData, createCommands } from './commands.ts';
@@ -29,7 +29,8 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
         if (error.status === 401) handshakeFailed(handshake);
-        throw new ConnectRefused(error.message, { code: error.code });
+        const { message, details: _, ...data } = toErrorBody(error);
+        throw new ConnectRefused(message, data);
       }
     },
 

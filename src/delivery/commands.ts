@@ -135,8 +135,8 @@ export function createCommands(deps: CommandsDeps) {
     if (body.code === 'internal') log.error({ err: error, event, socketId: socket.id }, 'command');
     if (ack !== undefined) ack({ success: false, error: body });
     else {
-      const { code, message } = body;
-      socket.sendFrame(eventFrame('error', { event, code, message }));
+      const { details: _, ...told } = body;
+      socket.sendFrame(eventFrame('error', { event, ...told }));
     }
   }
 

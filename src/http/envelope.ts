@@ -1,6 +1,7 @@
 /** The envelope of every REST answer, as schemas. */
 import { type TSchema, Type } from '@sinclair/typebox';
 import { errorCatalogue } from '../chat/errors.ts';
+import { RetryAfter } from '../chat/schemas.ts';
 
 /** `{"success":true,"data":…}` */
 export const Success = <T extends TSchema>(data: T) =>
@@ -16,6 +17,7 @@ export const Failure = Type.Object({
     }),
     message: Type.String(),
     details: Type.Optional(Type.Record(Type.String(), Type.String())),
+    retry_after: Type.Optional(RetryAfter),
   }),
 });
 

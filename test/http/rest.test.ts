@@ -683,7 +683,10 @@ describe.each(doorKinds)('REST on %s while the node goes down', (kind) => {
     const refusal = {
       status: 503,
       retryAfter: '1',
-      body: { success: false, error: { code: 'unavailable', message: expect.any(String) } },
+      body: {
+        success: false,
+        error: { code: 'unavailable', message: expect.any(String), retry_after: 1 },
+      },
     };
     expect(await get(path)).toEqual(refusal);
     expect((await get('/health')).status).toBe(200);

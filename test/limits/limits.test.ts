@@ -196,7 +196,17 @@ describe('the service with RATE_LIMIT=on', () => {
       expect(answer.success).toBe(true);
     }
     const over = await ask(socket, 'send_message', { conversation_id, content: 'over' });
-    expect(over.error.code).toBe('rate_limited');
+    expect(over.error).toMatchObject({ code: 'rate_limited', retry_after: expect.any(Number) });
+    const heard = once(socket, 'error', 10_000);
+    socket.emit('send_message', { conversation_id, content: 'over, with nobody to tell' });
+    expect(await heard).toEqual([
+      {
+        event: 'send_message',
+        code: 'rate_limited',
+        message: expect.any(String),
+        retry_after: expect.any(Number),
+      },
+    ]);
     const post = (id: string) =>
       fetch(`${app.url}/messages/${conversation_id}`, {
         method: 'POST',
@@ -206,7 +216,9 @@ describe('the service with RATE_LIMIT=on', () => {
     const refused = await post(alice.id);
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(await refused.json()).toMatchObject({ error: { code: 'rate_limited' } });
+    expect(await refused.json()).toMatchObject({
+      error: { code: 'rate_limited', retry_after: Number(refused.headers.get('retry-after')) },
+    });
     expect((await post(bob.id)).status).toBe(201);
     const [row] = await db.sql`
       SELECT count(*)::int AS stored FROM messaging.messages

@@ -53,7 +53,7 @@ export async function startTestApp(
 export interface Answer {
   success: boolean;
   data: Record<string, unknown>;
-  error: { code: string; message: string };
+  error: { code: string; message: string; retry_after?: number };
 }
 
 /** Emits and waits for the acknowledgement. */
