@@ -1,9 +1,11 @@
 // `npm start`: checks Node, builds dist/ when it does not fit the sources, and runs the service in
-// this same process, so that signals reach it directly. Plain JavaScript without dependencies: it
-// has to run before anything is built, and to say in one sentence what is missing.
+// this same process, so that signals reach it directly: package.json says `exec`, because the shell
+// that npm starts would keep them to itself. Plain JavaScript without dependencies: it has to run
+// before anything is built, and to say in one sentence what is missing.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -17,6 +19,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const OLDEST_NODE = [20, 19];
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const main = join(dist, 'main.js');
@@ -24,7 +27,7 @@ const stampFile = join(dist, '.built-from');
 
 checkNode();
 checkPackages();
-buildIfStale();
+await buildIfStale();
 await import(pathToFileURL(main).href);
 
 function checkNode() {
@@ -39,7 +42,7 @@ function checkPackages() {
   if (!existsSync(join(root, 'node_modules'))) fail('The packages are missing: run npm ci first.');
 }
 
-function buildIfStale() {
+async function buildIfStale() {
   // An image or archive without sources brings its dist/ along.
   if (!existsSync(join(root, 'src'))) return;
   const wanted = fingerprint();
@@ -53,23 +56,47 @@ function buildIfStale() {
   console.error('Building …');
   // From nothing: a module whose source is gone must not stay.
   rmSync(dist, { recursive: true, force: true });
-  const result = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
-  if (result.error !== undefined) fail(`The build could not be run: ${result.error.message}.`);
-  if (result.status !== 0 || !existsSync(main)) {
+  const built = await runStep([compiler, '-p', 'tsconfig.build.json']);
+  if (!built || !existsSync(main)) {
     // What was written beside the errors must not look like a build.
     rmSync(dist, { recursive: true, force: true });
     fail('The build failed; see above.');
   }
-  const page = spawnSync(process.execPath, [join(root, 'scripts', 'build-page.mjs')], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
-  if (page.status !== 0) fail('The chat page could not be built; see above.');
+  if (!(await runStep([join(root, 'scripts', 'build-page.mjs')]))) {
+    fail('The chat page could not be built; see above.');
+  }
   mkdirSync(dist, { recursive: true });
   writeFileSync(stampFile, wanted);
+}
+
+/**
+ * Whether this step of the build succeeded. Whoever stops the start stops it too: in a group of its
+ * own, because the compiler is a process below the one that is started here.
+ */
+async function runStep(args) {
+  const step = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    detached: true,
+  });
+  const stop = (signal) => {
+    try {
+      if (step.pid !== undefined) process.kill(-step.pid, signal);
+    } catch {
+      // It has ended in this moment.
+    }
+    for (const name of STOP_SIGNALS) process.off(name, stop);
+    process.kill(process.pid, signal);
+  };
+  for (const name of STOP_SIGNALS) process.on(name, stop);
+  try {
+    const [code] = await once(step, 'close');
+    return code === 0;
+  } catch (error) {
+    fail(`The build could not be run: ${error.message}.`);
+  } finally {
+    for (const name of STOP_SIGNALS) process.off(name, stop);
+  }
 }
 
 /**
