@@ -3,6 +3,7 @@
  * stops the start with a sentence that names it; an empty value counts as unset.
  * `.env.example` documents every variable; test/config.test.ts holds the two together.
  */
+import { compile as compileProxies } from '@fastify/proxy-addr';
 import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type Environment, environmentSchema } from './environment.ts';
@@ -174,6 +175,14 @@ function checkTogether(values: Environment, problems: string[]): void {
         'or ALLOW_INSECURE_AUTH=true if you know that nobody can reach this service.',
     );
   }
+  for (const proxy of listOf(values.TRUSTED_PROXIES)) {
+    if (!isProxyRange(proxy)) {
+      problems.push(
+        `TRUSTED_PROXIES has ${JSON.stringify(proxy)}: it takes addresses, ranges such as 10.0.0.0/8, ` +
+          'loopback, linklocal and uniquelocal.',
+      );
+    }
+  }
   for (const origin of listOf(values.CORS_ORIGINS)) {
     if (origin !== '*' && !isOrigin(origin)) {
       problems.push(
@@ -212,6 +221,16 @@ function requireUrl(
   if (value === undefined) return;
   if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
     problems.push(`${name} is not understood: it is a URL that starts with ${protocols[0]}//.`);
+  }
+}
+
+function isProxyRange(text: string): boolean {
+  try {
+    compileProxies(text);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
   }
 }
 

@@ -64,6 +64,8 @@ describe('settings', () => {
     ['DATABASE_URL', 'mysql://x/y'],
     ['REDIS_URL', 'localhost'],
     ['CORS_ORIGINS', 'https://a.example/path'],
+    ['TRUSTED_PROXIES', 'loopback, 10.0.0.0/33'],
+    ['TRUSTED_PROXIES', 'proxy.example'],
     ['PEER_HOST', '0.0.0.0'],
     ['PEER_HOST', '::'],
     ['PEER_HOST', '[::]'],

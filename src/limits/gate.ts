@@ -4,7 +4,7 @@
  * it must be decided before anything is waited for.
  */
 import { ChatError } from '../chat/errors.ts';
-import type { ClientAddress } from './client-address.ts';
+import type { AddressFacts, ClientAddress } from './client-address.ts';
 import { createFixedWindow } from './fixed-window.ts';
 
 export interface GateOptions {
@@ -20,25 +20,17 @@ export interface GateOptions {
   callRefused?: () => void;
 }
 
-/** What the gate needs of a request: the peer, and what a proxy says of it. */
-export interface GateFacts {
-  readonly address: string;
-  readonly headers: { get(name: string): string | undefined };
-}
-
 const TOO_MANY_FAILURES = 'Too many calls of this address have failed to prove who they are.';
 
 export function createGate(options: GateOptions) {
   const { windowMs, maxConnections, maxFailures, clientAddress } = options;
   const connections = createFixedWindow(maxConnections, windowMs);
   const failures = createFixedWindow(maxFailures, windowMs);
-  const addressOf = ({ address, headers }: GateFacts): string =>
-    clientAddress(address, headers.get('x-forwarded-for'));
 
   return {
     /** Counts a connection; whether it may come in. */
-    admits(facts: GateFacts): boolean {
-      const address = addressOf(facts);
+    admits(facts: AddressFacts): boolean {
+      const address = clientAddress(facts);
       const admitted = connections.take(address) && !failures.isSpent(address);
       if (!admitted) options.refused?.();
       return admitted;
@@ -49,9 +41,9 @@ export function createGate(options: GateOptions) {
      * @throws ChatError rate_limited when too many calls of this address could not; else what `prove`
      *   throws
      */
-    async guard<T>(facts: GateFacts, prove: () => Promise<T>): Promise<T> {
+    async guard<T>(facts: AddressFacts, prove: () => Promise<T>): Promise<T> {
       // Now: a peer that hangs up meanwhile has no address any more.
-      const address = addressOf(facts);
+      const address = clientAddress(facts);
       if (failures.isSpent(address)) {
         options.callRefused?.();
         const seconds = failures.retryAfterSeconds();
@@ -65,8 +57,8 @@ export function createGate(options: GateOptions) {
       }
     },
     /** A handshake was refused for who it was. */
-    failed(facts: GateFacts): void {
-      failures.take(addressOf(facts));
+    failed(facts: AddressFacts): void {
+      failures.take(clientAddress(facts));
     },
   };
 }

@@ -6,17 +6,20 @@
  * included, carries the CORS headers; `Connection: close` is answered in kind.
  */
 
+import { ipText } from '../shared/ip-text.ts';
 import type { HttpRequest, HttpResponse } from './uws.ts';
 
 /** Request headers that survive the request, for `Handshake.headers`. */
-export const KEPT_HEADERS = [
+export const KEPT_HEADERS: ReadonlySet<string> = new Set([
   'origin',
   'user-agent',
   'authorization',
   'x-forwarded-for',
   'x-forwarded-proto',
   'x-real-ip',
-] as const;
+]);
+/** Those that are lists: repeated, they are one (RFC 9110 section 5.3). Of the others the first counts. */
+const LISTS: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-proto']);
 
 /** Error codes of the stock server. */
 export const ENGINE_ERRORS = {
@@ -101,29 +104,21 @@ export function readFacts(
   query: ReadonlyMap<string, string>,
 ): RequestFacts {
   const headers = new Map<string, string>();
-  for (const name of KEPT_HEADERS) {
-    const value = req.getHeader(name);
-    if (value !== '') headers.set(name, value);
-  }
+  // Not getHeader: of a repeated field it gives one only.
+  req.forEach((name, value) => {
+    if (value === '' || !KEPT_HEADERS.has(name)) return;
+    const seen = headers.get(name);
+    if (seen === undefined) headers.set(name, value);
+    else if (LISTS.has(name)) headers.set(name, `${seen}, ${value}`);
+  });
   const proto = headers.get('x-forwarded-proto') ?? '';
   return {
     query,
     headers,
-    address: addressText(new Uint8Array(res.getRemoteAddress())),
+    address: ipText(res.getRemoteAddress()),
     secure: proto.split(',', 1)[0]?.trim().toLowerCase() === 'https',
     issued: Date.now(),
   };
-}
-
-function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
-  if (bytes.length !== 16) return '';
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, 16);
-  const mapped = view.readUInt32BE(8) === 0xffff && view.readBigUInt64BE(0) === 0n;
-  if (mapped) return bytes.subarray(12).join('.');
-  const groups = Array.from({ length: 8 }, (_, i) => view.readUInt16BE(2 * i).toString(16));
-  // The URL parser knows how to shorten runs of zeros (RFC 5952).
-  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
 }
 
 /** An answer made elsewhere. Its texts are '' where it had none. */

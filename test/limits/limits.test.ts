@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChatError } from '../../src/chat/errors.ts';
-import { createClientAddress } from '../../src/limits/client-address.ts';
 import { createFixedWindow } from '../../src/limits/fixed-window.ts';
 import { createUserLimit } from '../../src/limits/user-limits.ts';
 import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
@@ -44,21 +43,6 @@ describe('the window of a node', () => {
     clock.mockReturnValue(Date.now() - 3_600_000);
     expect(window.retryAfterSeconds()).toBe(1);
     await waitFor(() => window.take('a'), { what: 'the next window', timeoutMs: 2_000 });
-  });
-});
-
-describe('the address of a client', () => {
-  it('is the peer’s when no proxy is trusted, whatever it says', () => {
-    expect(createClientAddress([])('192.0.2.1', '10.0.0.1')).toBe('192.0.2.1');
-  });
-
-  it('is the first one from the right that is no trusted proxy', () => {
-    const address = createClientAddress(['10.0.0.0/8', 'loopback']);
-    expect(address('127.0.0.1', '203.0.113.5')).toBe('203.0.113.5');
-    expect(address('10.1.2.3', '198.51.100.7, 203.0.113.5, 10.0.0.9')).toBe('203.0.113.5');
-    expect(address('192.0.2.1', '203.0.113.5')).toBe('192.0.2.1');
-    expect(address('10.1.2.3', undefined)).toBe('10.1.2.3');
-    expect(address('10.1.2.3', `${'x'.repeat(500)}`)).toHaveLength(64);
   });
 });
 
