@@ -66,7 +66,7 @@ const MIN_ENVELOPE_BYTES = 262_144;
 const MIN_BUS_PAYLOAD_BYTES = 1_048_576;
 
 const systemClock: Clock = {
-  now: Date.now,
+  monotonicMs: () => performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);

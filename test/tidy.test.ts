@@ -65,6 +65,19 @@ const OUT_OF_BOUNDS: Record<string, string[]> = {
   protocol: ['fastify', 'uWebSockets.js', 'postgres', 'ioredis', 'pino', '@sinclair/typebox'],
 };
 
+/**
+ * The few places that mean the time of day. Whatever lasts is measured by `performance.now()`: the
+ * wall clock is set back and forth, and then a wait is over too early, or never.
+ */
+const READS_WALL_CLOCK: Record<string, string> = {
+  'src/auth/authenticator.ts': 'whether `exp` has come',
+  'src/delivery/token-expiry.ts': 'whether `exp` has come',
+  'src/realtime/engine-http.ts': 'when a request came in, for those who read logs',
+  'src/shared/ids.ts': 'the time in a UUID of version 7',
+  'web/src/format.ts': 'which day is today',
+  'web/src/sender.ts': 'the time shown until the server has given one',
+};
+
 interface Import {
   from: string;
   to: string;
@@ -75,7 +88,7 @@ function filesBelow(directory: string): string[] {
   return readdirSync(directory).flatMap((name) => {
     const path = join(directory, name);
     if (statSync(path).isDirectory()) return filesBelow(path);
-    return path.endsWith('.ts') ? [path] : [];
+    return /\.tsx?$/.test(path) ? [path] : [];
   });
 }
 
@@ -181,6 +194,17 @@ describe('the habits', () => {
         .map(() => name),
     );
     expect(uses.filter((name) => !['main.ts', 'cli.ts', 'config.ts'].includes(name))).toEqual([]);
+  });
+
+  it('reads the wall clock only where the time of day is meant', () => {
+    const readers = [...filesBelow(SRC), ...filesBelow(join(ROOT, 'web/src'))].filter((path) =>
+      codeOf(readFileSync(path, 'utf8')).some((line) =>
+        /\bDate\.now\b|\bnew Date(?:\(\)|;)|(?<!new )\bDate\(/.test(line),
+      ),
+    );
+    expect(readers.map((path) => relative(ROOT, path)).sort()).toEqual(
+      Object.keys(READS_WALL_CLOCK).sort(),
+    );
   });
 
   it('has no any, no ignored type error and no empty catch', () => {

@@ -43,7 +43,7 @@ const http = await createHttpApp({
   chat: createChat({
     store,
     events,
-    clock: { now: Date.now, after: () => nobodyListens },
+    clock: { monotonicMs: () => performance.now(), after: () => nobodyListens },
     contentRules: config.content,
     sendLimit: null,
   }),

@@ -212,9 +212,13 @@ export interface UserLimit {
   consume(userId: string): Promise<void>;
 }
 
-/** Time as the rules see it, so that tests can hold it. */
+/**
+ * Time as the rules see it, so that tests can hold it. No time of day: rules know durations, and what
+ * is dated is dated by PostgreSQL.
+ */
 export interface Clock {
-  now(): number;
+  /** Milliseconds since some moment; never set back, never ahead of the time that has passed. */
+  monotonicMs(): number;
   /** Calls `callback` once after `delayMs`; the returned function cancels. */
   after(delayMs: number, callback: () => void): () => void;
 }

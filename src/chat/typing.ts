@@ -15,6 +15,7 @@ interface Typist {
   readonly origin: Origin;
   /** False until membership is confirmed: others have not been told yet. */
   announced: boolean;
+  /** On the monotonic clock. */
   stopsAtMs: number;
 }
 
@@ -64,9 +65,9 @@ export function createTyping({
     if (cancelTimer !== null) return;
     const first = typists.values().next().value;
     if (first === undefined) return;
-    cancelTimer = clock.after(Math.max(0, first.stopsAtMs - clock.now()), () => {
+    cancelTimer = clock.after(Math.max(0, first.stopsAtMs - clock.monotonicMs()), () => {
       cancelTimer = null;
-      const nowMs = clock.now();
+      const nowMs = clock.monotonicMs();
       for (const [key, typist] of typists) {
         if (typist.stopsAtMs > nowMs) break;
         drop(key);
@@ -87,7 +88,7 @@ export function createTyping({
         userId,
         origin,
         announced,
-        stopsAtMs: clock.now() + TYPING_TIMEOUT_MS,
+        stopsAtMs: clock.monotonicMs() + TYPING_TIMEOUT_MS,
       };
       put(key, typist);
       try {

@@ -174,8 +174,8 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
   ): Promise<{ from: number; resync: boolean }> {
     if (afterSeq === null) return { from: Number.POSITIVE_INFINITY, resync: false };
     // The client heard more than this node has handed out: another node was ahead of this one.
-    const giveUpAtMs = Date.now() + limits.catchUpMs;
-    while (afterSeq > room.head && afterSeq <= standing.lastSeq && Date.now() < giveUpAtMs) {
+    const giveUpAtMs = performance.now() + limits.catchUpMs;
+    while (afterSeq > room.head && afterSeq <= standing.lastSeq && performance.now() < giveUpAtMs) {
       await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
       requireHere(member);
     }

@@ -116,7 +116,7 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
         known.delete(of);
         absent.set(of, true);
       } else {
-        known.set(of, { address, askAgainAtMs: Date.now() + FRESH_MS });
+        known.set(of, { address, askAgainAtMs: performance.now() + FRESH_MS });
       }
       return address;
     } catch {
@@ -135,7 +135,7 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
 
     async find(of) {
       const found = known.get(of);
-      if (found !== undefined && Date.now() < found.askAgainAtMs) return found.address;
+      if (found !== undefined && performance.now() < found.askAgainAtMs) return found.address;
       if (absent.has(of)) return undefined;
       const running = lookups.get(of);
       if (running !== undefined) return running;

@@ -23,6 +23,8 @@ import {
 } from './forge.ts';
 import { restVerdict, socketVerdict } from './verdicts.ts';
 
+const TEN_YEARS_MS = 10 * 365 * 86_400_000;
+
 const sub = randomUUID();
 let url: string;
 let fetches = 0;
@@ -62,10 +64,13 @@ const verdict = (given: string) =>
       (actor) => (actor.kind === 'user' && actor.userId === sub ? 'ok' : 'somebody else'),
       (error: { code: string }) => error.code,
     );
-const later = (ms: number) => vi.setSystemTime(Date.now() + ms);
+/** Time passes, on every clock. */
+const later = (ms: number) => vi.advanceTimersByTime(ms);
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+  vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() });
+  // The faked clock starts at 0, which a cache takes for no time at all.
+  later(1);
   fetches = 0;
   serve(...keyPairNames.map((name) => jwkOf(name)));
   authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth);
@@ -113,17 +118,13 @@ describe('rotation', () => {
   });
 
   it('a token of a key that was taken back is honoured no longer than a minute', async () => {
-    vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() });
-    // The faked clock starts at 0, which the cache takes for no time at all.
-    vi.advanceTimersByTime(1);
     const known = token('RS256');
     expect(await verdict(known)).toBe('ok');
     serve();
-    const past = defaultAuthenticatorLimits.cacheTtlMs;
-    vi.advanceTimersByTime(past - 1_000);
+    later(defaultAuthenticatorLimits.cacheTtlMs - 1_000);
     expect(await verdict(token('EdDSA', { kid: 'new' }))).toBe('unauthenticated');
     expect([await verdict(known), fetches]).toEqual(['ok', 2]);
-    vi.advanceTimersByTime(2_000);
+    later(2_000);
     expect(await verdict(known)).toBe('unauthenticated');
   });
 });
@@ -252,13 +253,50 @@ describe('an outage', () => {
   });
 
   it('leaves those in who were verified before it', async () => {
+    const keySet = { ...defaultKeySetLimits, maxAgeMs: 30_000 };
+    authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth, {
+      ...defaultAuthenticatorLimits,
+      keySet,
+    });
     const known = token('RS256');
     expect(await verdict(known)).toBe('ok');
     answer = (response) => response.destroy();
-    later(defaultKeySetLimits.maxAgeMs);
+    later(keySet.maxAgeMs);
     expect([await verdict(known), await verdict(token('RS256'))]).toEqual(['ok', 'unavailable']);
   });
 });
+
+describe.each([3_600_000, -3_600_000, TEN_YEARS_MS, -TEN_YEARS_MS])(
+  'a clock set by %i ms',
+  (jumpMs) => {
+    // Good by whichever clock.
+    const lasting = (name: KeyPairName) =>
+      token(name, {}, { exp: nowSeconds() + (3 * TEN_YEARS_MS) / 1_000 });
+    const jump = () => vi.setSystemTime(Date.now() + jumpMs);
+
+    it('makes a set neither older nor younger', async () => {
+      serve(jwkOf('RS256'));
+      expect(await verdict(lasting('RS256'))).toBe('ok');
+      jump();
+      expect([await verdict(lasting('RS256')), fetches]).toEqual(['ok', 1]);
+      serve(jwkOf('ES256'));
+      later(defaultKeySetLimits.cooldownMs);
+      expect([await verdict(lasting('ES256')), fetches]).toEqual(['ok', 2]);
+      later(defaultKeySetLimits.maxAgeMs);
+      expect([await verdict(lasting('ES256')), fetches]).toEqual(['ok', 3]);
+    });
+
+    it('makes the pause after a failure neither longer nor shorter', async () => {
+      answer = (response) => response.destroy();
+      expect(await verdict(lasting('RS256'))).toBe('unavailable');
+      jump();
+      expect([await verdict(lasting('RS256')), fetches]).toEqual(['unavailable', 1]);
+      later(defaultKeySetLimits.retryPauseMs);
+      serve(jwkOf('RS256'));
+      expect([await verdict(lasting('RS256')), fetches]).toEqual(['ok', 2]);
+    });
+  },
+);
 
 it('both doors: in with a key of the set, 503 unavailable while it is away', async () => {
   vi.useRealTimers();

@@ -1,6 +1,6 @@
 /** What stands in Redis where an address of a process should be. */
 import { Redis } from 'ioredis';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
 import { createPeerRegistry } from '../../src/peers/registry.ts';
 import { collectingLog } from '../conformance/support.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
@@ -27,4 +27,19 @@ it.each([
   const tag = Buffer.from(entry).toString('hex');
   await redis.set(`${prefix}peer:${tag}`, entry, 'EX', 10);
   expect(await registry.find(tag)).toEqual(address);
+});
+
+it('asks again for an address in time, though the clock was set back', async () => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  try {
+    const key = `${prefix}peer:moved`;
+    await redis.set(key, '10.0.0.7 80 k', 'EX', 60);
+    expect(await registry.find('moved')).toMatchObject({ host: '10.0.0.7' });
+    await redis.set(key, '10.0.0.8 80 k', 'EX', 60);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    vi.advanceTimersByTime(5_000);
+    expect(await registry.find('moved')).toMatchObject({ host: '10.0.0.8' });
+  } finally {
+    vi.useRealTimers();
+  }
 });

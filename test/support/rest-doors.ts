@@ -77,7 +77,7 @@ export async function openRestDoor(
   const chat = createChat({
     store,
     events: collectEvents(announced),
-    clock: { now: Date.now, after: () => () => undefined },
+    clock: { monotonicMs: () => 0, after: () => () => undefined },
     contentRules: { maxContentLength: 4_000, sanitizeHtml: 'strip' },
     sendLimit: null,
   });

@@ -21,7 +21,7 @@ export function Composer({ draft, maxLength, label, onDraft, onTyping, onSend }:
   const [text, setText] = useState(draft);
   const [extra, setExtra] = useState<'image' | 'location' | null>(null);
   const box = useRef<HTMLTextAreaElement>(null);
-  const typing = useRef<{ since: number; stop: ReturnType<typeof setTimeout> } | null>(null);
+  const typing = useRef<{ sinceMs: number; stop: ReturnType<typeof setTimeout> } | null>(null);
   const length = [...text].length;
   const canSend = text.trim() !== '' && length <= maxLength;
 
@@ -45,12 +45,13 @@ export function Composer({ draft, maxLength, label, onDraft, onTyping, onSend }:
       stopTyping();
       return;
     }
-    const since = typing.current?.since ?? 0;
-    const isDue = Date.now() - since > TYPING_AGAIN_MS;
+    const nowMs = performance.now();
+    const sinceMs = typing.current?.sinceMs ?? Number.NEGATIVE_INFINITY;
+    const isDue = nowMs - sinceMs > TYPING_AGAIN_MS;
     if (isDue) onTyping(true);
     clearTimeout(typing.current?.stop);
     typing.current = {
-      since: isDue ? Date.now() : since,
+      sinceMs: isDue ? nowMs : sinceMs,
       stop: setTimeout(stopTyping, TYPING_STOP_MS),
     };
   }
