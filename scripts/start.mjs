@@ -18,24 +18,21 @@ import {
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const OLDEST_NODE = [20, 19];
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const main = join(dist, 'main.js');
 const stampFile = join(dist, '.built-from');
 
-checkNode();
+await checkNode();
 checkPackages();
 await buildIfStale();
 await import(pathToFileURL(main).href);
 
-function checkNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST_NODE;
-  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
-    fail(`This service needs Node ${OLDEST_NODE.join('.')} or later; this is ${process.version}.`);
-  }
+/** Before the build, whose tools would say something obscure. */
+async function checkNode() {
+  const place = existsSync(join(root, 'src')) ? 'src' : 'dist';
+  await import(pathToFileURL(join(root, place, 'refuse-unsupported-node.js')).href);
 }
 
 function checkPackages() {

@@ -3,6 +3,7 @@
  * The command line: `messaging-service migrate | serve | doctor`. Exit codes: 0 done (doctor: nothing
  * keeps the service from running), 1 it did not work, 2 the call was not understood.
  */
+import './refuse-unsupported-node.js';
 import { Command, CommanderError } from 'commander';
 import { type Config, readConfig } from './config.ts';
 import { examine, type Finding, report } from './doctor/doctor.ts';

@@ -1,4 +1,5 @@
 /** The process: settings, the service (here, or in workers that run this same file), signals. */
+import './refuse-unsupported-node.js';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { type App, startApp } from './app.ts';
@@ -6,6 +7,8 @@ import { type Config, readConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog, type Logger } from './log.ts';
 import { loadDotEnv, packageVersion } from './package-facts.ts';
+import { cautionAboutNode } from './platform.js';
+import { loadNativeServer } from './realtime/uws.ts';
 import { prepareDatabase } from './store/prepare.ts';
 import { countWorkers } from './workers/count.ts';
 import { WORKER_ARGUMENT } from './workers/messages.ts';
@@ -30,8 +33,11 @@ function sentenceOf(error: unknown): string {
 }
 
 async function main(): Promise<void> {
+  loadNativeServer();
   loadDotEnv();
   const { config, log } = settings();
+  const caution = cautionAboutNode();
+  if (caution !== null) log.warn(caution);
   if (config.auth.mode === 'insecure') {
     log.warn(
       'AUTH_MODE=insecure: every caller is believed about who it is. For development only; ' +

@@ -11,11 +11,33 @@ const MAX_LINES = 300;
 /** Layer → layers it may import at run time. `types` names those it may only import types of. */
 const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   'main.ts': {
-    runtime: ['app.ts', 'config.ts', 'log.ts', 'package-facts.ts', 'embedded', 'store', 'workers'],
+    runtime: [
+      'app.ts',
+      'config.ts',
+      'log.ts',
+      'package-facts.ts',
+      'platform.js',
+      'refuse-unsupported-node.js',
+      'embedded',
+      'realtime',
+      'store',
+      'workers',
+    ],
   },
-  'cli.ts': { runtime: ['main.ts', 'config.ts', 'package-facts.ts', 'doctor', 'store'] },
+  'cli.ts': {
+    runtime: [
+      'main.ts',
+      'config.ts',
+      'package-facts.ts',
+      'refuse-unsupported-node.js',
+      'doctor',
+      'store',
+    ],
+  },
   'package-facts.ts': { runtime: [] },
-  doctor: { runtime: ['realtime', 'store', 'workers'], types: ['config.ts'] },
+  'platform.js': { runtime: [] },
+  'refuse-unsupported-node.js': { runtime: ['platform.js'] },
+  doctor: { runtime: ['platform.js', 'realtime', 'store', 'workers'], types: ['config.ts'] },
   'app.ts': {
     runtime: [
       'auth',
@@ -88,7 +110,7 @@ function filesBelow(directory: string): string[] {
   return readdirSync(directory).flatMap((name) => {
     const path = join(directory, name);
     if (statSync(path).isDirectory()) return filesBelow(path);
-    return /\.tsx?$/.test(path) ? [path] : [];
+    return /\.([jt]s|tsx)$/.test(path) ? [path] : [];
   });
 }
 
@@ -107,9 +129,9 @@ const layerOf = (name: string): string => name.split('/')[0] ?? name;
 function importsOf({ name, path, text }: (typeof files)[number]): Import[] {
   const found: Import[] = [];
   const pattern =
-    /^(?:import|export)\s+(type\s+)?([^;]*?)\s*from\s+'([^']+)'|import\('([^']+)'\)/gm;
+    /^(?:import|export)\s+(type\s+)?([^;]*?)\s*from\s+'([^']+)'|^import\s+'([^']+)'|import\('([^']+)'\)/gm;
   for (const match of text.matchAll(pattern)) {
-    const specifier = match[3] ?? match[4] ?? '';
+    const specifier = match[3] ?? match[4] ?? match[5] ?? '';
     const names = match[2] ?? '';
     const braces = /^\{([^}]*)\}$/.exec(names.trim())?.[1];
     const allTypes = braces?.split(',').every((part) => /^\s*(type\s|$)/.test(part)) ?? false;
@@ -220,7 +242,7 @@ describe('the habits', () => {
   });
 
   it('names files in kebab-case', () => {
-    const odd = files.filter(({ name }) => !/^([a-z0-9-]+\/)*[a-z0-9-]+\.ts$/.test(name));
+    const odd = files.filter(({ name }) => !/^([a-z0-9-]+\/)*[a-z0-9-]+\.[jt]s$/.test(name));
     expect(odd.map(({ name }) => name)).toEqual([]);
   });
 });

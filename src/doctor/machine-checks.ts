@@ -2,22 +2,22 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
-import { createUwsApp } from '../realtime/uws.ts';
+import { cautionAboutNode, whyNodeIsUnsupported } from '../platform.js';
+import { loadNativeServer } from '../realtime/uws.ts';
 import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
 
-const OLDEST_NODE = [20, 19] as const;
 /** Files, databases, Redis: what a node has open besides its clients' connections. */
 const DESCRIPTORS_BESIDES_CLIENTS = 100;
 /** Fewer than this is a shell's default and no server's. */
 const FEW_DESCRIPTORS = 4_096;
 
 export function checkNode(version: string = process.versions.node): Finding {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const tooOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
   const memoryGb = (totalmem() / 1e9).toFixed(1);
   const found = `version ${version}; ${availableParallelism()} cores, ${memoryGb} GB of memory`;
-  if (!tooOld) return ok('Node', found);
-  return problem('Node', found, `The service needs Node ${OLDEST_NODE.join('.')} or later.`);
+  const refused = whyNodeIsUnsupported(version);
+  if (refused !== null) return problem('Node', found, refused);
+  const caution = cautionAboutNode(version);
+  return caution === null ? ok('Node', found) : advise('Node', found, caution);
 }
 
 /** Whether there are as many cores as there are to be processes. */
@@ -30,10 +30,10 @@ export function checkWorkers(workers: number, cores: number = availableParalleli
 /** Loads the native binary, which fails where the C library is too old. */
 export function checkNativeServer(): Finding {
   try {
-    createUwsApp().close();
+    loadNativeServer();
     return ok('uWebSockets.js', 'loads');
   } catch (error) {
-    return problem('uWebSockets.js', reasonOf(error), 'README, "Operations": what it needs.');
+    return problem('uWebSockets.js', reasonOf(error), 'README, "Platform": what it needs.');
   }
 }
 

@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
+import { loadFailure } from './uws-load-failure.ts';
 
 export type {
   HttpRequest,
@@ -80,15 +81,14 @@ function native(): Native {
   return loaded;
 }
 
-/** The one sentence shown when the native binary can not be loaded. */
-function loadFailure(cause: unknown): string {
-  const lines = String(cause instanceof Error ? cause.message : cause).split('\n');
-  const reason = lines.findLast((line) => line.trim() !== '')?.trim() ?? 'unknown reason';
-  return (
-    `uWebSockets.js does not load on ${process.platform} ${process.arch} with Node ` +
-    `${process.versions.node}: its Linux binary needs glibc 2.27 (Node 20) or 2.38 (Node 22 and ` +
-    `later: Debian 13, Ubuntu 24.04) and there is none for musl (${reason})`
-  );
+/**
+ * Loads the native binary, so that a machine on which it does not load is refused before anything else
+ * is begun.
+ *
+ * @throws Error with one sentence that says why it does not load here
+ */
+export function loadNativeServer(): void {
+  native();
 }
 
 /** Files in PEM. */

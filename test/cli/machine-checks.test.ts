@@ -15,10 +15,11 @@ afterAll(() => rm(place, { recursive: true, force: true }));
 
 describe('Node', () => {
   it.each([
-    ['20.19.0', 'ok'],
-    ['22.1.0', 'ok'],
+    ['24.0.0', 'ok'],
+    ['20.19.0', 'advice'],
+    ['22.12.0', 'advice'],
     ['20.18.9', 'problem'],
-    ['18.20.0', 'problem'],
+    ['26.1.0', 'problem'],
   ])('%s: %s', (version, verdict) => {
     expect(checkNode(version).verdict).toBe(verdict);
   });

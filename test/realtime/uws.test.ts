@@ -28,7 +28,9 @@ describe('listening', () => {
     'on "%s" takes a free port',
     async (host) => {
       const { port } = await listenExclusive(answering('here'), host, 0);
-      expect(await (await fetch(`http://localhost:${port}/`)).text()).toBe('here');
+      // By its name only where it is the name that is tried.
+      const name = host === 'localhost' ? host : '127.0.0.1';
+      expect(await (await fetch(`http://${name}:${port}/`)).text()).toBe('here');
     },
   );
 
@@ -105,7 +107,7 @@ test('a binary that does not load is one sentence with the cause', async () => {
   const fresh = await import('../../src/realtime/uws.ts');
   try {
     expect(() => fresh.createUwsApp()).toThrow(
-      /^uWebSockets\.js does not load on [^\n]+2\.38[^\n]+\(Error: version `GLIBC_2\.38' not found\)$/,
+      /^uWebSockets\.js for Node \S+ on [^\n]+ needs glibc 2\.38, and this system has [^\n]+$/,
     );
   } finally {
     failing.mockRestore();
