@@ -34,6 +34,7 @@ const ROUNDS = quick ? 3 : 41;
 const LIMITS: SocketLimits = {
   maxAttachments: 10,
   maxDepth: 256,
+  maxNodes: 10_000,
   maxNamespaceLength: 128,
   maxEventNameLength: 128,
 };

@@ -58,7 +58,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   'environment.ts': { runtime: [] },
   'log.ts': { runtime: [] },
   shared: { runtime: [] },
-  protocol: { runtime: [] },
+  protocol: { runtime: ['shared'] },
   chat: { runtime: ['shared'] },
   bus: { runtime: ['shared'] },
   store: { runtime: ['chat', 'shared'] },

@@ -20,6 +20,7 @@ import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Logger } from '../log.ts';
 import { newId } from '../shared/ids.ts';
+import { type JsonBounds, jsonExcess } from '../shared/json-bounds.ts';
 import { authenticateCallers, type CallLimits } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
@@ -51,6 +52,9 @@ export interface HttpAppDeps extends HealthDeps {
   serverFactory?: FastifyServerFactory;
 }
 
+/** Far above what any call needs: a new conversation of 256 people has some 260 nodes. */
+const BODY_BOUNDS: JsonBounds = { maxDepth: 64, maxNodes: 10_000 };
+
 export async function createHttpApp(deps: HttpAppDeps) {
   const app = fastify({
     loggerInstance: deps.log,
@@ -75,8 +79,13 @@ export async function createHttpApp(deps: HttpAppDeps) {
   // `fetch` with an empty body and a JSON content type is common for PUT and DELETE.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined);
-    else parseJson(request, String(body), done);
+    const text = String(body);
+    if (text === '') done(null, undefined);
+    else if (jsonExcess(text, BODY_BOUNDS) === undefined) parseJson(request, text, done);
+    else
+      done(
+        new ChatError('invalid_request', 'The body has too many values, or is nested too deep.'),
+      );
   });
 
   await app.register(cors, {

@@ -53,31 +53,35 @@ export class AttachmentCollector {
   }
 }
 
-/** The place of each attachment, by its number. */
+/** The place of each attachment, by its number. Linear in the nodes of `args`, whatever they are. */
 function findSlots(args: unknown[], count: number): readonly Slot[] {
   const slots = new Map<number, Slot>();
   const open: object[] = [args];
+  const visit = (parent: object, key: string | number, value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if (isPlaceholder(value)) keepSlot(slots, { parent, key }, value.num, count);
+    else open.push(value);
+  };
   for (let parent = open.pop(); parent !== undefined; parent = open.pop()) {
-    for (const [key, value] of Object.entries(parent)) {
-      if (typeof value !== 'object' || value === null) continue;
-      if (!isPlaceholder(value)) {
-        open.push(value);
-        continue;
-      }
-      const num = value.num;
-      if (typeof num !== 'number' || !Number.isInteger(num) || num < 0 || num >= count) {
-        throw new ProtocolError('invalid_attachments', 'placeholder number out of range');
-      }
-      if (slots.has(num)) {
-        throw new ProtocolError('invalid_attachments', 'placeholder used twice');
-      }
-      slots.set(num, { parent, key });
+    if (Array.isArray(parent)) {
+      const items: readonly unknown[] = parent;
+      for (let i = 0; i < items.length; i++) visit(parent, i, items[i]);
+    } else {
+      for (const key of Object.keys(parent)) visit(parent, key, Reflect.get(parent, key));
     }
   }
   if (slots.size !== count) {
     throw new ProtocolError('invalid_attachments', 'attachment without a placeholder');
   }
   return Array.from({ length: count }, (_, num) => slotAt(slots, num));
+}
+
+function keepSlot(slots: Map<number, Slot>, slot: Slot, num: unknown, count: number): void {
+  if (typeof num !== 'number' || !Number.isInteger(num) || num < 0 || num >= count) {
+    throw new ProtocolError('invalid_attachments', 'placeholder number out of range');
+  }
+  if (slots.has(num)) throw new ProtocolError('invalid_attachments', 'placeholder used twice');
+  slots.set(num, slot);
 }
 
 function slotAt(slots: ReadonlyMap<number, Slot>, num: number): Slot {

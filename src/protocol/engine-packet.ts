@@ -2,7 +2,7 @@
  * Engine.IO v4 packets and polling payloads: text on one side, typed packets on the other.
  *
  * Guarantees: linear time; any string gives packets or a `ProtocolError`; what one side encodes
- * the other decodes to the same. Pure: no I/O, and nothing outside this directory is imported.
+ * the other decodes to the same. Pure: no I/O.
  *
  * Source: Engine.IO protocol, version 4, "Packet encoding".
  */

@@ -1,8 +1,8 @@
 /**
- * The JSON part of a packet. Guarantees: linear time; nesting is bounded before anything is
- * parsed; every failure is a `ProtocolError`; accepts exactly what `JSON.parse` accepts.
+ * The JSON part of a packet. Guarantees: linear time; nesting and the number of nodes are bounded before
+ * anything is parsed; every failure is a `ProtocolError`; accepts exactly what `JSON.parse` accepts.
  */
-import { isDeeperThan } from './json-depth.ts';
+import { type JsonBounds, jsonExcess } from '../shared/json-bounds.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 const OPEN_ARRAY = 0x5b;
@@ -10,13 +10,13 @@ const OPEN_ARRAY = 0x5b;
 /**
  * Parses the argument array that takes the rest of `text` from `start`.
  *
- * @throws ProtocolError `invalid_payload` (no array), `invalid_json`, `too_deep`
+ * @throws ProtocolError `invalid_payload` (no array), `invalid_json`, `too_deep`, `too_many_nodes`
  */
-export function parseArgs(text: string, start: number, maxDepth: number): unknown[] {
+export function parseArgs(text: string, start: number, bounds: JsonBounds): unknown[] {
   if (text.charCodeAt(start) !== OPEN_ARRAY) {
     throw new ProtocolError('invalid_payload', 'payload is not an array');
   }
-  const parsed = parseJson(text.substring(start), maxDepth);
+  const parsed = parseJson(text.substring(start), bounds);
   if (!Array.isArray(parsed)) throw new ProtocolError('invalid_payload', 'payload is not an array');
   return parsed;
 }
@@ -24,12 +24,11 @@ export function parseArgs(text: string, start: number, maxDepth: number): unknow
 /**
  * Parses one JSON value.
  *
- * @throws ProtocolError `invalid_json`, `too_deep`
+ * @throws ProtocolError `invalid_json`, `too_deep`, `too_many_nodes`
  */
-export function parseJson(json: string, maxDepth: number): unknown {
-  if (isDeeperThan(json, maxDepth)) {
-    throw new ProtocolError('too_deep', 'payload nested too deep');
-  }
+export function parseJson(json: string, bounds: JsonBounds): unknown {
+  const excess = jsonExcess(json, bounds);
+  if (excess !== undefined) throw new ProtocolError(excess, 'payload exceeds a bound');
   try {
     return JSON.parse(json);
   } catch {

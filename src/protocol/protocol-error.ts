@@ -13,6 +13,8 @@ export type ProtocolErrorCode =
   | 'invalid_json'
   /** JSON nested deeper than the limit. */
   | 'too_deep'
+  /** JSON of more nodes than the limit. */
+  | 'too_many_nodes'
   /** A namespace without leading slash, with a comma or control character, or too long. */
   | 'invalid_namespace'
   /** An event name that is missing, reserved, too long or not a name. */

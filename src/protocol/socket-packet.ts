@@ -2,7 +2,7 @@
  * Socket.IO v5 packets: decoding, and the types both directions share.
  *
  * Guarantees: linear time in the length of the text; any text gives a packet or a `ProtocolError`;
- * keys such as `__proto__` stay plain data. Pure: nothing outside this directory is imported.
+ * keys such as `__proto__` stay plain data. Pure: no I/O.
  *
  * Source: Socket.IO protocol, version 5, "Packet encoding":
  * `<type>[<attachments>-][<namespace>,][<ack id>][<JSON payload>]`.
@@ -27,6 +27,8 @@ export interface SocketLimits {
   maxAttachments: number;
   /** Nesting of arrays and objects in the JSON payload; the argument array itself counts one. */
   maxDepth: number;
+  /** Nodes of the JSON payload, as `JsonBounds` counts them. */
+  maxNodes: number;
   /** Characters of a namespace, its slash included. */
   maxNamespaceLength: number;
   /** Characters of an event name. */
@@ -111,7 +113,7 @@ function decodeConnect(text: string, start: number, limits: SocketLimits): Conne
   const namespace = readNamespace(text, start, limits);
   const at = skipNamespace(text, start, namespace);
   if (at >= text.length) return { type: 'connect', namespace, data: undefined };
-  const data = parseJson(text.substring(at), limits.maxDepth);
+  const data = parseJson(text.substring(at), limits);
   if (!isRecord(data)) throw new ProtocolError('invalid_payload', 'CONNECT takes an object');
   return { type: 'connect', namespace, data };
 }
@@ -126,7 +128,7 @@ function decodeDisconnect(text: string, start: number, limits: SocketLimits): Di
 
 function decodeConnectError(text: string, start: number, limits: SocketLimits): ConnectErrorPacket {
   const namespace = readNamespace(text, start, limits);
-  const data = parseJson(text.substring(skipNamespace(text, start, namespace)), limits.maxDepth);
+  const data = parseJson(text.substring(skipNamespace(text, start, namespace)), limits);
   if (typeof data !== 'string' && !isRecord(data)) {
     throw new ProtocolError('invalid_payload', 'CONNECT_ERROR takes an object or a string');
   }
@@ -142,7 +144,7 @@ function decodeEvent(text: string, start: number, limits: SocketLimits): EventPa
   }
   const argsAt = skipDigits(text, idAt);
   const ackId = argsAt === idAt ? undefined : readAckId(text, idAt, argsAt);
-  const args = parseArgs(text, argsAt, limits.maxDepth);
+  const args = parseArgs(text, argsAt, limits);
   if (!hasEventName(args, limits.maxEventNameLength)) {
     throw new ProtocolError('invalid_event', 'event name missing, reserved or too long');
   }
@@ -155,7 +157,7 @@ function decodeAck(text: string, start: number, limits: SocketLimits): AckPacket
   const argsAt = skipDigits(text, idAt);
   if (argsAt === idAt) throw new ProtocolError('invalid_ack_id', 'acknowledgement without an id');
   const ackId = readAckId(text, idAt, argsAt);
-  return { type: 'ack', namespace, args: parseArgs(text, argsAt, limits.maxDepth), ackId };
+  return { type: 'ack', namespace, args: parseArgs(text, argsAt, limits), ackId };
 }
 
 function decodeBinary(

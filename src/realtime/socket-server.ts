@@ -21,6 +21,8 @@ export interface SocketServerLimits extends EngineLimits {
   readonly maxAttachmentBytes: number;
   /** Nesting of JSON in a packet. */
   readonly maxJsonDepth: number;
+  /** Nodes of JSON in a packet: see `JsonBounds`. */
+  readonly maxJsonNodes: number;
   /** Namespaces connected, or connecting, on one connection. */
   readonly maxNamespacesPerSession: number;
   readonly maxNamespaceLength: number;
@@ -51,6 +53,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   maxAttachments: 10,
   maxAttachmentBytes: 4_000_000,
   maxJsonDepth: 256,
+  maxJsonNodes: 10_000,
   maxNamespacesPerSession: 8,
   maxNamespaceLength: 128,
   maxEventNameLength: 128,
@@ -125,6 +128,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     packetLimits: {
       maxAttachments: limits.maxAttachments,
       maxDepth: limits.maxJsonDepth,
+      maxNodes: limits.maxJsonNodes,
       maxNamespaceLength: limits.maxNamespaceLength,
       maxEventNameLength: limits.maxEventNameLength,
     },

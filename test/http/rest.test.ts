@@ -162,6 +162,8 @@ describe.each(doorKinds)('REST on %s', (kind) => {
     it.each([
       ['no body', undefined],
       ['bad JSON', '{"content":'],
+      ['JSON of many values', `{"content":"x","more":[${'{},'.repeat(10_000)}{}]}`],
+      ['deep JSON', `{"content":"x","more":${'['.repeat(65)}${']'.repeat(65)}}`],
       ['an array', []],
       ['no content', {}],
       ['empty content', { content: '' }],

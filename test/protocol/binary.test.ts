@@ -6,6 +6,7 @@ import { codeOf } from './outcome.ts';
 const LIMITS = {
   maxAttachments: 10,
   maxDepth: 64,
+  maxNodes: 10_000,
   maxNamespaceLength: 16,
   maxEventNameLength: 16,
 };

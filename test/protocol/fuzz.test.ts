@@ -13,6 +13,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000_007);
 const LIMITS: SocketLimits = {
   maxAttachments: 10,
   maxDepth: 64,
+  maxNodes: 10_000,
   maxNamespaceLength: 128,
   maxEventNameLength: 128,
 };

@@ -20,6 +20,7 @@ import { packetOrError } from './outcome.ts';
 const LIMITS: SocketLimits = {
   maxAttachments: 1000,
   maxDepth: 64,
+  maxNodes: 10_000,
   maxNamespaceLength: 1000,
   maxEventNameLength: 1000,
 };

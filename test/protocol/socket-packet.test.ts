@@ -9,6 +9,7 @@ import { codeOf } from './outcome.ts';
 const LIMITS: SocketLimits = {
   maxAttachments: 3,
   maxDepth: 8,
+  maxNodes: 4_000,
   maxNamespaceLength: 16,
   maxEventNameLength: 20,
 };
@@ -191,6 +192,22 @@ describe('a bound is exact', () => {
     expect(decode(`2["x",${'[[]],'.repeat(1000)}0]`)).toMatchObject({ type: 'event' });
     expect(codeOf(() => decode(`0${'{"a":'.repeat(9)}1${'}'.repeat(9)}`))).toBe('too_deep');
     expect(codeOf(() => decode(`4${'{"a":'.repeat(9)}1${'}'.repeat(9)}`))).toBe('too_deep');
+  });
+
+  test('nodes, of which a text has none', () => {
+    // `2["x",[` has three nodes, each further number one.
+    const list = (nodes: number) => `2["x",[0${',0'.repeat(nodes - 3)}]]`;
+    const quoted = `2["x",${JSON.stringify(',:[{"\\'.repeat(2_000))}]`;
+    const keys = (nodes: number) => {
+      const one = (_: unknown, i: number) => `"k${i}":1`;
+      return `{${Array.from({ length: nodes / 2 }, one).join(',')}}`;
+    };
+    expect(decode(list(4_000))).toMatchObject({ type: 'event' });
+    expect(codeOf(() => decode(list(4_001)))).toBe('too_many_nodes');
+    expect(decode(quoted)).toMatchObject({ type: 'event' });
+    expect(decode(`0${keys(4_000)}`)).toMatchObject({ type: 'connect' });
+    expect(codeOf(() => decode(`0${keys(4_002)}`))).toBe('too_many_nodes');
+    expect(codeOf(() => decode(list(1_000_000)))).toBe('too_many_nodes');
   });
 
   test('namespace', () => {
