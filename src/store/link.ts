@@ -83,16 +83,24 @@ export function openLink(options: LinkOptions): Link {
       setImmediate(() => refused.destroy(new Error('This connection has ended')));
       return refused;
     }
-    socket = new Socket(PIPELINE_BUFFER);
+    const opened = new Socket(PIPELINE_BUFFER);
+    socket = opened;
+    // Stays for good: postgres.js listens later, and an error that nobody hears ends the process.
+    opened.on('error', () => undefined);
     // Statements are pipelined as small writes: Nagle's algorithm would hold them back.
-    socket.setNoDelay(true);
+    opened.setNoDelay(true);
     const [host = 'localhost'] = target.host;
     const [port = 5432] = target.port;
     // postgres.js reads the name to verify from the socket when it speaks TLS.
-    Object.assign(socket, { host });
-    if (target.path) socket.connect(target.path);
-    else socket.connect(port, host);
-    return socket;
+    Object.assign(opened, { host });
+    // When this turn is over: to be out of descriptors or routes is told at once, and postgres.js,
+    // which listens then, would wait for a socket that is closed already.
+    queueMicrotask(() => {
+      if (gone) return;
+      if (target.path) opened.connect(target.path);
+      else opened.connect(port, host);
+    });
+    return opened;
   }
 
   const settings = {
