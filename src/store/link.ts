@@ -146,9 +146,11 @@ export function openLink(options: LinkOptions): Link {
   }
 
   function fail(error: unknown): unknown {
-    if (!isConnectionFailure(error)) {
-      if (!gone || error instanceof ChatError || isServerError(error)) return error;
-    }
+    if (error instanceof ChatError || isServerError(error)) return error;
+    // What fails before the greeting is the way there, in whatever words: a TLS handshake that breaks
+    // off, or the several addresses of one name, say no system call.
+    const onTheWay = !greeted && hasCode(error);
+    if (!gone && !onTheWay && !isConnectionFailure(error)) return error;
     retire();
     return new DatabaseUnavailable(greeted ? 'lost' : refusal(error), error);
   }
@@ -190,7 +192,11 @@ function isConnectionFailure(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return error.severity !== 'ERROR';
   if (!(error instanceof Error)) return false;
   if ('syscall' in error || 'errno' in error) return true;
-  return 'code' in error && typeof error.code === 'string' && error.code.startsWith('CONNECT');
+  return hasCode(error) && error.code.startsWith('CONNECT');
+}
+
+function hasCode(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }
 
 const TOO_MANY_CONNECTIONS = '53300';
