@@ -9,7 +9,6 @@
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
 import { createDatabase } from '../src/store/database.ts';
-import { listConversations } from '../src/store/list.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { explaining } from '../test/store/explain.ts';
 import { openStore } from '../test/store/fixture.ts';
@@ -116,7 +115,8 @@ async function measure(planMode: string): Promise<void> {
     ['history after', (on) => openStore(on).readHistory({ ...at, place: { afterSeq: deep >> 1 } })],
     ...listSizes.map((size): [string, (on: typeof database) => Promise<unknown>] => [
       `list of ${size}`,
-      (on) => listConversations(on, { userId: listUser(size), limit: LIST_PAGE, cursor: null }),
+      (on) =>
+        openStore(on).listConversations({ userId: listUser(size), limit: LIST_PAGE, cursor: null }),
     ]),
   ];
   console.log(`\n${planMode}: milliseconds for one call, alone (median, p95; first median = 1)`);

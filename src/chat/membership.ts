@@ -2,7 +2,12 @@
  * Who may do what, in one place. Both doors and every rule ask here; nothing else decides.
  */
 import { ChatError } from './errors.ts';
-import type { Actor, Standing, Store } from './ports.ts';
+import type { Actor, Standing, Store, Unread } from './ports.ts';
+
+/** A participant's standing with what is unread counted. */
+export interface CountedStanding extends Standing {
+  unread: Unread;
+}
 
 /**
  * The person a call is about: a user can only be itself, a service must say whom it means.
@@ -60,10 +65,16 @@ export function createMembership({ store }: { store: Store }) {
 
   return {
     /** The person's standing, or the refusal as a throw. */
-    async requireStanding(actor: Actor, conversationId: string, userId: string): Promise<Standing> {
+    async requireStanding(
+      actor: Actor,
+      conversationId: string,
+      userId: string,
+    ): Promise<CountedStanding> {
       const standing = await store.readStanding(conversationId, userId);
       if (standing === null) throw await refusal(actor, conversationId);
-      return standing;
+      const unread =
+        standing.unread ?? (await store.readUnread({ conversationId, userId, ...standing }));
+      return { ...standing, unread };
     },
 
     /** The participant's stored name, or the refusal as a throw. */

@@ -36,13 +36,21 @@ export type AppendOutcome =
   | { outcome: 'not_a_participant' }
   | { outcome: 'no_conversation' };
 
+/** Messages of others after a participant's read cursor. */
+export interface Unread {
+  count: number;
+  /** False: more than are counted; `count` is then the number of all positions after the cursor. */
+  exact: boolean;
+}
+
 /** One participant's place in a conversation, read together in one snapshot. */
 export interface Standing {
   lastSeq: number;
   membersVersion: number;
   lastReadSeq: number;
   lastDeliveredSeq: number;
-  unreadCount: number;
+  /** null: not counted in passing, because of so many positions after the cursor; `readUnread` tells. */
+  unread: Unread | null;
 }
 
 export interface ConversationHead {
@@ -133,6 +141,13 @@ export interface Store {
   }): Promise<MembershipOutcome>;
   /** null when the user is not a participant or there is no such conversation. Coalesced: calls of the same moment share a query. */
   readStanding(conversationId: string, userId: string): Promise<Standing | null>;
+  /** How many of the messages after a cursor, up to `lastSeq`, are of others; a look of bounded cost. */
+  readUnread(request: {
+    conversationId: string;
+    userId: string;
+    lastReadSeq: number;
+    lastSeq: number;
+  }): Promise<Unread>;
   /** The participant's stored name without the counters; null when not a participant. Coalesced. */
   readParticipant(conversationId: string, userId: string): Promise<{ name: string | null } | null>;
   /**

@@ -99,13 +99,24 @@ export const Conversation = Type.Object(
 );
 export type Conversation = Static<typeof Conversation>;
 
+/** Messages of others after one's `last_read_seq`. */
+const UnreadCount = Type.Integer({
+  minimum: 0,
+  description: 'Messages of others after last_read_seq; when unread_exact is false, an upper bound',
+});
+const UnreadExact = Type.Boolean({
+  description:
+    'true: unread_count was counted, as it is up to 1 000. false: it is last_seq - last_read_seq',
+});
+
 /** A conversation as one of its participants sees it in a list. */
 export const ConversationSummary = Type.Object(
   {
     ...Conversation.properties,
     last_message: NullableOut(Type.Object(Message.properties)),
     last_read_seq: Seq,
-    unread_count: Type.Integer({ minimum: 0 }),
+    unread_count: UnreadCount,
+    unread_exact: UnreadExact,
   },
   { $id: 'ConversationSummary' },
 );
@@ -123,7 +134,8 @@ export const JoinResult = Type.Object(
     conversation_id: Uuid,
     last_seq: Seq,
     last_read_seq: Seq,
-    unread_count: Type.Integer({ minimum: 0 }),
+    unread_count: UnreadCount,
+    unread_exact: UnreadExact,
     resync: Type.Optional(Type.Literal(true)),
   },
   { $id: 'JoinResult' },

@@ -7,8 +7,8 @@
  * next thing the room hands out is head + 1.
  */
 import { ChatError } from '../chat/errors.ts';
-import { actingUser, type Membership } from '../chat/membership.ts';
-import type { Actor, Standing, Store } from '../chat/ports.ts';
+import { actingUser, type CountedStanding, type Membership } from '../chat/membership.ts';
+import type { Actor, Store } from '../chat/ports.ts';
 import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import { MultiMap } from '../shared/multi-map.ts';
@@ -148,7 +148,8 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
         conversation_id: room.conversationId,
         last_seq: room.head,
         last_read_seq: standing.lastReadSeq,
-        unread_count: standing.unreadCount,
+        unread_count: standing.unread.count,
+        unread_exact: standing.unread.exact,
         ...(plan.resync ? { resync: true as const } : {}),
       });
       socket.join(room.topic);
@@ -158,7 +159,7 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
     }
   }
 
-  async function stand(room: Room, member: Member, actor: Actor): Promise<Standing> {
+  async function stand(room: Room, member: Member, actor: Actor): Promise<CountedStanding> {
     const standing = await membership.requireStanding(actor, room.conversationId, member.userId);
     requireHere(member);
     member.asOf = standing.membersVersion;
@@ -169,7 +170,7 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
   async function planReplay(
     room: Room,
     member: Member,
-    standing: Standing,
+    standing: CountedStanding,
     afterSeq: number | null,
   ): Promise<{ from: number; resync: boolean }> {
     if (afterSeq === null) return { from: Number.POSITIVE_INFINITY, resync: false };

@@ -8,6 +8,7 @@ import { isUuid, NIL_UUID } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
 import { type MessageColumns, messageColumns, senderNames, toMessages } from './message-columns.ts';
+import { lookForUnread, MAX_SHARED_LOOK, readUnread, toUnread } from './unread.ts';
 
 export interface DeliveryReadLimits {
   /** Most participants, heads or members asked for in one query. */
@@ -26,7 +27,13 @@ export interface DeliveryReadLimits {
 
 export type DeliveryReads = Pick<
   Store,
-  'readStanding' | 'readParticipant' | 'readHeads' | 'readMoved' | 'readRange' | 'readMembers'
+  | 'readStanding'
+  | 'readUnread'
+  | 'readParticipant'
+  | 'readHeads'
+  | 'readMoved'
+  | 'readRange'
+  | 'readMembers'
 >;
 
 interface Pair {
@@ -81,6 +88,7 @@ export function createDeliveryReads(
     // What is no UUID would fail the queries of everyone it shares them with.
     readStanding: async (conversationId, userId) =>
       isUuid(conversationId) && isUuid(userId) ? standing({ conversationId, userId }) : null,
+    readUnread: (request) => readUnread(database, request),
     readParticipant: async (conversationId, userId) =>
       isUuid(conversationId) && isUuid(userId) ? participant({ conversationId, userId }) : null,
     readHeads: async (conversationIds) => {
@@ -102,21 +110,26 @@ export function createDeliveryReads(
 }
 
 async function selectStandings(sql: Sql, pairs: Pair[]): Promise<(Standing | null)[]> {
-  const rows = await sql<(Standing & Answering)[]>`
+  const rows = await sql<(Omit<Standing, 'unread'> & { seen: number | null } & Answering)[]>`
     SELECT w.ord, c.last_seq AS "lastSeq", c.members_version AS "membersVersion",
       p.last_read_seq AS "lastReadSeq", p.last_delivered_seq AS "lastDeliveredSeq",
-      (
-        SELECT count(*) FROM messaging.messages m
-        WHERE m.conversation_id = c.id AND m.seq > p.last_read_seq
-          AND m.sender_id <> p.participant_id
-      ) AS "unreadCount"
+      CASE WHEN c.last_seq - p.last_read_seq <= ${MAX_SHARED_LOOK}::int8
+        THEN ${lookForUnread(sql, {
+          conversationId: sql`c.id`,
+          userId: sql`p.participant_id`,
+          afterSeq: sql`p.last_read_seq`,
+          upToSeq: sql`c.last_seq`,
+        })} END AS seen
     FROM unnest(${pairs.map(conversationOf)}::uuid[], ${pairs.map(userOf)}::uuid[])
       WITH ORDINALITY AS w (conversation_id, user_id, ord)
     JOIN messaging.conversations c ON c.id = w.conversation_id
     JOIN messaging.conversation_participants p
       ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id`;
   const answers: (Standing | null)[] = pairs.map(() => null);
-  for (const { ord, ...answer } of rows) answers[ord - 1] = answer;
+  for (const { ord, seen, ...at } of rows) {
+    const unread = seen === null ? null : toUnread(seen, at.lastReadSeq, at.lastSeq);
+    answers[ord - 1] = { ...at, unread };
+  }
   return answers;
 }
 

@@ -1,11 +1,24 @@
 /**
  * A user's conversations, latest first, in pages placed by a keyset cursor: whoever follows the
  * cursors of a list that stands still sees each conversation once, whatever the page size.
+ *
+ * What a page costs is bounded as well as how many conversations it has: it ends before the one that
+ * would exceed a bound, and the next page begins there.
  */
 import type { ConversationSummary, Person } from '../chat/schemas.ts';
 import { isUuid } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { type MessageRow, toMessage } from './rows.ts';
+import { lookForUnread, MAX_UNREAD_LOOK, toUnread } from './unread.ts';
+
+export interface ListLimits {
+  /** Most participants of a page's conversations together, a single conversation aside. */
+  maxListPeople: number;
+  /** Most bytes of its last messages, a single one aside. */
+  maxListBytes: number;
+  /** Most positions its looks for unread messages go through, a single look aside. */
+  maxListLook: number;
+}
 
 /** The place after a conversation: its time in microseconds since 1970 and its id. */
 interface Place {
@@ -20,8 +33,10 @@ interface SummaryRow {
   created_at: string;
   last_seq: number;
   last_read_seq: number;
-  unread_count: number;
+  seen: number;
   at_us: number;
+  /** Of all the conversations that were found, those that are not on the page included. */
+  found: number;
   participants: Person[];
   message_id: string | null;
   sender_id: string;
@@ -50,17 +65,18 @@ export interface ListPage {
 export async function listConversations(
   database: Database,
   { userId, limit, cursor }: ListRequest,
+  limits: ListLimits,
 ): Promise<ListPage | null> {
   const after = cursor === null ? FIRST : decodeCursor(cursor);
   if (after === null) return null;
   // One more than asked for tells whether there is a next page.
-  const rows = await database.query((sql) => selectPage(sql, userId, limit + 1, after));
+  const rows = await database.query((sql) => selectPage(sql, userId, limit + 1, after, limits));
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return {
     conversations: page.map(toSummary),
     nextCursor:
-      rows.length > limit && last !== undefined
+      last !== undefined && last.found > page.length
         ? encodeCursor({ atUs: last.at_us, id: last.id })
         : null,
   };
@@ -86,9 +102,15 @@ export function decodeCursor(cursor: string): Place | null {
  * Candidates come in the order of the index on `listed_at`, which is the time of the list rounded
  * down: enough of them for the page, the rest of the last one's time slice, and the slice the cursor
  * points into. Only these are joined, sorted exactly and cut: the number of all the user's
- * conversations plays no part.
+ * conversations plays no part. Of those, only as many are read as fit the bounds.
  */
-function selectPage(sql: Sql, userId: string, count: number, after: Place) {
+function selectPage(
+  sql: Sql,
+  userId: string,
+  count: number,
+  after: Place,
+  { maxListPeople, maxListBytes, maxListLook }: ListLimits,
+) {
   return sql<SummaryRow[]>`
     WITH after AS (
       SELECT at, messaging.list_time(at, NULL) AS listed_at
@@ -108,30 +130,48 @@ function selectPage(sql: Sql, userId: string, count: number, after: Place) {
       WHERE (coalesce(c.last_message_at, c.created_at, 'epoch'), c.id)
         < ((SELECT at FROM after), ${after.id}::uuid)
       ORDER BY at DESC, c.id DESC LIMIT ${count}::bigint
+    ), weighed AS (
+      SELECT c.*, m.id AS message_id, m.sender_id, m.content, m.message_type, m.media_url,
+        m.client_message_id, m.status, m.created_at AS message_created_at,
+        row_number() OVER so_far AS place, count(*) OVER () AS found,
+        sum((
+          SELECT count(*)::int FROM messaging.conversation_participants o WHERE o.conversation_id = c.id
+        )) OVER so_far AS people,
+        sum(coalesce(octet_length(m.content), 0)) OVER so_far AS bytes,
+        sum(least(c.last_seq - c.last_read_seq, ${MAX_UNREAD_LOOK}::bigint)::int) OVER so_far AS look
+      FROM page c
+      LEFT JOIN messaging.messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+      WINDOW so_far AS (ORDER BY c.at DESC, c.id DESC ROWS UNBOUNDED PRECEDING)
     )
     SELECT c.id, c.request_match_id, c.last_message_at,
       coalesce(c.created_at, 'epoch'::timestamp) AS created_at, c.last_seq, c.last_read_seq,
       (extract(epoch FROM c.at) * 1000000)::bigint AS at_us,
-      (
-        SELECT count(*) FROM messaging.messages x
-        WHERE x.conversation_id = c.id AND x.seq > c.last_read_seq
-          AND x.sender_id <> ${userId}::uuid
-      ) AS unread_count,
+      c.found,
+      ${lookForUnread(sql, {
+        conversationId: sql`c.id`,
+        userId: sql`${userId}::uuid`,
+        afterSeq: sql`c.last_read_seq`,
+        upToSeq: sql`c.last_seq`,
+      })} AS seen,
       (
         SELECT json_agg(json_build_object('id', o.participant_id, 'name', n.name)
           ORDER BY o.participant_id)
         FROM messaging.conversation_participants o LEFT JOIN auth.users n ON n.id = o.participant_id
         WHERE o.conversation_id = c.id
       ) AS participants,
-      m.id AS message_id, m.sender_id, u.name AS sender_name, m.content, m.message_type, m.media_url,
-      m.client_message_id, m.status, m.created_at AS message_created_at
-    FROM page c
-    LEFT JOIN messaging.messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
-    LEFT JOIN auth.users u ON u.id = m.sender_id
+      c.message_id, c.sender_id, u.name AS sender_name, c.content, c.message_type, c.media_url,
+      c.client_message_id, c.status, c.message_created_at
+    FROM weighed c
+    LEFT JOIN auth.users u ON u.id = c.sender_id
+    WHERE c.place = 1 OR (
+      c.people <= ${maxListPeople}::bigint AND c.bytes <= ${maxListBytes}::bigint
+        AND c.look <= ${maxListLook}::bigint
+    )
     ORDER BY c.at DESC, c.id DESC`;
 }
 
 function toSummary(row: SummaryRow): ConversationSummary {
+  const unread = toUnread(row.seen, row.last_read_seq, row.last_seq);
   return {
     id: row.id,
     request_match_id: row.request_match_id,
@@ -141,7 +181,8 @@ function toSummary(row: SummaryRow): ConversationSummary {
     last_seq: row.last_seq,
     last_message: row.message_id === null ? null : toMessage(lastMessageRow(row, row.message_id)),
     last_read_seq: row.last_read_seq,
-    unread_count: row.unread_count,
+    unread_count: unread.count,
+    unread_exact: unread.exact,
   };
 }
 

@@ -8,17 +8,19 @@ import { markDelivered, markRead } from './cursors.ts';
 import type { Database } from './database.ts';
 import { createDeliveryReads, type DeliveryReadLimits } from './delivery-reads.ts';
 import { createHistory, type HistoryLimits } from './history.ts';
-import { listConversations } from './list.ts';
+import { type ListLimits, listConversations } from './list.ts';
 import { addParticipant, removeParticipant } from './participants.ts';
 
 export interface StoreDeps {
   database: Database;
   /** Group commit. */
   writer: { append(draft: MessageDraft): Promise<AppendOutcome> };
-  limits?: Partial<DeliveryReadLimits & HistoryLimits>;
+  limits?: Partial<StoreLimits>;
 }
 
-const defaultLimits: DeliveryReadLimits & HistoryLimits = {
+type StoreLimits = DeliveryReadLimits & HistoryLimits & ListLimits;
+
+const defaultLimits: StoreLimits = {
   maxBatch: 1000,
   maxRangeRows: 2000,
   maxPageRows: 500,
@@ -28,13 +30,16 @@ const defaultLimits: DeliveryReadLimits & HistoryLimits = {
   maxWaitMs: 5_000,
   paceMs: 5,
   maxWaiting: 20_000,
+  maxListPeople: 5_000,
+  maxListBytes: 1_000_000,
+  maxListLook: 1_000_000,
 };
 
 export function createStore({ database, writer, limits }: StoreDeps): Store {
   const within = { ...defaultLimits, ...limits };
   return {
     appendMessage: (draft) => writer.append(draft),
-    listConversations: (request) => listConversations(database, request),
+    listConversations: (request) => listConversations(database, request, within),
     readHistory: createHistory(database, within),
     createConversation: (request) => createConversation(database, request),
     markRead: (request) => markRead(database, request),

@@ -123,6 +123,7 @@ describe.each(transports)('over %s', (_name, options) => {
       last_seq: 5,
       last_read_seq: 0,
       unread_count: 5,
+      unread_exact: true,
     });
     expect(heard.map(({ seq }) => seq)).toEqual([3, 4, 5]);
     await ask(sender, 'send_message', { conversation_id, content: '6' });

@@ -149,7 +149,7 @@ export const mutants: readonly Mutant[] = [
         replace: `if (standing === null) {
         const [head] = await store.readHeads([conversationId]);
         if (head === undefined) throw await refusal(actor, conversationId);
-        return { ...head, lastReadSeq: 0, lastDeliveredSeq: 0, unreadCount: 0 };
+        return { ...head, lastReadSeq: 0, lastDeliveredSeq: 0, unread: { count: 0, exact: true } };
       }`,
       },
     ],

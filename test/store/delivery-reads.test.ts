@@ -57,7 +57,7 @@ describe('a standing', () => {
       membersVersion: expect.any(Number),
       lastReadSeq: 1,
       lastDeliveredSeq: 2,
-      unreadCount: 2,
+      unread: { count: 2, exact: true },
     });
     expect(await f.store.readStanding(id.toUpperCase(), bob.toUpperCase())).toEqual(standing);
   });
@@ -72,7 +72,7 @@ describe('a standing', () => {
       f.store.readStanding(id, alice),
     ]);
     expect([stranger, unknown, noId]).toEqual([null, null, null]);
-    expect(there).toMatchObject({ lastSeq: 2, unreadCount: 2 });
+    expect(there).toMatchObject({ lastSeq: 2, unread: { count: 2, exact: true } });
   });
 
   it('for a reconnect storm takes few queries, and each gets its own', async () => {

@@ -78,7 +78,7 @@ describe('adding', () => {
     expect(await f.store.readStanding(id, bob)).toMatchObject({
       lastReadSeq: 5,
       lastDeliveredSeq: 5,
-      unreadCount: 0,
+      unread: { count: 0, exact: true },
     });
     const page = await f.store.readHistory({
       conversationId: id,
@@ -181,7 +181,10 @@ describe('removing', () => {
     await f.post(id, alice);
     await add(id, bob);
     await f.post(id, alice);
-    expect(await f.store.readStanding(id, bob)).toMatchObject({ lastReadSeq: 4, unreadCount: 1 });
+    expect(await f.store.readStanding(id, bob)).toMatchObject({
+      lastReadSeq: 4,
+      unread: { count: 1, exact: true },
+    });
   });
 
   it('waits for whoever holds the conversation, such as a send', async () => {

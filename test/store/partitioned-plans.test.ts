@@ -14,7 +14,6 @@ import {
   writeMessages,
 } from '../../src/store/append-statements.ts';
 import type { Database, Sql } from '../../src/store/database.ts';
-import { listConversations } from '../../src/store/list.ts';
 import { advanceStatuses } from '../../src/store/statuses.ts';
 import { explaining } from './explain.ts';
 import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
@@ -183,7 +182,7 @@ describe('as many partitions as there are conversations on the page are read by'
     for (const { id } of page?.conversations ?? []) homes.add(await partitionOf(f.sql, id));
     // One more than asked for is looked at, to see whether there is a next page.
     const read = await partitionsRead((on) =>
-      listConversations(on, { userId: alice, limit: 1, cursor: null }),
+      openStore(on).listConversations({ userId: alice, limit: 1, cursor: null }),
     );
     expect(read).toEqual([...homes].sort());
   });

@@ -209,7 +209,10 @@ describe('what is read', () => {
   });
 
   it('is counted, marked and listed', async () => {
-    expect(await store.readStanding(room.id, alice)).toMatchObject({ lastSeq: 6, unreadCount: 3 });
+    expect(await store.readStanding(room.id, alice)).toMatchObject({
+      lastSeq: 6,
+      unread: { count: 3, exact: true },
+    });
     const listed = async () => {
       const page = await store.listConversations({ userId: alice, limit: 5, cursor: null });
       return page?.conversations.map((each) => [
@@ -234,7 +237,9 @@ describe('what is read', () => {
     const change = { conversationId: room.id, userId: carol };
     const added = await store.addParticipant({ ...change, addedBy: alice, maxParticipants: 5 });
     expect(added.outcome).toBe('changed');
-    expect(await store.readStanding(room.id, carol)).toMatchObject({ unreadCount: 0 });
+    expect(await store.readStanding(room.id, carol)).toMatchObject({
+      unread: { count: 0, exact: true },
+    });
     expect((await store.removeParticipant(change)).outcome).toBe('changed');
     expect(await store.appendMessage(draft(room, { senderId: carol }))).toEqual({
       outcome: 'not_a_participant',

@@ -3,8 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { createDeliveryReads } from '../../src/store/delivery-reads.ts';
-import { listConversations } from '../../src/store/list.ts';
+import { MAX_SHARED_LOOK, MAX_UNREAD_LOOK } from '../../src/store/unread.ts';
 import { type Explained, explaining } from './explain.ts';
 import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
 
@@ -158,7 +157,8 @@ describe('a page of the list', () => {
     const first = await f.store.listConversations({ userId: reader, limit: PAGE, cursor: null });
     for (const cursor of [null, first?.nextCursor ?? null]) {
       const nodes = await planOf(
-        (database) => listConversations(database, { userId: reader, limit: PAGE, cursor }),
+        (database) =>
+          openStore(database).listConversations({ userId: reader, limit: PAGE, cursor }),
         'auto',
       );
       expect(sequentialOn(nodes, 'conversations')).toEqual([]);
@@ -176,19 +176,27 @@ describe('a page of the list', () => {
 });
 
 describe('unread messages', () => {
-  it('are counted in the index alone', async () => {
-    const nodes = await planOf((database) => {
-      const reads = createDeliveryReads(database, {
-        maxBatch: 10,
-        maxRangeRows: 10,
-        maxInFlight: 1,
-        paceMs: 0,
-        maxWaiting: 10,
-        maxWaitMs: 5_000,
-      });
-      return reads.readStanding(big, reader);
-    }, 'auto');
+  // All of them the reader's own: none counts, and each is passed over.
+  it('are looked for in the index alone, so many positions and no more', async () => {
+    const at = { conversationId: big, userId: reader, lastReadSeq: 0, lastSeq: MESSAGES };
+    const nodes = await planOf((database) => openStore(database).readUnread(at), 'auto');
     const messages = nodes.filter((node) => node['Relation Name'] === 'messages');
     expect(messages.map((node) => node['Node Type'])).toEqual(['Index Only Scan']);
+    expect(messages.map(touched)).toEqual([MAX_UNREAD_LOOK]);
+  });
+
+  it('are not looked for in a shared query when they may be many', async () => {
+    for (const [upToSeq, looked] of [
+      [MESSAGES - MAX_SHARED_LOOK - 1, 0],
+      [MESSAGES - MAX_SHARED_LOOK, MAX_SHARED_LOOK],
+    ] as const) {
+      await f.store.markRead({ conversationId: big, userId: reader, upToSeq });
+      const nodes = await planOf(
+        (database) => openStore(database).readStanding(big, reader),
+        'auto',
+      );
+      const messages = nodes.filter((node) => node['Relation Name'] === 'messages');
+      expect(messages.map(touched)).toEqual([looked]);
+    }
   });
 });

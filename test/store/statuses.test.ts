@@ -123,7 +123,10 @@ describe('after any operations', () => {
                 lastSeq: model.senders.length,
                 lastReadSeq: cursor.read,
                 lastDeliveredSeq: cursor.delivered,
-                unreadCount: model.senders.filter((s, i) => i >= cursor.read && s !== name).length,
+                unread: {
+                  count: model.senders.filter((s, i) => i >= cursor.read && s !== name).length,
+                  exact: true,
+                },
               });
             }
           }
