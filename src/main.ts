@@ -8,6 +8,7 @@ import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog, type Logger } from './log.ts';
 import { loadDotEnv, packageVersion } from './package-facts.ts';
 import { cautionAboutNode } from './platform.js';
+import { createEnding, refuse, sentenceOf } from './process-end.ts';
 import { loadNativeServer } from './realtime/uws.ts';
 import { prepareDatabase } from './store/prepare.ts';
 import { countWorkers } from './workers/count.ts';
@@ -16,21 +17,9 @@ import { findPort } from './workers/port.ts';
 import { createSupervisor, type Supervisor } from './workers/supervisor.ts';
 import { takeSeat } from './workers/worker-seat.ts';
 
-/** Whatever hangs, the process is gone by then: orchestrators kill after 10 s. */
-const STOP_DEADLINE_MS = 9_500;
 const EMBEDDED_STOP_MS = 3_000;
 /** Of one process: the writer's, and what opens before what it replaces is closed. */
 const CONNECTIONS_BESIDES_POOL = 5;
-
-/** One clear sentence on the terminal, and exit 1. */
-function refuse(error: unknown): never {
-  process.stderr.write(`messaging-service can not start: ${sentenceOf(error)}\n`);
-  process.exit(1);
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 async function main(): Promise<void> {
   loadNativeServer();
@@ -154,30 +143,6 @@ function settings(fields: object = {}): { config: Config; log: Logger } {
   return { config, log: log.child(fields) };
 }
 
-/** Ends the process once, after `work` or at the deadline. */
-function createEnding(log: Logger, work: () => Promise<void>) {
-  let begun = false;
-  return {
-    begun: () => begun,
-    begin(exitCode: number): void {
-      if (begun) return;
-      begun = true;
-      const giveUp = setTimeout(() => {
-        log.error('stopping took too long');
-        process.exit(1);
-      }, STOP_DEADLINE_MS);
-      giveUp.unref();
-      work().then(
-        () => process.exit(exitCode),
-        (error: unknown) => {
-          log.error({ err: error }, 'stopping failed');
-          process.exit(1);
-        },
-      );
-    },
-  };
-}
-
 /** Of the embedded PostgreSQL: during a rolling restart there is a worker more. */
 function connectionsNeeded({ database }: Config, workers: number): number {
   return (workers + 1) * (database.poolMax + CONNECTIONS_BESIDES_POOL);
@@ -213,5 +178,4 @@ function greet(port: number, config: Config, embedded: boolean, workers: number)
   );
 }
 
-process.on('unhandledRejection', (error) => refuse(error));
 (process.argv[2] === WORKER_ARGUMENT ? serveAsWorker() : main()).catch(refuse);

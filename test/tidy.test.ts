@@ -17,6 +17,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
       'log.ts',
       'package-facts.ts',
       'platform.js',
+      'process-end.ts',
       'refuse-unsupported-node.js',
       'embedded',
       'realtime',
@@ -36,6 +37,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   },
   'package-facts.ts': { runtime: [] },
   'platform.js': { runtime: [] },
+  'process-end.ts': { runtime: [], types: ['log.ts'] },
   'refuse-unsupported-node.js': { runtime: ['platform.js'] },
   doctor: { runtime: ['platform.js', 'realtime', 'store', 'workers'], types: ['config.ts'] },
   'app.ts': {

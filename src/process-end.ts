@@ -1,0 +1,72 @@
+/**
+ * How the process ends.
+ *
+ * Guarantees: once its ending is created, it ends once, after the given work or at the deadline;
+ * what nobody expected (an exception or rejection that no code handles) is logged with its stack and
+ * ends it in the same way, with exit code 1: what it has left behind is not known, but requests and
+ * sends that are running still finish. Before that, it is one sentence and exit 1.
+ */
+import type { Logger } from './log.ts';
+
+/** Whatever hangs, the process is gone by then: orchestrators kill after 10 s. */
+const STOP_DEADLINE_MS = 9_500;
+/** What follows an error that nobody expected is told so often, not in an endless row. */
+const MAX_UNEXPECTED_TOLD = 10;
+
+export interface Ending {
+  /** Whether it ends already. */
+  begun(): boolean;
+  /** Ends the process. Called again it only makes an exit code of 0 another one. */
+  begin(exitCode: number): void;
+}
+
+/** One clear sentence on the terminal, and exit 1: of a process that does not get to run. */
+export function refuse(error: unknown): never {
+  process.stderr.write(`messaging-service can not start: ${sentenceOf(error)}\n`);
+  process.exit(1);
+}
+
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+// Rejections that nobody handles arrive here too.
+let onUnexpected: (error: unknown) => void = refuse;
+process.on('uncaughtException', (error) => onUnexpected(error));
+
+/** @param work what is to be done before the process ends; called once */
+export function createEnding(log: Logger, work: () => Promise<void>): Ending {
+  let begun = false;
+  let code = 0;
+  let unexpected = 0;
+
+  function begin(exitCode: number): void {
+    code = Math.max(code, exitCode);
+    if (begun) return;
+    begun = true;
+    const giveUp = setTimeout(() => {
+      log.error('stopping took too long');
+      process.exit(1);
+    }, STOP_DEADLINE_MS);
+    giveUp.unref();
+    work().then(
+      () => process.exit(code),
+      (error: unknown) => {
+        log.error({ err: error }, 'stopping failed');
+        process.exit(1);
+      },
+    );
+  }
+
+  onUnexpected = (error) => {
+    unexpected += 1;
+    if (unexpected <= MAX_UNEXPECTED_TOLD) {
+      log.fatal(
+        { err: error },
+        'an error nobody expected: finishing what is running, then stopping',
+      );
+    }
+    begin(1);
+  };
+  return { begun: () => begun, begin };
+}

@@ -1,0 +1,117 @@
+/** An error that nobody expected in a service that runs: told with its stack, drained, exit 1. */
+import { io } from 'socket.io-client';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ask, connected } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { type ServiceProcess, startService } from '../support/service-process.ts';
+import { once, waitFor } from '../support/wait.ts';
+import { workerPids, workersBelow } from '../workers/support.ts';
+
+interface Line {
+  level: number;
+  msg: string;
+  err?: { message: string; stack: string };
+}
+
+const FATAL = 60;
+const FAULT = new URL('fault.mjs', import.meta.url).href;
+
+let db: TestDatabase;
+let alice: TestPerson;
+const started: ServiceProcess[] = [];
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+  alice = await createPerson(db.sql, 'Alice');
+});
+afterAll(() => db.drop());
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((service) => service.discard()));
+});
+
+async function start(fault: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
+  const service = await startService({
+    DATABASE_URL: db.url,
+    NODE_OPTIONS: `--import ${FAULT}`,
+    TEST_FAULT: fault,
+    ...env,
+  });
+  started.push(service);
+  return service;
+}
+
+function fatalLines(service: ServiceProcess): Line[] {
+  return service
+    .output()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Line)
+    .filter(({ level }) => level === FATAL);
+}
+
+describe('an error nobody expected', () => {
+  it.each(['exception', 'rejection'])(
+    '(%s) is told at fatal with its stack; sends finish, clients are let go, exit 1',
+    async (fault) => {
+      const service = await start(fault);
+      const conversation_id = await createConversation(db.sql, [alice]);
+      const client = io(service.url, {
+        forceNew: true,
+        reconnection: false,
+        query: { userId: alice.id },
+      });
+      await connected(client);
+      const sends = Array.from({ length: 50 }, (_, n) =>
+        ask(client, 'send_message', { conversation_id, content: `${n}` }),
+      );
+      await sends[0];
+      const gone = once(client, 'disconnect');
+      service.kill('SIGUSR2');
+      expect((await Promise.all(sends)).every(({ success }) => success)).toBe(true);
+      expect((await gone)[0]).toBe('transport close');
+      expect(await service.exited).toBe(1);
+      const [line, ...others] = fatalLines(service);
+      expect(line?.err?.message).toBe('nobody expected this');
+      expect(line?.err?.stack).toMatch(/at .*fault\.mjs:\d+/);
+      expect(others).toEqual([]);
+      expect(service.output()).not.toContain('can not start');
+    },
+  );
+
+  it('that comes a thousand times does not fill the log', async () => {
+    const service = await start('storm');
+    service.kill('SIGUSR2');
+    expect(await service.exited).toBe(1);
+    expect(fatalLines(service).length).toBe(10);
+  });
+
+  it('in a worker ends that worker, which is replaced', { timeout: 60_000 }, async () => {
+    const env = { WORKERS: '2', REDIS_URL: redisUrl(), REDIS_PREFIX: uniquePrefix() };
+    const service = await start('exception', env);
+    const [victim = 0] = await workerPids(service);
+    process.kill(victim, 'SIGUSR2');
+    await waitFor(() => service.output().includes('a worker has ended by itself'), {
+      what: 'the end of the worker',
+    });
+    expect(fatalLines(service).length).toBe(1);
+    expect(service.output()).toMatch(/"how":"exit code 1"/);
+    await waitFor(async () => (await workerPids(service)).length === 2, {
+      what: 'the successor',
+      timeoutMs: 30_000,
+    });
+    expect(await workersBelow(service.pid)).not.toContain(victim);
+    service.kill('SIGTERM');
+    expect(await service.exited).toBe(0);
+  });
+
+  it('in the supervisor ends the service and its workers', async () => {
+    const env = { WORKERS: '2', REDIS_URL: redisUrl(), REDIS_PREFIX: uniquePrefix() };
+    const service = await start('rejection', env);
+    service.kill('SIGUSR2');
+    expect(await service.exited).toBe(1);
+    expect(fatalLines(service).length).toBe(1);
+    expect(await workersBelow(service.pid)).toEqual([]);
+  });
+});
