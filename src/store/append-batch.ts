@@ -18,6 +18,7 @@ import {
   writeMessages,
 } from './append-statements.ts';
 import type { Sql } from './link.ts';
+import { nextMessageTime } from './message-time.ts';
 import { type MessageRow, toMessage } from './rows.ts';
 import type { CachedSender, SenderCache } from './sender-cache.ts';
 
@@ -195,15 +196,12 @@ interface Head extends NewHead {
 }
 
 function toHead(row: ConversationHeadRow): Head {
-  // A clock that was set back must not make a later message look older.
-  const { last_message_at: last, now } = row;
-  const lastMessageAt = last !== null && last > now ? last : now;
   return {
     conversationId: row.id,
     ctid: row.ctid,
     firstSeq: row.last_seq,
     lastSeq: row.last_seq,
-    lastMessageAt,
+    lastMessageAt: nextMessageTime(row.last_message_at, row.now),
     membersVersion: row.members_version,
   };
 }

@@ -170,6 +170,31 @@ describe('paging', () => {
   });
 });
 
+describe('a conversation from the future', () => {
+  it('goes to its place with the next message, and paging meanwhile misses nobody', async () => {
+    const anna = await f.user();
+    const made: string[] = [];
+    for (const at of ['2199-01-01', '2198-01-01', '2024-01-02', '2024-01-01']) {
+      const id = await f.conversation([anna]);
+      await f.sql`UPDATE messaging.conversations SET last_message_at = ${at} WHERE id = ${id}`;
+      made.push(id);
+    }
+    const [ahead = '', ...others] = made;
+    const first = await f.store.listConversations({ userId: anna, limit: 1, cursor: null });
+    expect(ids(first?.conversations ?? [])).toEqual([ahead]);
+    await f.post(ahead, anna);
+    const rest: string[] = [];
+    for (let cursor = first?.nextCursor ?? null; cursor !== null; ) {
+      const page = await f.store.listConversations({ userId: anna, limit: 1, cursor });
+      rest.push(...ids(page?.conversations ?? []));
+      cursor = page?.nextCursor ?? null;
+    }
+    // Once too often rather than once too seldom.
+    expect(rest).toEqual([others[0], ahead, ...others.slice(1)]);
+    expect(ids((await listAll(anna, 10)).flat())).toEqual(rest);
+  });
+});
+
 describe('a cursor', () => {
   it('comes back as it went', () => {
     fc.assert(

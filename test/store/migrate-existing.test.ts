@@ -186,6 +186,41 @@ describe('on a database that holds the given tables with rows', () => {
     ]);
   });
 
+  it('lists conversations from the future as of now, in their order, and keeps their messages', async () => {
+    const hoursAhead = async (hours: number): Promise<string> => {
+      const [row] = await sql<{ at: string }[]>`
+        SELECT date_trunc('second', now() AT TIME ZONE 'UTC' + ${hours} * interval '1 hour')::text AS at`;
+      return row?.at ?? '';
+    };
+    const [soon, late] = [await hoursAhead(2), await hoursAhead(8)];
+    await message(pair, alice, 'before');
+    await message(pair, alice, 'in local time', { createdAt: soon });
+    await message(group, bob, 'later in local time', { createdAt: late });
+    await message(untimed, bob, 'now', { createdAt: await hoursAhead(0) });
+    await message(empty, bob, 'for ever');
+    await sql`UPDATE messaging.messages SET created_at = 'infinity' WHERE content = 'for ever'`;
+    await run();
+
+    expect((await seqsOf(pair)).map(([, content]) => content)).toEqual(['before', 'in local time']);
+    const times = await sql`
+      SELECT content, created_at::text AS at FROM messaging.messages
+      WHERE created_at > now() AT TIME ZONE 'UTC' ORDER BY created_at`;
+    expect(times).toEqual([
+      { content: 'in local time', at: soon },
+      { content: 'later in local time', at: late },
+      { content: 'for ever', at: 'infinity' },
+    ]);
+    const listed = await sql<{ id: string; is_past: boolean; is_listed: boolean }[]>`
+      SELECT c.id, last_message_at <= now() AT TIME ZONE 'UTC' AS is_past,
+        bool_and(listed_at = messaging.list_time(last_message_at, c.created_at)) AS is_listed
+      FROM messaging.conversations c
+      JOIN messaging.conversation_participants p ON p.conversation_id = c.id
+      GROUP BY c.id ORDER BY last_message_at DESC`;
+    expect(listed).toEqual(
+      [empty, group, pair, untimed].map((id) => ({ id, is_past: true, is_listed: true })),
+    );
+  });
+
   it('loses no row and alters no table of another service', async () => {
     await message(pair, alice, 'kept', { status: 'read' });
     const users = await columnsOf('auth.users');

@@ -110,12 +110,45 @@ describe('a stored message', () => {
     expect(await writer.append(draft(room))).toMatchObject({ membersVersion: 7 });
   });
 
-  test('is not dated before an earlier one when the clock was set back', async () => {
+  const dateLast = async (room: Room, ahead: string): Promise<string> => {
+    const [row] = await db.sql<{ at: string }[]>`
+      UPDATE messaging.conversations SET last_message_at = date_trunc('milliseconds',
+        clock_timestamp() AT TIME ZONE 'UTC' + ${ahead}::interval) WHERE id = ${room.id}
+      RETURNING to_char(last_message_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at`;
+    return row?.at ?? '';
+  };
+
+  test('is not dated before an earlier one when two clocks differ', async () => {
     const room = await newRoom(db.sql);
-    await db.sql`
-      UPDATE messaging.conversations SET last_message_at = '2199-01-01 00:00:00.5' WHERE id = ${room.id}`;
-    expect(stored(await writer.append(draft(room))).created_at).toBe('2199-01-01T00:00:00.500Z');
+    const last = await dateLast(room, '4 seconds');
+    expect(stored(await writer.append(draft(room))).created_at).toBe(last);
   });
+
+  test.each(['6 seconds', '8 hours', '10 years', '10000 years', 'infinity'])(
+    'is dated now when the one before claims to come in %s',
+    async (ahead) => {
+      const room = await newRoom(db.sql);
+      const earlier = stored(await writer.append(draft(room)));
+      if (ahead !== 'infinity') await dateLast(room, ahead);
+      else {
+        await db.sql`
+          UPDATE messaging.conversations SET last_message_at = 'infinity' WHERE id = ${room.id}`;
+      }
+      for (const seq of [2, 3]) {
+        const message = stored(await writer.append(draft(room)));
+        expect(message.seq).toBe(seq);
+        expect(message.created_at >= earlier.created_at).toBe(true);
+        expect(Math.abs(Date.parse(message.created_at) - Date.now())).toBeLessThan(3_000);
+        const [row] = await db.sql`
+          SELECT to_char(last_message_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
+            listed_at = messaging.list_time(last_message_at, NULL) AS is_listed
+          FROM messaging.conversations c
+          JOIN messaging.conversation_participants p ON p.conversation_id = c.id
+          WHERE c.id = ${room.id} LIMIT 1`;
+        expect(row).toEqual({ at: message.created_at, is_listed: true });
+      }
+    },
+  );
 
   test('is found under ids in either case', async () => {
     const room = await newRoom(db.sql);

@@ -132,7 +132,7 @@ export function ThreadView({ client, thread, drafts, maxLength, onBack }: Props)
             const follows =
               !isNewDay &&
               previous.sender_id === message.sender_id &&
-              Date.parse(message.created_at) - Date.parse(previous.created_at) < GROUP_MS;
+              Math.abs(Date.parse(message.created_at) - Date.parse(previous.created_at)) < GROUP_MS;
             return (
               <StoredItem
                 key={message.id}
