@@ -14,6 +14,8 @@ const CLOSE_REASONS = [
   'forced server close',
   'server shutting down',
   'server error',
+  'not admitted',
+  'displaced',
 ];
 
 export function readOnScrape(registers: Registry[], sources: MetricsSources): void {
@@ -42,6 +44,11 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     const { websocketSessions, pollingSessions } = sockets();
     return { websocket: websocketSessions, polling: pollingSessions };
   });
+  gauge(
+    'messaging_unidentified_connections',
+    'Connections that have not said who they are, or no longer do.',
+    () => sockets().strangers,
+  );
   gauge('messaging_sockets', 'Sockets that have joined the namespace.', () => sockets().sockets);
   gauge(
     'messaging_slow_connections',

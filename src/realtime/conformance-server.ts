@@ -68,7 +68,7 @@ export async function startConformanceServer(
     corsOrigins,
     log,
     handler: {
-      onSession: () => undefined,
+      onSession: (session) => engine.identified(session, true),
       onMessage: (session, data) => session.send(typeof data === 'string' ? `4${data}` : data),
       onClose: () => undefined,
     },

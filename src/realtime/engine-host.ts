@@ -5,6 +5,7 @@
 
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
+import type { Stranger, Strangers } from './engine-strangers.ts';
 import type { TopicMember, Topics } from './engine-topics.ts';
 import type { Beating, DeadlineQueue, Heartbeat } from './heartbeat.ts';
 import type { WebSocket } from './uws.ts';
@@ -28,12 +29,13 @@ export interface SessionHandler<Session> {
   onClose(session: Session, reason: string): void;
 }
 
-export interface SessionHost<Session extends Beating & TopicMember> {
+export interface SessionHost<Session extends Beating & TopicMember & Stranger> {
   readonly limits: EngineLimits;
   readonly handler: SessionHandler<Session>;
   readonly log: RealtimeLog;
   readonly wheel: Heartbeat<Session>;
   readonly topics: Topics<Session>;
+  readonly strangers: Strangers<Session>;
   /** Closed polling sessions whose client has not heard of it yet. */
   readonly closing: DeadlineQueue<Session>;
   /** The topic through which uWebSockets.js pings a bucket of the wheel. */

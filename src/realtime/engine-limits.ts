@@ -22,6 +22,12 @@ export interface EngineLimits {
   readonly maxPollingBufferBytes: number;
   /** Sessions at once; further handshakes are answered 503. */
   readonly maxSessions: number;
+  /** The share of these that sessions without identity may take, above 0 and up to 1. */
+  readonly strangersShare: number;
+  /** Packets a session may send before it has an identity. */
+  readonly maxEarlyPackets: number;
+  /** Bytes of a WebSocket message, or of a polling payload, before the session has an identity. */
+  readonly maxEarlyBytes: number;
   /** Query string of a request, bytes. */
   readonly maxQueryBytes: number;
   /** Polling responses of at least so many bytes are compressed for clients that accept it. */

@@ -1,8 +1,8 @@
 /**
  * Receives the POSTs of polling sessions.
  *
- * Guarantees: a body takes at most `maxPayloadBytes` of memory and `bodyTimeoutMs` of time, whatever
- * the client announces; the packets of a payload are handled all or none, up to the one that closes
+ * Guarantees: a body takes at most `maxPayloadBytes` of memory (`maxEarlyBytes` before the session has
+ * an identity) and `bodyTimeoutMs` of time, whatever the client announces; the packets of a payload are handled all or none, up to the one that closes
  * the session.
  */
 
@@ -18,7 +18,12 @@ import type { HttpRequest } from './uws.ts';
 /** Explicit, to keep old user agents from offering it as a download. */
 const OK_TYPE = 'text/html';
 /** Reasons that are the client's fault: its POST is answered with an error. */
-const FAULTS: ReadonlySet<string> = new Set(['parse error', 'transport error', 'server error']);
+const FAULTS: ReadonlySet<string> = new Set([
+  'parse error',
+  'transport error',
+  'server error',
+  'not admitted',
+]);
 
 /** A body on its way. */
 interface Incoming<Owner> {
@@ -54,11 +59,14 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
     reply.error(error, true);
   }
 
+  const maxBytes = ({ identified }: EngineSession<Owner>): number =>
+    identified ? limits.maxPayloadBytes : limits.maxEarlyBytes;
+
   function chunk(body: Incoming<Owner>, data: ArrayBuffer, isLast: boolean): void {
     const { session, reply } = body;
     if (!reply.open) return;
     body.bytes += data.byteLength;
-    if (body.bytes > limits.maxPayloadBytes) {
+    if (body.bytes > maxBytes(session)) {
       late.delete(body);
       refuse(session, reply, ENGINE_ERRORS.payloadTooLarge);
     } else if (!isLast) {
@@ -88,7 +96,7 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
       reply.error(ENGINE_ERRORS.badRequest);
       return;
     }
-    for (const packet of packets) session.packet(packet);
+    for (const packet of packets) if (session.admits(0)) session.packet(packet);
     if (FAULTS.has(session.reason)) reply.error(ENGINE_ERRORS.badRequest);
     else reply.ok(OK_TYPE, 'ok');
   }
@@ -105,7 +113,7 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
         refuse(session, reply, ENGINE_ERRORS.badRequest);
         return;
       }
-      if (Number(req.getHeader('content-length')) > limits.maxPayloadBytes) {
+      if (Number(req.getHeader('content-length')) > maxBytes(session)) {
         refuse(session, reply, ENGINE_ERRORS.payloadTooLarge);
         return;
       }

@@ -19,6 +19,7 @@ import {
   type RequestHandlers,
 } from './engine-requests.ts';
 import { type EngineHandler, EngineSession } from './engine-session.ts';
+import { createStrangers } from './engine-strangers.ts';
 import { createTopics, hardBackpressureBytes } from './engine-topics.ts';
 import { Probe, webSocketBehavior } from './engine-websocket.ts';
 import { createHeartbeat, type DeadlineQueue } from './heartbeat.ts';
@@ -49,6 +50,8 @@ export interface EngineServer<Owner> {
     shed?: boolean,
   ): void;
   subscribers(topic: string): number;
+  /** It is known whom the session speaks for, or no longer known. */
+  identified(session: EngineSession<Owner>, isKnown: boolean): void;
   /** A queue of deadlines on the heartbeat's ticks. */
   deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T>;
   stopAccepting(): void;
@@ -65,6 +68,8 @@ export interface EngineStats {
   readonly sessions: number;
   readonly websocketSessions: number;
   readonly pollingSessions: number;
+  /** Sessions without identity. */
+  readonly strangers: number;
   /** Sessions behind the shedding watermark. */
   readonly slowSessions: number;
   /** Sessions closed so far, by reason. */
@@ -97,6 +102,7 @@ export function createEngineServer<Owner>(
     shedBackpressureBytes: limits.shedBackpressureBytes,
     members: () => sessions.values(),
   });
+  const strangers = createStrangers<EngineSession<Owner>>(limits);
   const heartbeatTopics: string[] = [];
   const heartbeatTopic = (bucket: number): string =>
     (heartbeatTopics[bucket] ??= `${topicPrefix}\u0002${bucket}`);
@@ -126,6 +132,7 @@ export function createEngineServer<Owner>(
     log,
     wheel,
     topics,
+    strangers,
     closing,
     heartbeatTopic,
     countWebSocket(change) {
@@ -133,6 +140,7 @@ export function createEngineServer<Owner>(
     },
     closed(session, reason) {
       wheel.remove(session);
+      strangers.delete(session);
       closedBy.set(reason, (closedBy.get(reason) ?? 0) + 1);
     },
     forget(session) {
@@ -143,6 +151,7 @@ export function createEngineServer<Owner>(
   function createSession(facts: RequestFacts, isPolling: boolean): EngineSession<Owner> {
     const session = new EngineSession(host, newSessionId(), facts, isPolling);
     sessions.set(session.sid, session);
+    strangers.add(session);
     return session;
   }
 
@@ -165,7 +174,7 @@ export function createEngineServer<Owner>(
     find: (sid) => sessions.get(sid),
     foreign: peers?.foreign,
     trusts: () => true,
-    accepts: () => accepting && sessions.size < limits.maxSessions,
+    accepts: () => accepting && strangers.makeRoom(sessions.size),
     admits: options.admits ?? (() => true),
     openPolling(facts, reply) {
       const session = createSession(facts, true);
@@ -236,6 +245,11 @@ export function createEngineServer<Owner>(
       topics.publish(topic, frame, except, shed);
     },
     subscribers: topics.subscribers,
+    identified(session, isKnown) {
+      if (session.state !== 'open') return;
+      if (isKnown) strangers.identified(session);
+      else strangers.add(session);
+    },
     deadlines: wheel.deadlines,
     stopAccepting() {
       accepting = false;
@@ -266,6 +280,7 @@ export function createEngineServer<Owner>(
       sessions: sessions.size,
       websocketSessions: webSockets,
       pollingSessions: sessions.size - webSockets,
+      strangers: strangers.size,
       slowSessions: topics.slowCount,
       closed: closedBy,
     }),

@@ -12,6 +12,7 @@ import { ProtocolError } from '../protocol/protocol-error.ts';
 import type { Connection, EngineSocket, SessionHandler, SessionHost } from './engine-host.ts';
 import type { RequestFacts } from './engine-http.ts';
 import { PollingTransport } from './engine-polling.ts';
+import type { Stranger } from './engine-strangers.ts';
 import type { TopicMember } from './engine-topics.ts';
 import type { Beating } from './heartbeat.ts';
 
@@ -25,7 +26,7 @@ const MESSAGE = 0x34; // '4'
 const PONG = 0x33; // '3'
 const HANDLER_FAILED = 'A handler of the Engine.IO layer failed';
 
-export class EngineSession<Owner = unknown> implements Connection, TopicMember, Beating {
+export class EngineSession<Owner = unknown> implements Connection, TopicMember, Stranger, Beating {
   /** The secret of this session: whoever knows it can speak for the client. */
   readonly sid: string;
   state: SessionState = 'open';
@@ -36,6 +37,8 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
   pongTick = 0;
   owner: Owner | undefined = undefined;
   hasOwnTopic = false;
+  identified = false;
+  earlyPackets = 0;
   /** The request that opened the session, until the layer above has no more use for it. */
   facts: RequestFacts | undefined;
   polling: PollingTransport | undefined;
@@ -189,14 +192,17 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     this.socket = socket;
   }
 
+  /** Whether a packet of so many bytes may be looked at; if not, the session has ended. */
+  admits(bytes: number): boolean {
+    return this.identified || this.#host.strangers.admits(this, bytes);
+  }
+
   onFrame(frame: ArrayBuffer, isBinary: boolean): void {
-    if (this.state !== 'open') return;
-    if (isBinary) {
-      this.#message(Buffer.from(frame.slice(0))); // The buffer dies with the callback.
-      return;
-    }
+    if (this.state !== 'open' || !this.admits(frame.byteLength)) return;
     const bytes = Buffer.from(frame);
-    if (bytes[0] === MESSAGE) this.#message(bytes.toString('utf8', 1));
+    if (isBinary)
+      this.#message(Buffer.from(frame.slice(0))); // The buffer dies with the callback.
+    else if (bytes[0] === MESSAGE) this.#message(bytes.toString('utf8', 1));
     else if (bytes[0] === PONG) this.pongTick = this.#host.wheel.tick();
     else this.#packetText(bytes.toString());
   }

@@ -28,6 +28,8 @@ export interface ConnectionHost {
     readonly maxAttachmentBytes: number;
   };
   readonly packetLimits: SocketLimits;
+  /** Those of the CONNECT of a session without identity. */
+  readonly connectLimits: SocketLimits;
   readonly log: RealtimeLog;
   /** Whether the facts of the request outlive the first CONNECT. */
   readonly keepsFacts: boolean;
@@ -36,7 +38,11 @@ export interface ConnectionHost {
   count(change: 1 | -1): void;
   /** The connection has a namespace: its connect timeout is over. */
   connected(connection: SocketConnection): void;
+  /** The connection has a namespace no longer, and time for another CONNECT. */
+  left(connection: SocketConnection): void;
 }
+
+const CONNECT = 0x30; // '0'
 
 export class SocketConnection implements SocketOwner {
   readonly session: EngineSession<SocketConnection>;
@@ -82,7 +88,9 @@ export class SocketConnection implements SocketOwner {
     else if (this.#sockets?.get(socket.namespace) === socket) {
       this.#sockets.delete(socket.namespace);
     }
-    if (socket.state === 'gone') this.#host.count(-1);
+    if (socket.state !== 'gone') return;
+    this.#host.count(-1);
+    if (!this.sockets().some(({ connected }) => connected)) this.#host.left(this);
   }
 
   disconnectAll(): void {
@@ -94,8 +102,19 @@ export class SocketConnection implements SocketOwner {
     if (this.#collector !== undefined) {
       throw new ProtocolError('invalid_attachments', 'text while attachments are missing');
     }
-    const packet = decodeSocketPacket(data, this.#host.packetLimits);
+    const { identified } = this.session;
+    // Whatever else a stranger sends is not worth a look.
+    if (!identified && data.charCodeAt(0) !== CONNECT) {
+      this.#violation('a packet before CONNECT');
+      return undefined;
+    }
+    const { packetLimits, connectLimits } = this.#host;
+    const packet = decodeSocketPacket(data, identified ? packetLimits : connectLimits);
     if (packet.type !== 'binary') return packet;
+    if (this.#find(packet.packet)?.state !== 'connected') {
+      this.#violation('a binary packet for a namespace that is not connected');
+      return undefined;
+    }
     const { maxAttachmentBytes } = this.#host.limits;
     this.#collector = new AttachmentCollector(packet, { maxBytes: maxAttachmentBytes });
     return undefined;

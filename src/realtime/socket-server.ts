@@ -1,5 +1,6 @@
 /** A Socket.IO v5 server over Engine.IO v4 on uWebSockets.js. It knows nothing of chat. */
 
+import type { SocketLimits } from '../protocol/socket-packet.ts';
 import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
@@ -23,6 +24,8 @@ export interface SocketServerLimits extends EngineLimits {
   readonly maxJsonDepth: number;
   /** Nodes of JSON in a packet: see `JsonBounds`. */
   readonly maxJsonNodes: number;
+  /** Nodes of JSON in the CONNECT of a session without identity. */
+  readonly maxConnectNodes: number;
   /** Namespaces connected, or connecting, on one connection. */
   readonly maxNamespacesPerSession: number;
   readonly maxNamespaceLength: number;
@@ -46,6 +49,9 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   maxBackpressureBytes: 1_048_576,
   shedBackpressureBytes: 65_536,
   maxSessions: 1_000_000,
+  strangersShare: 0.1,
+  maxEarlyPackets: 32,
+  maxEarlyBytes: 16_384,
   maxPollingBufferBytes: 1_048_576,
   maxPayloadPackets: 16_384,
   maxQueryBytes: 8_192,
@@ -54,6 +60,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   maxAttachmentBytes: 4_000_000,
   maxJsonDepth: 256,
   maxJsonNodes: 10_000,
+  maxConnectNodes: 256,
   maxNamespacesPerSession: 8,
   maxNamespaceLength: 128,
   maxEventNameLength: 128,
@@ -122,23 +129,32 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   const { app, path, limits, corsOrigins, log, namespaces } = options;
   let sockets = 0;
 
+  const packetLimits: SocketLimits = {
+    maxAttachments: limits.maxAttachments,
+    maxDepth: limits.maxJsonDepth,
+    maxNodes: limits.maxJsonNodes,
+    maxNamespaceLength: limits.maxNamespaceLength,
+    maxEventNameLength: limits.maxEventNameLength,
+  };
   const host: ConnectionHost = {
     limits,
     log,
-    packetLimits: {
-      maxAttachments: limits.maxAttachments,
-      maxDepth: limits.maxJsonDepth,
-      maxNodes: limits.maxJsonNodes,
-      maxNamespaceLength: limits.maxNamespaceLength,
-      maxEventNameLength: limits.maxEventNameLength,
-    },
+    packetLimits,
+    connectLimits: { ...packetLimits, maxNodes: limits.maxConnectNodes },
     namespace: (name) => mounted.get(name),
     // The request's facts are worth their memory only while another CONNECT may want them.
     keepsFacts: namespaces.size > 1,
     count(change) {
       sockets += change;
     },
-    connected: (connection) => waiting.delete(connection),
+    connected(connection) {
+      waiting.delete(connection);
+      engine.identified(connection.session, true);
+    },
+    left(connection) {
+      engine.identified(connection.session, false);
+      if (connection.session.state === 'open') waiting.add(connection);
+    },
   };
   const engine = createEngineServer<SocketConnection>({
     app,
