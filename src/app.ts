@@ -12,9 +12,9 @@ import type { Clock } from './chat/ports.ts';
 import type { Config } from './config.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { refusalBody } from './http/errors.ts';
-import type { Readiness } from './http/health-routes.ts';
 import { createHttpApp } from './http/http-app.ts';
 import type { PageDeps } from './http/page-routes.ts';
+import { createReadiness } from './http/readiness.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
 import { createLimits } from './limits/limits.ts';
 import type { Logger } from './log.ts';
@@ -29,10 +29,9 @@ import {
 import { createUwsApp, type Listening, listenExclusive, listenShared } from './realtime/uws.ts';
 import { within } from './shared/deadline.ts';
 import { newId } from './shared/ids.ts';
-import { createDatabase, type Database } from './store/database.ts';
+import type { Database } from './store/database.ts';
 import { createDemoPeople } from './store/demo-people.ts';
-import { createStore } from './store/store.ts';
-import { createWriter, defaultWriterLimits } from './store/writer.ts';
+import { openStorage } from './store/storage.ts';
 import type { WorkerSeat } from './workers/worker-seat.ts';
 
 export interface AppDeps {
@@ -57,7 +56,6 @@ export interface App {
 
 const SOCKET_PATH = '/socket.io/';
 const POOL_CLOSE_MS = 1_000;
-const IDLE_IN_TRANSACTION_MS = 3_000;
 const SENDS_FINISH_MS = 3_000;
 const REQUESTS_FINISH_MS = 3_000;
 /** Other kinds of envelope than messages: a conversation of 256 people with their names. */
@@ -83,30 +81,12 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const nodeId = newId();
   const metrics = createMetrics();
 
-  const database = createDatabase({
+  const { database, writer, store, epochs } = await openStorage({
     url: deps.databaseUrl,
-    poolMax: config.database.poolMax,
-    queryDeadlineMs: config.database.queryDeadlineMs,
-    statementTimeoutMs: config.database.statementTimeoutMs,
-    connectTimeoutMs: config.database.connectTimeoutMs,
-    // A frozen node holds its batch locked for so long; the others wait for it.
-    idleInTransactionTimeoutMs: IDLE_IN_TRANSACTION_MS,
-    applicationName: 'messaging-service',
-    log,
-  });
-  const writer = createWriter({
-    database,
-    limits: {
-      ...defaultWriterLimits,
-      maxQueue: config.database.maxSendQueue,
-      maxBatch: config.database.maxSendBatch,
-      sendDeadlineMs: config.database.sendDeadlineMs,
-    },
+    settings: config.database,
     log,
     onBatch: metrics.batchWritten,
   });
-  const { queryDeadlineMs: maxWaitMs } = config.database;
-  const store = createStore({ database, writer, limits: { maxWaitMs } });
 
   const maxEnvelopeBytes = Math.max(config.maxFrameBytes, MIN_ENVELOPE_BYTES);
   const redisBus =
@@ -115,6 +95,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
       : createRedisBus({
           url: config.redis.url,
           prefix: config.redis.prefix,
+          epoch: epochs.current(),
           nodeId,
           log,
           limits: { maxPayloadBytes: Math.max(maxEnvelopeBytes, MIN_BUS_PAYLOAD_BYTES) },
@@ -153,6 +134,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     },
     publish,
     subscribers: (topic) => server.subscribers(topic),
+    epochs,
     eventLimit: limits.events,
     handshakeFailed: (handshake) => limits.gate?.failed(handshake),
     settings: {
@@ -222,7 +204,12 @@ export async function startApp(deps: AppDeps): Promise<App> {
     limits,
     version: deps.version,
     draining: () => draining,
-    readiness,
+    readiness: createReadiness({
+      ping: store.ping,
+      link: bus.status,
+      redisRequired: config.redis.requiredForReady,
+      draining: () => draining,
+    }),
     metrics: deps.worker?.share(metrics) ?? metrics,
     requestTimes: metrics.requests,
     ...(deps.worker === undefined ? {} : { worker: deps.worker.order.worker }),
@@ -231,21 +218,6 @@ export async function startApp(deps: AppDeps): Promise<App> {
     serverFactory: bridge.serverFactory,
   });
   await http.ready();
-
-  async function readiness(): Promise<Readiness> {
-    const postgres = await store.ping().then(
-      () => 'ok',
-      () => 'does not answer',
-    );
-    const link = bus.status();
-    const redis = link.ok ? 'ok' : link.reason;
-    const checks: Record<string, string> = { postgres };
-    if (link.kind === 'redis') checks.redis = redis;
-    if (draining) checks.draining = 'the node is going down';
-    const ready =
-      postgres === 'ok' && !draining && (redis === 'ok' || !config.redis.requiredForReady);
-    return { ready, checks };
-  }
 
   async function close(): Promise<void> {
     await server.close();

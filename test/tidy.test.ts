@@ -63,7 +63,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   protocol: { runtime: ['shared'] },
   chat: { runtime: ['shared'] },
   bus: { runtime: ['shared'] },
-  store: { runtime: ['chat', 'shared'] },
+  store: { runtime: ['chat', 'shared'], types: ['config.ts'] },
   auth: { runtime: ['chat', 'shared'] },
   limits: { runtime: ['chat', 'shared'] },
   realtime: { runtime: ['protocol', 'shared'] },

@@ -1,5 +1,5 @@
 /**
- * The bus carries opaque payloads between the nodes of one deployment.
+ * The bus carries opaque payloads between the nodes of one deployment that talk to the same database.
  *
  * What an implementation promises (the contract suite in test/bus holds both twins to it):
  * - At most once. A payload published while the link is down, or in the moment it breaks, is gone;
@@ -22,6 +22,11 @@ export interface Bus {
   readonly alone: boolean;
   /** Hands `payload` to every other node subscribed to `topic`. Fire and forget. */
   publish(topic: string, payload: Uint8Array): void;
+  /**
+   * The database is this one from now on: only nodes that talk to it too hear, and are heard. What was
+   * said meanwhile by those that noticed sooner is a gap.
+   */
+  enterEpoch(epoch: string): void;
   /** Starts hearing `topic`; idempotent. Resolves when the subscription is in force. */
   subscribe(topic: string): Promise<void>;
   /** Stops hearing `topic`; idempotent. */

@@ -5,13 +5,16 @@
  * frame is passed on untouched, as a view of the received bytes, so a receiver publishes it
  * without parsing it. `decodeEnvelope(encodeEnvelope(e))` is `e`.
  *
- * Neither the node nor the conversation is in here: the bus knows the first, the topic the second.
+ * Neither the node nor the conversation is in here: the bus knows the first, the topic the second. The
+ * epoch says which database the sender talks to: positions of another one mean nothing here.
  *
- *   1 m <seq> <membersVersion>\n<frame>        message
- *   1 e <exceptUser or ->\n<frame>             event
- *   1 c <r or d> <userId> <seq>\n<frame>      cursor, read or delivered
- *   1 a <userId> <membersVersion>\n<frame>     membership, added     (r: removed)
- *   1 d <userId>\n                             control, disconnect_user
+ *   2 <epoch> m <seq> <membersVersion> <id>\n<frame>   message
+ *   2 <epoch> e <exceptUser or ->\n<frame>             event
+ *   2 <epoch> c <r or d> <userId> <seq>\n<frame>       cursor, read or delivered
+ *   2 <epoch> a <userId> <membersVersion>\n<frame>     membership, added     (r: removed)
+ *   2 <epoch> d <userId>\n                             control, disconnect_user
+ *
+ * Version 1 (0.1) had no epoch and no message id.
  */
 import { isUuid } from '../shared/ids.ts';
 
@@ -26,6 +29,8 @@ export type Envelope =
 export interface MessageEnvelope {
   kind: 'message';
   seq: number;
+  /** Of the message. */
+  id: string;
   /** Version of the conversation's member list that the message was committed under. */
   membersVersion: number;
   frame: Uint8Array;
@@ -64,7 +69,7 @@ export interface ControlEnvelope {
 }
 
 /** Why bytes are not an envelope; a closed set, so that it can label a counter. */
-export type EnvelopeFault = 'too_large' | 'no_header' | 'version' | 'kind' | 'fields';
+export type EnvelopeFault = 'too_large' | 'no_header' | 'version' | 'epoch' | 'kind' | 'fields';
 
 export type DecodedEnvelope =
   | { ok: true; envelope: Envelope }
@@ -73,43 +78,49 @@ export type DecodedEnvelope =
 export interface EnvelopeLimits {
   /** The longest envelope accepted, header and frame together. */
   maxBytes: number;
+  /** Of the database that this node talks to. */
+  epoch: string;
 }
 
 const NEWLINE = 0x0a;
-// The longest header is a membership's: "1 a " + 36 + " " + 16 digits. The search for the newline
-// stops there, so a large payload of garbage costs no more than a small one.
-const MAX_HEADER_BYTES = 64;
+// The longest header is a message's: "2 " + an epoch + " m ", two numbers of 16 digits, an id of 36. The
+// search for the newline stops there, so a large payload of garbage costs no more than a small one.
+const MAX_HEADER_BYTES = 192;
+const EPOCH = /^[\x21-\x7e]{1,64}$/;
 const NO_FRAME = new Uint8Array(0);
 const WHOLE_NUMBER = /^(?:0|[1-9][0-9]{0,15})$/;
 
 /**
  * The bytes of `envelope`, freshly allocated.
+ * @param epoch of the database that this node talks to: 1 to 64 printable ASCII characters
  * @throws TypeError when a field could not be decoded again: that is a mistake in the caller.
  */
-export function encodeEnvelope(envelope: Envelope): Uint8Array {
+export function encodeEnvelope(envelope: Envelope, epoch: string): Uint8Array {
+  if (!EPOCH.test(epoch)) throw new TypeError('not an epoch');
+  const head = `2 ${epoch}`;
   switch (envelope.kind) {
-    case 'message': // 1 m 17 3\n42["new_message",{…}]
+    case 'message': // 2 fb9a028981395d3c m 17 3 0197…-…c1\n42["new_message",{…}]
       return join(
-        `1 m ${position(envelope.seq)} ${counter(envelope.membersVersion)}\n`,
+        `${head} m ${position(envelope.seq)} ${counter(envelope.membersVersion)} ${uuid(envelope.id)}\n`,
         envelope.frame,
       );
-    case 'event': // 1 e -\n42["user_typing",{…}]
+    case 'event': // 2 … e -\n42["user_typing",{…}]
       return join(
-        `1 e ${envelope.exceptUser === undefined ? '-' : uuid(envelope.exceptUser)}\n`,
+        `${head} e ${envelope.exceptUser === undefined ? '-' : uuid(envelope.exceptUser)}\n`,
         envelope.frame,
       );
-    case 'cursor': // 1 c r 3f2b…-…c1 17\n42["messages_read",{…}]
+    case 'cursor': // 2 … c r 3f2b…-…c1 17\n42["messages_read",{…}]
       return join(
-        `1 c ${envelope.cursor === 'read' ? 'r' : 'd'} ${uuid(envelope.userId)} ${position(envelope.seq)}\n`,
+        `${head} c ${envelope.cursor === 'read' ? 'r' : 'd'} ${uuid(envelope.userId)} ${position(envelope.seq)}\n`,
         envelope.frame,
       );
-    case 'membership': // 1 r 3f2b…-…c1 4\n42["participant_removed",{…}]
+    case 'membership': // 2 … r 3f2b…-…c1 4\n42["participant_removed",{…}]
       return join(
-        `1 ${envelope.action === 'added' ? 'a' : 'r'} ${uuid(envelope.userId)} ${counter(envelope.membersVersion)}\n`,
+        `${head} ${envelope.action === 'added' ? 'a' : 'r'} ${uuid(envelope.userId)} ${counter(envelope.membersVersion)}\n`,
         envelope.frame,
       );
-    case 'control': // 1 d 3f2b…-…c1\n
-      return join(`1 d ${uuid(envelope.userId)}\n`, NO_FRAME);
+    case 'control': // 2 … d 3f2b…-…c1\n
+      return join(`${head} d ${uuid(envelope.userId)}\n`, NO_FRAME);
   }
 }
 
@@ -122,43 +133,46 @@ export function decodeEnvelope(bytes: Uint8Array, limits: EnvelopeLimits): Decod
   const end = endOfHeader(bytes);
   if (end < 0) return fault('no_header');
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
-  if (!header.startsWith('1 ')) return fault('version');
+  if (!header.startsWith('2 ')) return fault('version');
 
-  const fields = header.split(' ');
-  const first = fields[2] ?? '';
+  const [, epoch, ...fields] = header.split(' ');
+  if (epoch !== limits.epoch) return fault('epoch');
+  const first = fields[1] ?? '';
   const frame = bytes.subarray(end + 1);
-  switch (fields[1]) {
+  switch (fields[0]) {
     case 'm': {
       const seq = wholeNumber(first);
-      const membersVersion = wholeNumber(fields[3]);
-      if (fields.length !== 4 || seq < 1 || membersVersion < 0) return fault('fields');
-      return { ok: true, envelope: { kind: 'message', seq, membersVersion, frame } };
+      const membersVersion = wholeNumber(fields[2]);
+      const id = fields[3] ?? '';
+      const known = seq >= 1 && membersVersion >= 0 && isUuid(id);
+      if (fields.length !== 4 || !known) return fault('fields');
+      return { ok: true, envelope: { kind: 'message', seq, id, membersVersion, frame } };
     }
     case 'e':
-      if (fields.length !== 3) return fault('fields');
+      if (fields.length !== 2) return fault('fields');
       if (first === '-') return { ok: true, envelope: { kind: 'event', frame } };
       if (!isUuid(first)) return fault('fields');
       return { ok: true, envelope: { kind: 'event', frame, exceptUser: first } };
     case 'c': {
-      const userId = fields[3] ?? '';
-      const seq = wholeNumber(fields[4]);
+      const userId = fields[2] ?? '';
+      const seq = wholeNumber(fields[3]);
       const known = first === 'r' || first === 'd';
-      if (fields.length !== 5 || !known || !isUuid(userId) || seq < 1) return fault('fields');
+      if (fields.length !== 4 || !known || !isUuid(userId) || seq < 1) return fault('fields');
       const cursor = first === 'r' ? 'read' : 'delivered';
       return { ok: true, envelope: { kind: 'cursor', cursor, userId, seq, frame } };
     }
     case 'a':
     case 'r': {
-      const membersVersion = wholeNumber(fields[3]);
-      if (fields.length !== 4 || !isUuid(first) || membersVersion < 0) return fault('fields');
-      const action = fields[1] === 'a' ? 'added' : 'removed';
+      const membersVersion = wholeNumber(fields[2]);
+      if (fields.length !== 3 || !isUuid(first) || membersVersion < 0) return fault('fields');
+      const action = fields[0] === 'a' ? 'added' : 'removed';
       return {
         ok: true,
         envelope: { kind: 'membership', action, userId: first, membersVersion, frame },
       };
     }
     case 'd':
-      if (fields.length !== 3 || !isUuid(first) || frame.byteLength > 0) return fault('fields');
+      if (fields.length !== 2 || !isUuid(first) || frame.byteLength > 0) return fault('fields');
       return { ok: true, envelope: { kind: 'control', action: 'disconnect_user', userId: first } };
     default:
       return fault('kind');

@@ -16,6 +16,7 @@ export interface MemoryHub {
 }
 
 interface MemoryNode {
+  epoch: string;
   hears(topic: string): boolean;
   deliver(topic: string, payload: Uint8Array): void;
 }
@@ -42,6 +43,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
   let closed = false;
 
   const self: MemoryNode = {
+    epoch: '',
     hears: (topic) => heard.has(topic),
     deliver(topic, payload) {
       // It may have been unsubscribed since it was published.
@@ -57,10 +59,14 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
     publish(topic, payload) {
       if (closed || hub === undefined) return;
       for (const node of hub.nodes) {
-        if (node === self || !node.hears(topic)) continue;
+        if (node === self || node.epoch !== self.epoch || !node.hears(topic)) continue;
         const copy = Uint8Array.from(payload);
         queueMicrotask(() => node.deliver(topic, copy));
       }
+    },
+
+    enterEpoch(epoch) {
+      self.epoch = epoch;
     },
 
     async subscribe(topic) {

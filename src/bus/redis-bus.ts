@@ -42,7 +42,8 @@ const NOTHING = new Uint8Array(0);
 export function createRedisBus(options: RedisBusOptions): RedisBus {
   const { nodeId, log } = options;
   const limits: RedisBusLimits = { ...defaultRedisBusLimits, ...options.limits };
-  const channels = createChannels(options.prefix, nodeId);
+  let epoch = options.epoch;
+  let channels = createChannels(options.prefix, epoch, nodeId);
   const framing = createFraming(nodeId);
 
   let receiver: ((topic: string, payload: Uint8Array) => void) | undefined;
@@ -69,7 +70,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   let roundTripMs: number | undefined;
 
   const subscriptions = createSubscriptions({
-    channelOf: channels.ofTopic,
+    channelOf: (topic) => channels.ofTopic(topic),
     timeoutMs: limits.commandTimeoutMs,
     chunkTopics: limits.subscribeChunkTopics,
     onLate: oweGap,
@@ -238,6 +239,14 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
       else if (payload.byteLength > limits.maxPayloadBytes) drop('tooLarge');
       else if (sender.add(channels.ofTopic(topic), payload)) counts.published += 1;
       else drop('overBound');
+    },
+
+    enterEpoch(next) {
+      if (next === epoch) return;
+      epoch = next;
+      channels = createChannels(options.prefix, epoch, nodeId);
+      // Everything is subscribed anew under its new name, and the gap until then is told.
+      link?.fail('PostgreSQL is another database than before');
     },
 
     async subscribe(topic) {

@@ -43,13 +43,17 @@ const NEWLINE = 0x0a;
 const MAX_NODE_ID_BYTES = 64;
 const NODE_ID = /^[\x21-\x7e]{1,64}$/;
 
-/** The channels of the deployment that `prefix` names, as seen by the node `nodeId`. */
-export function createChannels(prefix: string, nodeId: string): BusChannels {
-  const probe = `${prefix}p:${nodeId}`;
-  const gap = `${prefix}g`;
-  const markAt = Buffer.byteLength(prefix);
+/**
+ * The channels of the deployment that `prefix` names, on the database that `epoch` names, as seen by
+ * the node `nodeId`: two deployments with one prefix do not hear each other.
+ */
+export function createChannels(prefix: string, epoch: string, nodeId: string): BusChannels {
+  const head = `${prefix}${epoch}:`;
+  const probe = `${head}p:${nodeId}`;
+  const gap = `${head}g`;
+  const markAt = Buffer.byteLength(head);
   return {
-    ofTopic: (topic) => `${prefix}t:${topic}`,
+    ofTopic: (topic) => `${head}t:${topic}`,
     probe,
     gap,
     read(channel) {

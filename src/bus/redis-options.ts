@@ -41,6 +41,8 @@ export interface RedisBusOptions {
   url: string;
   /** Put before every channel name, so that deployments can share a Redis. */
   prefix: string;
+  /** Of the database that this node talks to: part of every channel name. */
+  epoch: string;
   /** Unique per process start; 1 to 64 printable ASCII characters. */
   nodeId: string;
   log: BusLog;

@@ -46,6 +46,10 @@ export interface Unread {
 /** One participant's place in a conversation, read together in one snapshot. */
 export interface Standing {
   lastSeq: number;
+  /** The message there; null when there is none (any more). */
+  lastMessageId: string | null;
+  /** Positions that were heard and then lost (`noteLostFuture`), not long ago. */
+  lostFuture: { afterSeq: number; upToSeq: number } | null;
   membersVersion: number;
   lastReadSeq: number;
   lastDeliveredSeq: number;
@@ -55,6 +59,40 @@ export interface Standing {
 
 export interface ConversationHead {
   conversationId: string;
+  lastSeq: number;
+  membersVersion: number;
+}
+
+/** Which of the conversations asked for stand elsewhere than was said, and which do not exist. */
+export interface Moved {
+  moved: ConversationHead[];
+  gone: string[];
+}
+
+/** What a node believes: this message stands there. `messageId` null: it does not know which. */
+export interface KnownHead {
+  conversationId: string;
+  seq: number;
+  messageId: string | null;
+}
+
+/** Where a conversation really stands. */
+export interface HeadView {
+  lastSeq: number;
+  /** The message there; null when there is none (any more). */
+  lastMessageId: string | null;
+  membersVersion: number;
+  /** False: PostgreSQL has gone back behind what was believed, and perhaps on from there. */
+  goesOn: boolean;
+}
+
+/** A stretch of a conversation, read in one snapshot. */
+export interface MessageRange {
+  /** In order; positions without a row are left out. */
+  messages: Message[];
+  /** Everything up to here is in `messages`, or has no row. */
+  coveredSeq: number;
+  /** The conversation's last seq; 0 when it does not exist. */
   lastSeq: number;
   membersVersion: number;
 }
@@ -151,24 +189,30 @@ export interface Store {
   /** The participant's stored name without the counters; null when not a participant. Coalesced. */
   readParticipant(conversationId: string, userId: string): Promise<{ name: string | null } | null>;
   /**
-   * Which of these conversations have gone on since, and where they stand now; and which do not
-   * exist. What has not changed costs no answer, so that many can be asked for often.
+   * Which of these conversations stand elsewhere now, further on or further back, and where; and which
+   * do not exist. What has not changed costs no answer, so that many can be asked for often.
    */
-  readMoved(
-    known: readonly ConversationHead[],
-  ): Promise<{ moved: ConversationHead[]; gone: string[] }>;
+  readMoved(known: readonly ConversationHead[]): Promise<Moved>;
+  /** Coalesced. Whether what is believed of a conversation still holds; null: there is none. */
+  readHead(known: KnownHead): Promise<HeadView | null>;
+  /**
+   * Remembers, for some days, that messages after `afterSeq` up to `upToSeq` were heard by sockets and
+   * are not what PostgreSQL holds there, if anything.
+   */
+  noteLostFuture(lost: {
+    conversationId: string;
+    afterSeq: number;
+    upToSeq: number;
+  }): Promise<void>;
   /** Heads of those conversations that exist. */
   readHeads(conversationIds: readonly string[]): Promise<ConversationHead[]>;
-  /**
-   * Messages with afterSeq < seq <= upToSeq in order, at most `limit`, and the membership version
-   * read in the same snapshot. Coalesced across conversations.
-   */
+  /** Messages with afterSeq < seq <= upToSeq, at most `limit`. Coalesced across conversations. */
   readRange(request: {
     conversationId: string;
     afterSeq: number;
     upToSeq: number;
     limit: number;
-  }): Promise<{ messages: Message[]; membersVersion: number }>;
+  }): Promise<MessageRange>;
   /** Which of `userIds` are participants, with the version this is true for, in one snapshot. */
   readMembers(
     conversationId: string,

@@ -3,7 +3,12 @@
  * put on the bus for the other nodes, whose payloads come in here as well.
  */
 import type { Bus } from '../bus/bus.ts';
-import { decodeEnvelope, type Envelope, encodeEnvelope } from '../bus/envelope.ts';
+import {
+  decodeEnvelope,
+  type Envelope,
+  type EnvelopeFault,
+  encodeEnvelope,
+} from '../bus/envelope.ts';
 import type { Events, Origin } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
@@ -20,16 +25,34 @@ export interface AnnouncerDeps {
   publish: SocketServer['publish'];
   /** A person's sockets on this node. */
   users: Pick<UserSockets, 'send' | 'disconnect'>;
+  /** Of the database that this node talks to. */
+  epoch(): string;
   limits: { maxEnvelopeBytes: number };
   log: { warn(fields: object, message: string): void };
 }
 
-export function createAnnouncer({ bus, rooms, publish, users, limits, log }: AnnouncerDeps) {
-  const stats = { received: 0, refused: 0 };
+/** Envelopes from the bus: taken, and those that were none or not for this node, by fault. */
+export interface EnvelopeStats {
+  received: number;
+  refused: Record<EnvelopeFault, number>;
+}
+
+const noFaults = (): EnvelopeStats['refused'] => ({
+  too_large: 0,
+  no_header: 0,
+  version: 0,
+  epoch: 0,
+  kind: 0,
+  fields: 0,
+});
+
+export function createAnnouncer(deps: AnnouncerDeps) {
+  const { bus, rooms, publish, users, epoch, limits, log } = deps;
+  const stats: EnvelopeStats = { received: 0, refused: noFaults() };
 
   /** The envelope is made only when there may be somebody to open it. */
   function toOtherNodes(topic: string, envelope: () => Envelope): void {
-    if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope()));
+    if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope(), epoch()));
   }
 
   /** Something that matters now or never: a socket that is behind does not get it. */
@@ -89,10 +112,12 @@ export function createAnnouncer({ bus, rooms, publish, users, limits, log }: Ann
   const events: Events = {
     messageStored(message, membersVersion) {
       const frame = messageFrame(message);
-      rooms.get(message.conversation_id)?.offer(message.seq, membersVersion, frame);
+      const { seq, id } = message;
+      rooms.get(message.conversation_id)?.offer({ seq, id, membersVersion, frame });
       toOtherNodes(conversationTopic(message.conversation_id), () => ({
         kind: 'message',
-        seq: message.seq,
+        seq,
+        id,
         membersVersion,
         frame: Buffer.from(frame),
       }));
@@ -132,9 +157,12 @@ export function createAnnouncer({ bus, rooms, publish, users, limits, log }: Ann
   };
 
   function receive(topic: string, payload: Uint8Array): void {
-    const decoded = decodeEnvelope(payload, { maxBytes: limits.maxEnvelopeBytes });
+    const decoded = decodeEnvelope(payload, {
+      maxBytes: limits.maxEnvelopeBytes,
+      epoch: epoch(),
+    });
     if (!decoded.ok) {
-      stats.refused += 1;
+      stats.refused[decoded.fault] += 1;
       log.warn({ topic, fault: decoded.fault }, 'a bus payload was refused');
       return;
     }
@@ -144,7 +172,7 @@ export function createAnnouncer({ bus, rooms, publish, users, limits, log }: Ann
     const room = conversationId === undefined ? undefined : rooms.get(conversationId);
     switch (envelope.kind) {
       case 'message':
-        room?.offer(envelope.seq, envelope.membersVersion, envelope.frame);
+        room?.offer(envelope);
         return;
       case 'event':
         if (conversationId !== undefined) publish(topic, envelope.frame, { shed: true });

@@ -8,13 +8,13 @@ import type { Chat } from '../chat/chat.ts';
 import type { Events, Store } from '../chat/ports.ts';
 import type { Handshake, NamespaceHandler } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
-import { createAnnouncer } from './announcer.ts';
+import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
 import { createChatNamespace } from './chat-namespace.ts';
 import { createCommands, type EventLimit } from './commands.ts';
 import { eventFrame } from './frames.ts';
 import { counted, type JoinStats } from './join-stats.ts';
 import { createJoining } from './joining.ts';
-import type { RoomStats } from './room.ts';
+import type { RoomStats } from './room-context.ts';
 import { createRooms } from './rooms.ts';
 import { createTokenExpiry } from './token-expiry.ts';
 import { createUserSockets } from './user-sockets.ts';
@@ -29,6 +29,8 @@ export interface DeliveryDeps {
   publish: SocketServer['publish'];
   /** How many of this node's sockets hear a topic. */
   subscribers: SocketServer['subscribers'];
+  /** Which database PostgreSQL is; told when it is another one, or has gone back. */
+  epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
   eventLimit: EventLimit | null;
   handshakeFailed: (handshake: Handshake) => void;
   settings: DeliverySettings;
@@ -65,8 +67,7 @@ export interface DeliveryStats {
   joins: JoinStats;
   /** Live messages, once for each socket that was handed one. */
   deliveries: number;
-  /** Envelopes from the bus: taken, and those that were none. */
-  envelopes: { received: number; refused: number };
+  envelopes: EnvelopeStats;
 }
 
 export function createDelivery(deps: DeliveryDeps): Delivery {
@@ -102,8 +103,14 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     rooms,
     publish,
     users,
+    epoch: deps.epochs.current,
     limits: { maxEnvelopeBytes: settings.maxEnvelopeBytes },
     log,
+  });
+  deps.epochs.onChange((epoch) => {
+    // In this order: what the rooms are told next comes from nodes that know the same database.
+    rooms.doubtAll();
+    bus.enterEpoch(epoch);
   });
   const chat = deps.createChat(announcer.events);
   const joinStats: JoinStats = { joined: 0, resync: 0, refused: 0, replayed: 0 };

@@ -8,35 +8,28 @@
  */
 import { ChatError } from '../chat/errors.ts';
 import { actingUser, type CountedStanding, type Membership } from '../chat/membership.ts';
-import type { Actor, Store } from '../chat/ports.ts';
+import type { Actor } from '../chat/ports.ts';
 import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import { MultiMap } from '../shared/multi-map.ts';
-import { messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
-import { ReadPace } from './read-pace.ts';
+import {
+  createReplay,
+  leftMeanwhile,
+  READ_IT_YOURSELF,
+  type ReplayDeps,
+  type ReplayLimits,
+  requireHere,
+} from './replay.ts';
 import type { Room } from './room.ts';
 import type { Rooms } from './rooms.ts';
 
-export interface JoiningDeps {
+export interface JoiningDeps extends Omit<ReplayDeps, 'limits'> {
   rooms: Rooms;
   membership: Membership;
-  store: Pick<Store, 'readRange'>;
-  /** Told how many messages each stretch of a replay sent. */
-  replayed?: (messages: number) => void;
-  limits: {
-    /** A client further behind than this many messages is told to `resync`. */
-    maxReplay: number;
+  limits: ReplayLimits & {
     /** Conversations one socket may have joined at once. */
     maxJoinedConversations: number;
-    /** Most messages read from PostgreSQL at a time during a replay. */
-    replayBatch: number;
-    /** A replay pauses while the socket has this many bytes unsent. */
-    replayBufferBytes: number;
-    /** How often a paused replay looks again. */
-    replayPauseMs: number;
-    /** How long a client that is ahead of this node waits for it; then it is told to `resync`. */
-    catchUpMs: number;
   };
 }
 
@@ -59,6 +52,7 @@ interface Running {
 const MAX_RUNNING_JOINS = 16;
 
 export function createJoining({ rooms, membership, store, replayed, limits }: JoiningDeps) {
+  const replay = createReplay({ store, replayed, limits });
   /** The rooms a socket is in or on its way into: all that is kept of it while nothing happens. */
   const joined = new MultiMap<Socket, Room>();
   /** By `runningKey`; the second join of one conversation waits for the first. */
@@ -108,7 +102,7 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
       // After a leave there may be another entry, of joins that came later.
       if (entry.count === 0 && running.get(key) === entry) {
         running.delete(key);
-        if (!room.members.has(socket)) joined.delete(socket, room);
+        if (!room.members.bySocket.has(socket)) joined.delete(socket, room);
       }
       rooms.release(room);
     }
@@ -123,24 +117,36 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
     acknowledge: (result: JoinResult) => void,
   ): Promise<void> {
     // Joining again starts the stream anew, from where this call says, else from where it stands.
-    const old = room.members.get(socket);
-    if (old !== undefined) room.remove(old);
+    const old = room.members.bySocket.get(socket);
+    if (old !== undefined) room.members.remove(old);
     const heardSeq = old?.live === true && old.userId === userId ? room.head : null;
     const member: Member = { socket, userId, asOf: -1, live: false, gone: false, evicted: false };
-    room.members.set(socket, member);
+    room.members.bySocket.set(socket, member);
     try {
       await room.subscribed;
       room.subscribed = null;
       let standing = await stand(room, member, actor);
       room.open(standing);
-      const plan = await planReplay(room, member, standing, afterSeq ?? heardSeq);
+      let { era } = room;
+      let plan = await replay.plan(room, member, standing, afterSeq ?? heardSeq);
       let position = plan.from;
-      const pace = new ReadPace(limits.replayBatch);
+      const pace = replay.newPace();
       for (;;) {
         requireHere(member);
-        if (room.membersVersion > member.asOf) standing = await stand(room, member, actor);
-        else if (position < room.head) position = await replay(room, member, position, pace);
-        else break;
+        if (room.inDoubt) {
+          await replay.settled(room, member);
+        } else if (room.era !== era) {
+          // What was replayed, or is already there, PostgreSQL has lost.
+          ({ era } = room);
+          plan = READ_IT_YOURSELF;
+          position = plan.from;
+        } else if (room.members.version > member.asOf) {
+          standing = await stand(room, member, actor);
+        } else if (position < room.head) {
+          position = await replay.step(room, member, position, pace);
+        } else {
+          break;
+        }
       }
       // From here to the end nothing waits: the acknowledgement and going live are one step.
       member.live = true;
@@ -154,100 +160,25 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
       });
       socket.join(room.topic);
     } catch (error) {
-      room.remove(member);
+      room.members.remove(member);
       throw error;
     }
   }
 
   async function stand(room: Room, member: Member, actor: Actor): Promise<CountedStanding> {
+    const { head } = room;
+    const { version } = room.members;
     const standing = await membership.requireStanding(actor, room.conversationId, member.userId);
     requireHere(member);
+    // What this node knows had been committed before PostgreSQL was asked.
+    if (standing.lastSeq < head || standing.membersVersion < version) room.doubt();
     member.asOf = standing.membersVersion;
     return standing;
   }
 
-  /** Where reading starts, and whether the client has to fetch history by itself instead. */
-  async function planReplay(
-    room: Room,
-    member: Member,
-    standing: CountedStanding,
-    afterSeq: number | null,
-  ): Promise<{ from: number; resync: boolean }> {
-    if (afterSeq === null) return { from: Number.POSITIVE_INFINITY, resync: false };
-    // The client heard more than this node has handed out: another node was ahead of this one.
-    const giveUpAtMs = performance.now() + limits.catchUpMs;
-    while (afterSeq > room.head && afterSeq <= standing.lastSeq && performance.now() < giveUpAtMs) {
-      await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
-      requireHere(member);
-    }
-    const behind = room.head - afterSeq;
-    if (behind < 0 || behind > limits.maxReplay) {
-      return { from: Number.POSITIVE_INFINITY, resync: true };
-    }
-    return { from: afterSeq, resync: false };
-  }
-
-  /**
-   * Sends the next stretch after `position`; resolves with the new position. As much is read at a
-   * time as the socket took before: long messages must not pile up behind a slow reader.
-   */
-  async function replay(
-    room: Room,
-    member: Member,
-    position: number,
-    pace: ReadPace,
-  ): Promise<number> {
-    while (member.socket.bufferedBytes() > limits.replayBufferBytes) {
-      await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
-      requireHere(member);
-    }
-    const { messages, membersVersion } = await store.readRange({
-      conversationId: room.conversationId,
-      afterSeq: position,
-      upToSeq: room.head,
-      limit: pace.batch,
-    });
-    requireHere(member);
-    // Somebody joined or was removed since: ask again before handing out what was read.
-    if (membersVersion > member.asOf) {
-      room.noticeHead(0, membersVersion);
-      member.asOf = -1;
-      return position;
-    }
-    let reached = position;
-    pace.read(messages);
-    for (const message of messages) {
-      if (message.seq !== reached + 1) break;
-      if (reached > position && member.socket.bufferedBytes() > limits.replayBufferBytes) {
-        pace.took(reached - position);
-        break;
-      }
-      member.socket.sendFrame(messageFrame(message));
-      reached = message.seq;
-    }
-    replayed?.(reached - position);
-    if (reached === position) {
-      throw new ChatError('unavailable', 'The messages in between can not be read now.');
-    }
-    return reached;
-  }
-
-  function requireHere(member: Member): void {
-    if (member.evicted) {
-      throw new ChatError('not_a_participant', 'You are not a participant of this conversation.');
-    }
-    if (member.gone || !member.socket.connected) {
-      throw leftMeanwhile();
-    }
-  }
-
-  function leftMeanwhile(): ChatError {
-    return new ChatError('invalid_request', 'The conversation was left while it was being joined.');
-  }
-
   function leaveRoom(socket: Socket, room: Room): void {
-    const member = room.members.get(socket);
-    if (member !== undefined) room.remove(member);
+    const member = room.members.bySocket.get(socket);
+    if (member !== undefined) room.members.remove(member);
     rooms.closeIfEmpty(room);
   }
 

@@ -5,7 +5,8 @@
  */
 import type { Bus } from '../bus/bus.ts';
 import type { Store } from '../chat/ports.ts';
-import { Room, type RoomContext, type RoomLimits, type RoomStats } from './room.ts';
+import { Room } from './room.ts';
+import { newRoomStats, type RoomContext, type RoomLimits } from './room-context.ts';
 import { conversationTopic } from './topics.ts';
 
 export interface RoomsDeps {
@@ -27,15 +28,7 @@ export interface RoomsDeps {
 
 export function createRooms({ bus, store, publish, evicted, limits, log }: RoomsDeps) {
   const rooms = new Map<string, Room>();
-  const stats: RoomStats & { headChecks: number; headCheckFailures: number } = {
-    delivered: 0,
-    held: 0,
-    repairs: 0,
-    repairedMessages: 0,
-    recheckedMembers: 0,
-    headChecks: 0,
-    headCheckFailures: 0,
-  };
+  const stats = { ...newRoomStats(), headChecks: 0, headCheckFailures: 0 };
   const context: RoomContext = {
     store,
     publish,
@@ -58,7 +51,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
   }
 
   function closeIfEmpty(room: Room): void {
-    if (room.pins > 0 || room.members.size > 0) return;
+    if (room.pins > 0 || room.members.bySocket.size > 0) return;
     if (rooms.get(room.conversationId) !== room) return;
     rooms.delete(room.conversationId);
     room.close();
@@ -69,16 +62,22 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
     for (let start = 0; start < all.length && !closed; start += limits.headCheckBatch) {
       // One that is opening has PostgreSQL's word coming.
       const asked = all.slice(start, start + limits.headCheckBatch).filter((room) => room.opened);
-      const { moved, gone } = await store.readMoved(
-        asked.map(({ conversationId, head, membersVersion }) => {
-          return { conversationId, lastSeq: head, membersVersion };
-        }),
-      );
+      const known = asked.map(({ conversationId, head, members }) => {
+        return { conversationId, lastSeq: head, membersVersion: members.version };
+      });
+      const { moved, gone } = await store.readMoved(known);
       stats.headChecks += 1;
-      for (const head of moved) {
-        rooms.get(head.conversationId)?.noticeHead(head.lastSeq, head.membersVersion);
+      const before = new Map(known.map((head) => [head.conversationId, head]));
+      for (const now of moved) {
+        const { conversationId, lastSeq, membersVersion } = now;
+        const then = before.get(conversationId);
+        const room = rooms.get(conversationId);
+        if (then === undefined || room === undefined) continue;
+        // Compared with what was said when PostgreSQL was asked: the room may have gone on since.
+        if (lastSeq < then.lastSeq || membersVersion < then.membersVersion) room.doubt();
+        else room.noticeHead(lastSeq, membersVersion);
       }
-      for (const id of gone) rooms.get(id)?.noticeGone();
+      for (const id of gone) rooms.get(id)?.doubt();
     }
   }
 
@@ -135,6 +134,11 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
 
     /** The bus may have lost something: compare all rooms with PostgreSQL now. */
     checkNow,
+
+    /** PostgreSQL is another one than before, or has gone back: every room has to be compared. */
+    doubtAll(): void {
+      for (const room of rooms.values()) room.doubt();
+    },
 
     close(): void {
       closed = true;

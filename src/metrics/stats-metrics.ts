@@ -95,6 +95,16 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     'Messages read from PostgreSQL because the bus had not brought them.',
     () => delivery().rooms.repairedMessages,
   );
+  counter(
+    'messaging_head_doubts_total',
+    'Times a conversation asked PostgreSQL whether what was delivered still stands.',
+    () => delivery().rooms.doubts,
+  );
+  counter(
+    'messaging_rooms_reopened_total',
+    'Conversations told to resync because PostgreSQL went back.',
+    () => delivery().rooms.reopened,
+  );
   counters('messaging_head_checks_total', 'Head checks, by outcome.', 'outcome', () => {
     const { headChecks, headCheckFailures } = delivery().rooms;
     return { ok: headChecks, failed: headCheckFailures };
@@ -158,10 +168,11 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
       return { link_down: linkDown, over_bound: overBound, too_large: tooLarge, unconfirmed };
     },
   );
-  counter(
+  counters(
     'messaging_bus_refused_total',
-    'Payloads heard that were of no known form.',
-    () => (bus()?.garbage ?? 0) + delivery().envelopes.refused,
+    'Payloads heard and not taken, by fault; epoch: of a node that talks to another database.',
+    'fault',
+    () => ({ framing: bus()?.garbage ?? 0, ...delivery().envelopes.refused }),
   );
   counter(
     'messaging_bus_gaps_total',

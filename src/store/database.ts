@@ -4,8 +4,11 @@
  * when the server is back, the next call simply connects.
  *
  * Guarantees: a call settles within `queryDeadlineMs`; at most `maxWaiting` calls wait for one of
- * at most `poolMax` connections; nothing runs twice except inside `transaction`.
+ * at most `poolMax` connections; nothing runs twice except inside `transaction`. Where epochs are kept,
+ * every answer is of the database heard of last: connections to another one are dropped.
  */
+import type { Epochs } from './epoch.ts';
+import { greet } from './greeting.ts';
 import { DatabaseUnavailable, type Link, openLink, type Sql } from './link.ts';
 import {
   asUnavailable,
@@ -41,6 +44,8 @@ export interface DatabaseOptions {
   /** Longest wait for a lock; default 0: as long as a statement may take. */
   lockTimeoutMs?: number;
   applicationName: string;
+  /** Told by every new connection which database it has reached; left out: nobody asks. */
+  epochs?: Epochs;
   log: Log;
 }
 
@@ -86,6 +91,8 @@ export function createDatabase(options: DatabaseOptions): Database {
   /** Who waits for a connection; called with none, they are refused. */
   const waiting = new Set<(link?: Link) => void>();
   const laneLinks = new Set<Link>();
+  const { epochs } = options;
+  const epochOf = new WeakMap<Link, string>();
   let closing = false;
   let lost = 0;
   let away = false;
@@ -96,6 +103,7 @@ export function createDatabase(options: DatabaseOptions): Database {
       ...options,
       settings,
       lockTimeoutMs: options.lockTimeoutMs ?? 0,
+      greet: epochs && (async (sql) => meet(epochs, link, await greet(sql))),
       onGone: () => {
         home.delete(link);
         const at = idle.indexOf(link);
@@ -108,6 +116,19 @@ export function createDatabase(options: DatabaseOptions): Database {
     home.add(link);
     return link;
   }
+
+  function meet(known: Epochs, link: Link, epoch: string): void {
+    epochOf.set(link, epoch);
+    known.heard(epoch);
+  }
+
+  // What is in flight there rejects as lost: it was said by another database.
+  epochs?.onChange((epoch) => {
+    for (const link of [...links, ...laneLinks]) {
+      const its = epochOf.get(link);
+      if (its !== undefined && its !== epoch) link.retire();
+    }
+  });
 
   function takeFree(): Link | undefined {
     return idle.pop() ?? (links.size < poolMax && !closing ? open(links) : undefined);

@@ -7,6 +7,7 @@ import type { ConversationHead, Standing, Store } from '../chat/ports.ts';
 import { isUuid, NIL_UUID } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
+import { LOST_FUTURE_LIFE_S } from './lost-futures.ts';
 import { type MessageColumns, messageColumns, senderNames, toMessages } from './message-columns.ts';
 import { lookForUnread, MAX_SHARED_LOOK, readUnread, toUnread } from './unread.ts';
 
@@ -27,13 +28,7 @@ export interface DeliveryReadLimits {
 
 export type DeliveryReads = Pick<
   Store,
-  | 'readStanding'
-  | 'readUnread'
-  | 'readParticipant'
-  | 'readHeads'
-  | 'readMoved'
-  | 'readRange'
-  | 'readMembers'
+  'readStanding' | 'readUnread' | 'readParticipant' | 'readHeads' | 'readRange' | 'readMembers'
 >;
 
 interface Pair {
@@ -99,9 +94,7 @@ export function createDeliveryReads(
       }
       return (await Promise.all(parts)).flat();
     },
-    readMoved: (known) => database.query((sql) => selectMoved(sql, known)),
-    readRange: async (request) =>
-      isUuid(request.conversationId) ? range(request) : { messages: [], membersVersion: 0 },
+    readRange: async (request) => (isUuid(request.conversationId) ? range(request) : emptyRange()),
     readMembers: async (conversationId, userIds) =>
       isUuid(conversationId)
         ? members({ conversationId, userIds: userIds.filter(isUuid) })
@@ -109,9 +102,20 @@ export function createDeliveryReads(
   };
 }
 
+type StandingRow = Omit<Standing, 'unread' | 'lostFuture'> & {
+  seen: number | null;
+  lostAfter: number | null;
+  lostUpTo: number | null;
+};
+
 async function selectStandings(sql: Sql, pairs: Pair[]): Promise<(Standing | null)[]> {
-  const rows = await sql<(Omit<Standing, 'unread'> & { seen: number | null } & Answering)[]>`
+  const rows = await sql<(StandingRow & Answering)[]>`
     SELECT w.ord, c.last_seq AS "lastSeq", c.members_version AS "membersVersion",
+      (
+        SELECT m.id FROM messaging.messages m
+        WHERE m.conversation_id = c.id AND m.seq = c.last_seq
+      ) AS "lastMessageId",
+      lost.after_seq AS "lostAfter", lost.up_to_seq AS "lostUpTo",
       p.last_read_seq AS "lastReadSeq", p.last_delivered_seq AS "lastDeliveredSeq",
       CASE WHEN c.last_seq - p.last_read_seq <= ${MAX_SHARED_LOOK}::int8
         THEN ${lookForUnread(sql, {
@@ -124,11 +128,16 @@ async function selectStandings(sql: Sql, pairs: Pair[]): Promise<(Standing | nul
       WITH ORDINALITY AS w (conversation_id, user_id, ord)
     JOIN messaging.conversations c ON c.id = w.conversation_id
     JOIN messaging.conversation_participants p
-      ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id`;
+      ON p.conversation_id = w.conversation_id AND p.participant_id = w.user_id
+    LEFT JOIN messaging.lost_futures lost
+      ON lost.conversation_id = c.id
+      AND lost.noticed_at > CURRENT_TIMESTAMP - make_interval(secs => ${LOST_FUTURE_LIFE_S})`;
   const answers: (Standing | null)[] = pairs.map(() => null);
-  for (const { ord, seen, ...at } of rows) {
+  for (const { ord, seen, lostAfter, lostUpTo, ...at } of rows) {
     const unread = seen === null ? null : toUnread(seen, at.lastReadSeq, at.lastSeq);
-    answers[ord - 1] = { ...at, unread };
+    const lost = lostAfter !== null && lostUpTo !== null;
+    const lostFuture = lost ? { afterSeq: lostAfter, upToSeq: lostUpTo } : null;
+    answers[ord - 1] = { ...at, unread, lostFuture };
   }
   return answers;
 }
@@ -160,28 +169,15 @@ async function selectHeads(sql: Sql, lists: (readonly string[])[]): Promise<Conv
   return answers;
 }
 
-async function selectMoved(sql: Sql, known: readonly ConversationHead[]) {
-  const rows = await sql<(ConversationHead | { conversationId: string; lastSeq: null })[]>`
-    SELECT w.id AS "conversationId", c.last_seq AS "lastSeq", c.members_version AS "membersVersion"
-    FROM unnest(
-      ${known.map((head) => head.conversationId)}::uuid[],
-      ${known.map((head) => head.lastSeq)}::int8[],
-      ${known.map((head) => head.membersVersion)}::int8[]
-    ) AS w (id, last_seq, members_version)
-    LEFT JOIN messaging.conversations c ON c.id = w.id
-    WHERE c.id IS NULL OR c.last_seq > w.last_seq OR c.members_version > w.members_version`;
-  const moved: ConversationHead[] = [];
-  const gone: string[] = [];
-  for (const row of rows) {
-    if (row.lastSeq === null) gone.push(row.conversationId);
-    else moved.push(row);
-  }
-  return { moved, gone };
+function emptyRange(): Range {
+  return { messages: [], coveredSeq: 0, lastSeq: 0, membersVersion: 0 };
 }
 
 async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]> {
-  const rows = await sql<(Answering & { membersVersion: number } & MessageColumns)[]>`
-    SELECT w.ord, c.members_version AS "membersVersion", page.*, ${senderNames(sql)}
+  type Row = Answering & { lastSeq: number; membersVersion: number } & MessageColumns;
+  const rows = await sql<Row[]>`
+    SELECT w.ord, c.last_seq AS "lastSeq", c.members_version AS "membersVersion", page.*,
+      ${senderNames(sql)}
     FROM unnest(
       ${requests.map(conversationOf)}::uuid[],
       ${requests.map(({ afterSeq }) => afterSeq)}::int8[],
@@ -196,11 +192,14 @@ async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]
         ORDER BY seq LIMIT w.most
       ) m
     ) page`;
-  const answers: Range[] = requests.map(() => ({ messages: [], membersVersion: 0 }));
-  for (const { ord, membersVersion, ...page } of rows) {
+  const answers = requests.map(emptyRange);
+  for (const { ord, lastSeq, membersVersion, ...page } of rows) {
     const request = requests[ord - 1];
     if (request === undefined) continue;
-    answers[ord - 1] = { messages: toMessages(request.conversationId, page), membersVersion };
+    const messages = toMessages(request.conversationId, page);
+    const last = messages.length < request.limit ? undefined : messages.at(-1)?.seq;
+    const coveredSeq = last ?? Math.min(request.upToSeq, lastSeq);
+    answers[ord - 1] = { messages, coveredSeq, lastSeq, membersVersion };
   }
   return answers;
 }

@@ -26,10 +26,21 @@ export interface LinkOptions {
   settings?: Record<string, string>;
   /** Called once when the connection is gone, for whatever reason. */
   onGone: () => void;
+  /** Runs before the first work on the connection, in its time; left out: nothing does. */
+  greet?: ((sql: Sql) => Promise<void>) | undefined;
 }
 
-/** Why PostgreSQL did not answer. Only `refused` and `crowded` prove that nothing was executed. */
-export type UnavailableReason = 'refused' | 'crowded' | 'lost' | 'deadline' | 'overloaded';
+/**
+ * Why PostgreSQL did not answer. Only `refused`, `crowded` and `read_only` prove that nothing was
+ * executed.
+ */
+export type UnavailableReason =
+  | 'refused'
+  | 'crowded'
+  | 'read_only'
+  | 'lost'
+  | 'deadline'
+  | 'overloaded';
 
 /** PostgreSQL can not be reached, or did not answer in time. */
 export class DatabaseUnavailable extends ChatError {
@@ -155,8 +166,22 @@ export function openLink(options: LinkOptions): Link {
     return new DatabaseUnavailable(greeted ? 'lost' : refusal(error), error);
   }
 
+  let greeting = options.greet;
   // An async function: what `work` throws at once rejects like the rest.
-  const call = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => work(sql);
+  const call = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
+    if (greeting !== undefined) {
+      try {
+        await greeting(sql);
+      } catch (error) {
+        retire();
+        throw error instanceof DatabaseUnavailable
+          ? error
+          : new DatabaseUnavailable('refused', error);
+      }
+      greeting = undefined;
+    }
+    return work(sql);
+  };
 
   return {
     sql,

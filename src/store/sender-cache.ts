@@ -15,6 +15,8 @@ export interface CachedSender {
 export interface SenderCache {
   get(pair: string): CachedSender | undefined;
   put(pair: string, sender: CachedSender): void;
+  /** Forgets all: PostgreSQL is another one, or has gone back, and versions count anew from there. */
+  clear(): void;
 }
 
 export interface SenderCacheLimits {
@@ -44,5 +46,6 @@ export function createSenderCache({ maxEntries, lifeMs }: SenderCacheLimits): Se
         return;
       }
     },
+    clear: () => entries.clear(),
   };
 }

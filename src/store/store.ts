@@ -7,8 +7,11 @@ import { createConversation } from './conversations.ts';
 import { markDelivered, markRead } from './cursors.ts';
 import type { Database } from './database.ts';
 import { createDeliveryReads, type DeliveryReadLimits } from './delivery-reads.ts';
+import type { Epochs } from './epoch.ts';
+import { createHeadReads } from './heads.ts';
 import { createHistory, type HistoryLimits } from './history.ts';
 import { type ListLimits, listConversations } from './list.ts';
+import { noteLostFuture } from './lost-futures.ts';
 import { addParticipant, removeParticipant } from './participants.ts';
 
 export interface StoreDeps {
@@ -16,6 +19,8 @@ export interface StoreDeps {
   /** Group commit. */
   writer: { append(draft: MessageDraft): Promise<AppendOutcome> };
   limits?: Partial<StoreLimits>;
+  /** Told by the check of heads which database it has asked. */
+  epochs?: Epochs;
 }
 
 type StoreLimits = DeliveryReadLimits & HistoryLimits & ListLimits;
@@ -35,7 +40,7 @@ const defaultLimits: StoreLimits = {
   maxListLook: 1_000_000,
 };
 
-export function createStore({ database, writer, limits }: StoreDeps): Store {
+export function createStore({ database, writer, limits, epochs }: StoreDeps): Store {
   const within = { ...defaultLimits, ...limits };
   return {
     appendMessage: (draft) => writer.append(draft),
@@ -47,6 +52,8 @@ export function createStore({ database, writer, limits }: StoreDeps): Store {
     addParticipant: (request) => addParticipant(database, request),
     removeParticipant: (request) => removeParticipant(database, request),
     ...createDeliveryReads(database, within),
+    ...createHeadReads(database, epochs, within),
+    noteLostFuture: (lost) => noteLostFuture(database, lost),
     ping: async () => {
       await database.query((sql) => sql`SELECT 1`);
     },

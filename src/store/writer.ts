@@ -13,6 +13,7 @@ import { createAppendQueue, type Ticket } from './append-queue.ts';
 import { commitBatch } from './append-retry.ts';
 import { WRITER_SETTINGS } from './append-statements.ts';
 import type { Database, Lane, Log } from './database.ts';
+import type { Epochs } from './epoch.ts';
 import { createSenderCache } from './sender-cache.ts';
 
 export interface WriterLimits {
@@ -75,6 +76,8 @@ export interface Writer {
 export interface WriterDeps {
   database: Pick<Database, 'lane'>;
   limits: WriterLimits;
+  /** Tells when what is remembered of the database no longer holds. */
+  epochs?: Pick<Epochs, 'onChange'>;
   log: Log;
   /** Told of every batch seen through: how many messages, how long. */
   onBatch?: (size: number, durationMs: number) => void;
@@ -97,7 +100,7 @@ const NOT_STORED = 'The message could not be stored in time. Try again shortly.'
 const OUTCOME_UNKNOWN =
   'It is not known whether the message was stored. Sending it again with the same client_message_id is safe.';
 
-export function createWriter({ database, limits, log, onBatch }: WriterDeps): Writer {
+export function createWriter({ database, limits, epochs, log, onBatch }: WriterDeps): Writer {
   const queue = createAppendQueue();
   // In the order of the calls, and so of the deadlines.
   const unanswered = new Set<Ticket>();
@@ -109,6 +112,7 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
     maxEntries: limits.maxKnownSenders,
     lifeMs: limits.senderNameLifeMs,
   });
+  epochs?.onChange(senders.clear);
   const counts = { batches: 0, messages: 0, retries: 0 };
   let unansweredBytes = 0;
   let dispatching = false;

@@ -55,6 +55,22 @@ describe.each(twins)('the %s bus', (_name, twin) => {
     expect(a.nodeId).toBe('node-a');
   });
 
+  test('nodes on another database neither hear nor are heard, until they are on the same', async () => {
+    const [a, b] = await pair();
+    const heard = record(b);
+    await b.subscribe('room');
+    a.enterEpoch('after');
+    await waitFor(() => a.status().ok, { what: 'the node under its new names' });
+    a.publish('room', bytes('another database'));
+    b.enterEpoch('after');
+    await waitFor(() => b.status().ok, { what: 'the other one, too' });
+    await b.subscribe('room');
+    await fence(a, b, heard);
+    a.publish('room', bytes('the same'));
+    await waitFor(() => heard.length > 0, { what: 'a payload' });
+    expect(heard).toEqual([{ topic: 'room', text: 'the same' }]);
+  });
+
   test('hands a payload to every other node that is subscribed', async () => {
     const [a, b, c, d] = await nodes('a', 'b', 'c', 'd');
     if (!a || !b || !c || !d) throw new Error('four nodes were asked for');

@@ -50,6 +50,7 @@ export function useOwnRedis() {
     const bus = createRedisBus({
       url,
       prefix,
+      epoch: 'epoch',
       nodeId,
       log: { info: line('info'), warn: line('warn'), error: line('error') },
       // Nothing is held back, so that a notice too many shows.
@@ -86,7 +87,7 @@ export function useOwnRedis() {
     },
     /** What the channels of this test's nodes begin with. */
     get prefix() {
-      return prefix;
+      return `${prefix}epoch:`;
     },
     /** A node, perhaps not up yet. */
     start,

@@ -36,7 +36,8 @@ const redis: Twin = {
   kind: 'redis',
   deployment() {
     const prefix = uniquePrefix();
-    return (nodeId) => createRedisBus({ url: redisUrl(), prefix, nodeId, log, limits });
+    return (nodeId) =>
+      createRedisBus({ url: redisUrl(), prefix, epoch: 'epoch', nodeId, log, limits });
   },
 };
 
@@ -55,7 +56,7 @@ function createStrictRedis(): Twin {
     deployment() {
       const prefix = uniquePrefix();
       const url = `redis://strict:pass@127.0.0.1:${server.port}`;
-      return (nodeId) => createRedisBus({ url, prefix, nodeId, log, limits });
+      return (nodeId) => createRedisBus({ url, prefix, epoch: 'epoch', nodeId, log, limits });
     },
   };
 }

@@ -5,6 +5,7 @@ import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
 import { createAnnouncer } from '../../src/delivery/announcer.ts';
 import { eventFrame } from '../../src/delivery/frames.ts';
 import { Room } from '../../src/delivery/room.ts';
+import { newRoomStats } from '../../src/delivery/room-context.ts';
 import { conversationTopic } from '../../src/delivery/topics.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -31,18 +32,21 @@ async function setUp() {
     store: {
       readRange: () => Promise.reject(new Error('nothing is read here')),
       readMembers: () => Promise.reject(new Error('nothing is read here')),
+      readHead: () => Promise.reject(new Error('nothing is read here')),
+      noteLostFuture: () => Promise.reject(new Error('nothing is written here')),
     },
     publish,
     evicted: () => undefined,
     limits: { holeHoldMs: 1, maxHeld: 1, readLimit: 1, retryMs: 1 },
     log: quiet,
-    stats: { delivered: 0, held: 0, repairs: 0, repairedMessages: 0, recheckedMembers: 0 },
+    stats: newRoomStats(),
   });
   const announcer = createAnnouncer({
     bus,
     rooms: { get: (id) => (id === conversationId ? room : undefined), checkNow: () => undefined },
     publish,
     users: { send: () => undefined, disconnect: () => undefined },
+    epoch: () => 'epoch',
     limits: { maxEnvelopeBytes: 10_000 },
     log: quiet,
   });
@@ -50,7 +54,7 @@ async function setUp() {
   const fromPeer = (cursor: 'read' | 'delivered', seq: number, frame: string): void =>
     peer.publish(
       topic,
-      encodeEnvelope({ kind: 'cursor', cursor, userId, seq, frame: Buffer.from(frame) }),
+      encodeEnvelope({ kind: 'cursor', cursor, userId, seq, frame: Buffer.from(frame) }, 'epoch'),
     );
   return { announcer, heard, fromPeer };
 }

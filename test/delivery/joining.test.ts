@@ -176,7 +176,7 @@ describe('joining', () => {
     meanwhile = async () => {
       await fixture.post(conversation, alice, 3);
       const room = rooms.get(conversation);
-      room?.noticeHead(3, room.membersVersion);
+      room?.noticeHead(3, room.members.version);
       await waitFor(() => room?.head === 3, { what: 'the room to have handed them out' });
     };
     const again = await join(listener, conversation);

@@ -54,6 +54,8 @@ describe('a standing', () => {
     const standing = await f.store.readStanding(id, bob);
     expect(standing).toEqual({
       lastSeq: 5,
+      lastMessageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      lostFuture: null,
       membersVersion: expect.any(Number),
       lastReadSeq: 1,
       lastDeliveredSeq: 2,
@@ -226,10 +228,15 @@ describe('a range', () => {
     const [head] = await f.store.readHeads([id]);
     expect(
       await f.store.readRange({ conversationId: id, afterSeq: 0, upToSeq: 9, limit: 9 }),
-    ).toEqual({ messages: [], membersVersion: head?.membersVersion });
+    ).toEqual({
+      messages: [],
+      coveredSeq: 0,
+      lastSeq: 0,
+      membersVersion: head?.membersVersion,
+    });
     expect(
       await f.store.readRange({ conversationId: nobody, afterSeq: 0, upToSeq: 9, limit: 9 }),
-    ).toEqual({ messages: [], membersVersion: 0 });
+    ).toEqual({ messages: [], coveredSeq: 0, lastSeq: 0, membersVersion: 0 });
   });
 
   it('of many conversations at once shares queries of bounded size', async () => {

@@ -5,6 +5,7 @@ import type postgres from 'postgres';
 import type { Store } from '../../src/chat/ports.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
+import type { Epochs } from '../../src/store/epoch.ts';
 import { createStore, type StoreDeps } from '../../src/store/store.ts';
 import { createTestDatabase } from '../support/database.ts';
 
@@ -29,7 +30,7 @@ export interface StoreFixture {
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A Database as the service makes one, with generous deadlines. */
-export function openDatabase(url: string, poolMax = 4): Database {
+export function openDatabase(url: string, poolMax = 4, epochs?: Epochs): Database {
   return createDatabase({
     url,
     poolMax,
@@ -38,6 +39,7 @@ export function openDatabase(url: string, poolMax = 4): Database {
     connectTimeoutMs: 10_000,
     idleInTransactionTimeoutMs: 30_000,
     applicationName: 'messaging-test',
+    ...(epochs === undefined ? {} : { epochs }),
     log: silent,
   });
 }

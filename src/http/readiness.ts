@@ -1,0 +1,29 @@
+/** What `/ready` looks at: whether this process is fit to take traffic, and what keeps it from it. */
+import type { Readiness } from './health-routes.ts';
+
+export interface ReadinessDeps {
+  /** Rejects when PostgreSQL does not answer. */
+  ping(): Promise<void>;
+  /** The link to the other nodes. */
+  link(): { ok: true; kind: string } | { ok: false; kind: string; reason: string };
+  /** Whether a node whose Redis is away is unfit. */
+  redisRequired: boolean;
+  draining(): boolean;
+}
+
+export function createReadiness(deps: ReadinessDeps): () => Promise<Readiness> {
+  return async () => {
+    const postgres = await deps.ping().then(
+      () => 'ok',
+      () => 'does not answer',
+    );
+    const link = deps.link();
+    const redis = link.ok ? 'ok' : link.reason;
+    const draining = deps.draining();
+    const checks: Record<string, string> = { postgres };
+    if (link.kind === 'redis') checks.redis = redis;
+    if (draining) checks.draining = 'the node is going down';
+    const ready = postgres === 'ok' && !draining && (redis === 'ok' || !deps.redisRequired);
+    return { ready, checks };
+  };
+}
