@@ -21,12 +21,9 @@ import type { Logger } from './log.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createPeerNode } from './peers/peers.ts';
 import type { NamespaceHandler } from './realtime/socket.ts';
-import {
-  createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
-  type SocketServer,
-} from './realtime/socket-server.ts';
+import { createSocketServer, type SocketServer } from './realtime/socket-server.ts';
 import { createUwsApp, type Listening, listenExclusive, listenShared } from './realtime/uws.ts';
+import { realtimeSettings } from './realtime-settings.ts';
 import { within } from './shared/deadline.ts';
 import { newId } from './shared/ids.ts';
 import type { Database } from './store/database.ts';
@@ -74,10 +71,11 @@ const systemClock: Clock = {
 /**
  * Builds the service on a prepared database (store/prepare.ts) and listens.
  *
- * @throws Error with one sentence when the port can not be taken
+ * @throws Error with one sentence when the port can not be taken, or nobody could be served
  */
 export async function startApp(deps: AppDeps): Promise<App> {
   const { config, log } = deps;
+  const { socketLimits, connections } = realtimeSettings(config, log);
   const nodeId = newId();
   const metrics = createMetrics();
 
@@ -145,17 +143,6 @@ export async function startApp(deps: AppDeps): Promise<App> {
     },
     log,
   });
-  const socketLimits = {
-    ...DEFAULT_SOCKET_SERVER_LIMITS,
-    pingIntervalMs: config.realtime.pingIntervalMs,
-    pingTimeoutMs: config.realtime.pingTimeoutMs,
-    connectTimeoutMs: config.realtime.connectTimeoutMs,
-    maxPayloadBytes: config.maxPayloadBytes,
-    maxSessions: config.realtime.maxConnections,
-    maxBackpressureBytes: config.realtime.maxBackpressureBytes,
-    maxPollingBufferBytes: config.realtime.maxBackpressureBytes,
-    maxTopicsPerSocket: config.delivery.maxJoinedConversations,
-  };
   const { url, prefix } = config.redis;
   const node =
     url === null
@@ -165,6 +152,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
           ...config.peers,
           path: SOCKET_PATH,
           limits: socketLimits,
+          connections,
           log,
         });
   const server = createSocketServer({
@@ -172,6 +160,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     path: SOCKET_PATH,
     limits: socketLimits,
     ...(node === null ? {} : { peers: node.peers }),
+    connections,
     corsOrigins: config.corsOrigins,
     admits: (facts) => limits.gate?.admits(facts) ?? true,
     log,
@@ -183,6 +172,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     version: deps.version,
     draining: () => draining,
     sockets: server.stats,
+    connections: connections.stats,
     delivery: delivery.stats,
     writer: writer.stats,
     database: database.stats,

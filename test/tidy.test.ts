@@ -39,7 +39,15 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   'platform.js': { runtime: [] },
   'process-end.ts': { runtime: [], types: ['log.ts'] },
   'refuse-unsupported-node.js': { runtime: ['platform.js'] },
-  doctor: { runtime: ['platform.js', 'realtime', 'store', 'workers'], types: ['config.ts'] },
+  'descriptors.ts': { runtime: [], types: ['config.ts'] },
+  'realtime-settings.ts': {
+    runtime: ['chat', 'descriptors.ts', 'realtime'],
+    types: ['config.ts', 'log.ts'],
+  },
+  doctor: {
+    runtime: ['descriptors.ts', 'platform.js', 'realtime', 'store', 'workers'],
+    types: ['config.ts'],
+  },
   'app.ts': {
     runtime: [
       'auth',
@@ -51,6 +59,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
       'metrics',
       'peers',
       'realtime',
+      'realtime-settings.ts',
       'shared',
       'store',
     ],

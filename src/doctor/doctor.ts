@@ -38,7 +38,7 @@ export async function examine(config: Config): Promise<Finding[]> {
     redis.url === null
       ? ok('Redis', 'none: one node alone')
       : await checkRedis({ url: redis.url, prefix: redis.prefix, timeoutMs: REDIS_TIMEOUT_MS }),
-    await checkDescriptors(config.realtime.maxConnections),
+    checkDescriptors(config),
     await checkPort(config.host, config.port, config.tls !== null),
   ];
 }

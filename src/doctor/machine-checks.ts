@@ -1,13 +1,12 @@
 /** What the service needs of the machine: Node, the native server, file descriptors, its port. */
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
+import type { Config } from '../config.ts';
+import { readDescriptorLimit, roomFor, whyNoRoom } from '../descriptors.ts';
 import { cautionAboutNode, whyNodeIsUnsupported } from '../platform.js';
 import { loadNativeServer } from '../realtime/uws.ts';
 import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
 
-/** Files, databases, Redis: what a node has open besides its clients' connections. */
-const DESCRIPTORS_BESIDES_CLIENTS = 100;
 /** Fewer than this is a shell's default and no server's. */
 const FEW_DESCRIPTORS = 4_096;
 
@@ -37,25 +36,26 @@ export function checkNativeServer(): Finding {
   }
 }
 
-/** @param limitsFile where Linux tells a process its limits */
-export async function checkDescriptors(
-  maxConnections: number,
-  limitsFile = '/proc/self/limits',
-): Promise<Finding> {
-  const text = await readFile(limitsFile, 'utf8').catch(() => '');
-  const soft = /^Max open files\s+(\d+|unlimited)/m.exec(text)?.[1];
-  if (soft === undefined) {
-    return ok('File descriptors', 'this system does not say how many a process may open');
+/** Whether as many connections fit as are wanted. @param descriptors what a process may open */
+export function checkDescriptors(
+  config: Pick<Config, 'database' | 'redis' | 'realtime'>,
+  descriptors: number = readDescriptorLimit(),
+): Finding {
+  const subject = 'File descriptors';
+  if (descriptors === Number.POSITIVE_INFINITY) {
+    return ok(subject, 'this system names no limit');
   }
-  const limit = soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
-  const clients = limit - DESCRIPTORS_BESIDES_CLIENTS;
-  const found = `${soft}; MAX_CONNECTIONS is ${maxConnections}`;
-  if (clients >= maxConnections) return ok('File descriptors', found);
-  const advice = `Enough for ${Math.max(clients, 0)} connections: raise it (ulimit -n, LimitNOFILE, ulimits of a container), or lower MAX_CONNECTIONS.`;
+  const room = roomFor(config, descriptors);
+  const noRoom = whyNoRoom(room);
+  if (noRoom !== null) return problem(subject, String(descriptors), noRoom);
+  const { maxConnections } = config.realtime;
+  const found = `${descriptors}: ${room.connections} connections, ${room.sessions} of them sockets; MAX_CONNECTIONS is ${maxConnections}`;
+  if (room.sessions === maxConnections) return ok(subject, found);
+  const advice = `Further ones are refused: raise the limit (ulimit -n, LimitNOFILE, ulimits of a container), or lower MAX_CONNECTIONS.`;
   // A number somebody chose is worth a word; a shell's default is worth a louder one.
-  return limit < FEW_DESCRIPTORS
-    ? advise('File descriptors', found, advice)
-    : advise('File descriptors', found, `${advice} Fine if you expect fewer.`);
+  return descriptors < FEW_DESCRIPTORS
+    ? advise(subject, found, advice)
+    : advise(subject, found, `${advice} Fine if you expect fewer.`);
 }
 
 /** Whether the port can be taken, or is this very service. */

@@ -4,6 +4,7 @@ import type { RedisBusStats } from '../bus/redis-bus.ts';
 import type { DeliveryStats } from '../delivery/delivery.ts';
 import type { RefusalStats } from '../limits/limits.ts';
 import type { PeerStats } from '../peers/peers.ts';
+import type { ConnectionStats } from '../realtime/connection-cap.ts';
 import type { SocketServerStats } from '../realtime/socket-server.ts';
 import type { Database } from '../store/database.ts';
 import type { WriterStats } from '../store/writer.ts';
@@ -12,6 +13,7 @@ export interface MetricsSources {
   version: string;
   draining(): boolean;
   sockets(): SocketServerStats;
+  connections(): ConnectionStats;
   delivery(): DeliveryStats;
   writer(): WriterStats;
   database(): ReturnType<Database['stats']>;

@@ -25,6 +25,7 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     version,
     draining,
     sockets,
+    connections,
     delivery,
     writer,
     database,
@@ -48,6 +49,16 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     'messaging_unidentified_connections',
     'Connections that have not said who they are, or no longer do.',
     () => sockets().strangers,
+  );
+  gauge(
+    'messaging_tcp_connections',
+    'Connections open for clients, whether or not they have sent anything.',
+    () => connections().open,
+  );
+  counter(
+    'messaging_refused_connections_total',
+    'Connections refused because the process may not open more files.',
+    () => connections().refused,
   );
   gauge('messaging_sockets', 'Sockets that have joined the namespace.', () => sockets().sockets);
   gauge(

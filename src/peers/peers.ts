@@ -7,12 +7,13 @@
  * arrives on that second address, from which nothing is ever passed on again.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { Agent } from 'node:http';
+import type { ConnectionCap } from '../realtime/connection-cap.ts';
 import { closeSpread } from '../realtime/engine-drain.ts';
 import { ENGINE_ERRORS, HttpReply } from '../realtime/engine-http.ts';
 import { TAG_BYTES, tagOf, tagText } from '../realtime/engine-ids.ts';
 import type { Peers } from '../realtime/engine-peers.ts';
 import { createUwsApp, type Listening, listenExclusive } from '../realtime/uws.ts';
+import { CountedAgent } from './counted-agent.ts';
 import { ownAddress } from './own-address.ts';
 import { type PassedOutcome, PassedRequest, type PassedRequestLimits } from './passed-request.ts';
 import { isNobody, KEY_HEADER, type PeerCall } from './peer-call.ts';
@@ -37,6 +38,8 @@ export interface PeerNodeOptions {
     /** Requests and WebSockets under way to other processes too; further ones are refused. */
     readonly maxSessions: number;
   };
+  /** Those to other processes are counted there too; with no place left none is opened. */
+  readonly connections?: ConnectionCap;
   readonly log: PeerLog;
 }
 
@@ -75,13 +78,15 @@ const MIN_ANSWER_BYTES = 1_048_576;
 const KEEP_IDLE_MS = 5_000;
 
 export function createPeerNode(options: PeerNodeOptions): PeerNode {
-  const { limits, path, log } = options;
+  const { limits, path, log, connections } = options;
   const tag = randomBytes(TAG_BYTES);
   const ownTag = tagText(tag);
   const key = randomBytes(KEY_BYTES).toString('base64url');
   const keyBytes = Buffer.from(key);
   const registry = createPeerRegistry({ ...options.redis, tag: ownTag, log });
-  const agent = new Agent({ keepAlive: true, timeout: KEEP_IDLE_MS });
+  const agent = new CountedAgent({ keepAlive: true, timeout: KEEP_IDLE_MS }, connections);
+  // A WebSocket gets no connection that has been used before.
+  const relayAgent = new CountedAgent({ keepAlive: false }, connections);
   const app = createUwsApp();
   const underWay = new Set<PassedRequest | Relay>();
   const requests = { answered: 0, unknown: 0, failed: 0, aborted: 0 };
@@ -132,7 +137,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
     }
   }
 
-  const isFull = (): boolean => underWay.size >= limits.maxSessions;
+  const isFull = (): boolean => underWay.size >= limits.maxSessions || connections?.isFull === true;
 
   // Whatever is not Engine.IO. No peer asks for it.
   app.any('/*', (res, req) => {
@@ -171,7 +176,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
             relayLimits,
             (self) => {
               underWay.add(self);
-              void pass(sid, self, (peer) => self.connect(peer));
+              void pass(sid, self, (peer) => self.connect(peer, relayAgent));
             },
             (self, outcome) => {
               underWay.delete(self);

@@ -9,6 +9,7 @@
  * one read wait. What waits for a process that does not read is bounded too. Whoever has been paused
  * for `stallTimeoutMs` has no session any more, and is ended.
  */
+import type { Agent } from 'node:http';
 import { WebSocket } from 'ws';
 import type { Connection, EngineSocket } from '../realtime/engine-host.ts';
 import { KEY_HEADER, type PeerCall } from './peer-call.ts';
@@ -64,13 +65,14 @@ export class Relay implements Connection {
   }
 
   /** Calls the process that has the session. */
-  connect(peer: PeerCall): void {
+  connect(peer: PeerCall, agent: Agent): void {
     if (this.#over) return;
     const { host, port, key } = peer.address;
     const { connectTimeoutMs, maxFrameBytes } = this.#limits;
     const authority = host.includes(':') ? `[${host}]` : host;
     const url = `ws://${authority}:${port}${peer.path('websocket')}`;
     const upstream = new WebSocket(url, {
+      agent,
       headers: { [KEY_HEADER]: key },
       handshakeTimeout: connectTimeoutMs,
       maxPayload: maxFrameBytes,

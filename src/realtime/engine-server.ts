@@ -5,6 +5,7 @@
  * Source: Engine.IO protocol, version 4; where it is silent, the behaviour of engine.io 6.
  */
 
+import type { ConnectionCap } from './connection-cap.ts';
 import { closeSpread } from './engine-drain.ts';
 import type { SessionHost } from './engine-host.ts';
 import { createCors, type RequestFacts } from './engine-http.ts';
@@ -37,6 +38,8 @@ export interface EngineServerOptions<Owner> {
   readonly admits?: (facts: RequestFacts) => boolean;
   /** Left out: this process alone. */
   readonly peers?: Peers;
+  /** Left out: as many connections as come. */
+  readonly connections?: ConnectionCap | undefined;
 }
 
 export interface EngineServer<Owner> {
@@ -84,7 +87,7 @@ let servers = 0;
 export function createEngineServer<Owner>(
   options: EngineServerOptions<Owner>,
 ): EngineServer<Owner> {
-  const { app, path, limits, log, handler, peers } = options;
+  const { app, path, limits, log, handler, peers, connections } = options;
   const sessions = new Map<string, EngineSession<Owner>>();
   const closedBy = new Map<string, number>();
   // A control character keeps the heartbeat's topics and everybody else's apart.
@@ -208,6 +211,7 @@ export function createEngineServer<Owner>(
   };
 
   function mount(door: TemplatedApp, requests: RequestHandlers, sockets?: Set<unknown>): void {
+    connections?.guard(door);
     door.ws(
       `${path}*`,
       webSocketBehavior({
@@ -218,6 +222,7 @@ export function createEngineServer<Owner>(
         ),
         log,
         ...(sockets === undefined ? {} : { sockets }),
+        closed: connections?.closed,
         upgrade: requests.upgrade,
       }),
     );

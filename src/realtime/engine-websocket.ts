@@ -105,6 +105,8 @@ export interface WebSocketOptions {
   readonly log: RealtimeLog;
   /** Where the open ones are kept. */
   readonly sockets?: Set<unknown>;
+  /** Called for each that has closed. */
+  readonly closed?: (() => void) | undefined;
   readonly upgrade: (res: HttpResponse, req: HttpRequest, context: us_socket_context_t) => void;
 }
 
@@ -163,6 +165,7 @@ export function webSocketBehavior(
     },
     close(socket) {
       sockets?.delete(socket);
+      options.closed?.();
       try {
         socket.getUserData().handler.onEnd();
       } catch (error) {

@@ -1,6 +1,7 @@
 /** A Socket.IO v5 server over Engine.IO v4 on uWebSockets.js. It knows nothing of chat. */
 
 import type { SocketLimits } from '../protocol/socket-packet.ts';
+import type { ConnectionCap } from './connection-cap.ts';
 import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
@@ -82,6 +83,8 @@ export interface SocketServerOptions {
   readonly admits?: (facts: RequestFacts) => boolean;
   /** Left out: this process alone. */
   readonly peers?: Peers;
+  /** Where the connections of this server's apps are counted and refused; left out: nowhere. */
+  readonly connections?: ConnectionCap;
 }
 
 export interface PublishOptions {
@@ -164,6 +167,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     log,
     ...(options.admits === undefined ? {} : { admits: options.admits }),
     ...(options.peers === undefined ? {} : { peers: options.peers }),
+    connections: options.connections,
     handler: {
       onSession(session) {
         const connection = new SocketConnection(host, session);

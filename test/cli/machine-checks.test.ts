@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config.ts';
+import { readDescriptorLimit } from '../../src/descriptors.ts';
 import { checkDescriptors, checkNode, checkWorkers } from '../../src/doctor/machine-checks.ts';
 import { countWorkers } from '../../src/workers/count.ts';
 
@@ -42,27 +43,34 @@ describe('workers', () => {
 });
 
 describe('file descriptors', () => {
-  async function withLimit(limit: string, maxConnections: number) {
-    const path = join(place, 'limits');
-    await writeFile(
-      path,
-      `Max open files            ${limit}                 ${limit}       files\n`,
-    );
-    return checkDescriptors(maxConnections, path);
-  }
+  const config = (maxConnections: number) =>
+    readConfig({ MAX_CONNECTIONS: String(maxConnections), DATABASE_POOL_MAX: '10' });
 
-  it('are enough for every connection, with some to spare', async () => {
-    expect((await withLimit('1100', 1_000)).verdict).toBe('ok');
-    expect((await withLimit('unlimited', 1_000_000)).verdict).toBe('ok');
-    const short = await withLimit('1099', 1_000);
-    expect([short.verdict, short.advice]).toEqual([
+  it('are enough for every connection, with some to spare', () => {
+    expect(checkDescriptors(config(1_000), 2_000).verdict).toBe('ok');
+    expect(checkDescriptors(config(1_000), Number.POSITIVE_INFINITY).verdict).toBe('ok');
+    const short = checkDescriptors(config(1_000), 1_063);
+    expect([short.verdict, short.found]).toEqual([
       'advice',
-      expect.stringContaining('Enough for 999 connections'),
+      '1063: 1000 connections, 875 of them sockets; MAX_CONNECTIONS is 1000',
     ]);
   });
 
-  it('are no worry where the system does not say', async () => {
-    const { verdict, found } = await checkDescriptors(1_000, join(place, 'not there'));
-    expect([verdict, found]).toEqual(['ok', expect.stringContaining('does not say')]);
+  it('that leave nobody a place are a problem', () => {
+    expect(checkDescriptors(config(1_000), 79).verdict).toBe('advice');
+    const { verdict, advice } = checkDescriptors(config(1_000), 78);
+    expect([verdict, advice]).toEqual(['problem', expect.stringContaining('to 79 at least')]);
+  });
+
+  it('are read from where Linux tells them; elsewhere there is no limit', async () => {
+    const path = join(place, 'limits');
+    const tell = (limit: string) =>
+      writeFile(path, `Max open files            ${limit}                 4096       files\n`);
+    await tell('1024');
+    expect(readDescriptorLimit(path)).toBe(1_024);
+    await tell('unlimited');
+    expect(readDescriptorLimit(path)).toBe(Number.POSITIVE_INFINITY);
+    expect(readDescriptorLimit(join(place, 'not there'))).toBe(Number.POSITIVE_INFINITY);
+    expect(readDescriptorLimit()).toBeGreaterThan(0);
   });
 });

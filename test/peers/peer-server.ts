@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import { createPeerNode, type PeerNode } from '../../src/peers/peers.ts';
+import { type ConnectionCap, createConnectionCap } from '../../src/realtime/connection-cap.ts';
 import type { NamespaceHandler, Socket } from '../../src/realtime/socket.ts';
 import {
   createSocketServer,
@@ -19,6 +20,7 @@ export interface PeerServer {
   readonly port: number;
   readonly server: SocketServer;
   readonly node: PeerNode;
+  readonly connections: ConnectionCap;
   /** By the public id, as `40{"sid":…}` tells it. */
   readonly sockets: ReadonlyMap<string, Socket>;
   readonly errors: readonly unknown[];
@@ -30,6 +32,8 @@ export interface PeerServerOptions {
   readonly redis?: string;
   readonly limits?: Partial<SocketServerLimits>;
   readonly corsOrigins?: '*' | readonly string[];
+  /** Connections at once; left out: as many as come. */
+  readonly maxConnections?: number;
 }
 
 /** Everybody who connects joins TOPIC; `message` comes back as `message-back`. */
@@ -48,12 +52,20 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     },
     onDisconnect: (socket) => void sockets.delete(socket.id),
   };
+  const connections = createConnectionCap({
+    max: options.maxConnections ?? Number.POSITIVE_INFINITY,
+    tls: false,
+    refusalBody: '{}',
+    retryAfterSeconds: 1,
+    log,
+  });
   const node = createPeerNode({
     redis: { url: options.redis ?? redisUrl(), prefix: options.prefix },
     host: '127.0.0.1',
     port: 0,
     path: '/socket.io/',
     limits,
+    connections,
     log,
   });
   const app = createUwsApp();
@@ -65,6 +77,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     log,
     namespaces: new Map([['/', namespace]]),
     peers: node.peers,
+    connections,
   });
   await node.listen();
   const listening = await listenExclusive(app, '127.0.0.1', 0);
@@ -72,6 +85,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     port: listening.port,
     server,
     node,
+    connections,
     sockets,
     errors: log.errors,
     async stop() {

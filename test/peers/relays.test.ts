@@ -19,10 +19,13 @@ const SHED_BYTES = 32_768;
 let owner: PeerServer;
 let other: PeerServer;
 
-async function start(limits: PeerServerOptions['limits'] = {}): Promise<void> {
+async function start(
+  limits: PeerServerOptions['limits'] = {},
+  maxConnections = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const options = { prefix: uniquePrefix(), limits };
   owner = await startPeerServer(options);
-  other = await startPeerServer(options);
+  other = await startPeerServer({ ...options, maxConnections });
 }
 beforeEach(() => start());
 afterEach(async () => {
@@ -259,5 +262,28 @@ describe('a drain', () => {
     await owner.server.drain({ overMs: 50 });
     await socket.closed();
     await waitFor(() => relayed() === 0, { what: 'the end of the relay' });
+  });
+});
+
+describe('the connections of a node', () => {
+  const open = (): number => other.connections.stats().open;
+
+  it('are those of its clients and those it opens for them, until they close', async () => {
+    // Far more than what the requests before the upgrades leave behind for some seconds.
+    const sockets = await Promise.all(Array.from({ length: 30 }, () => upgraded(other)));
+    const most = open();
+    expect(most).toBeGreaterThanOrEqual(2 * sockets.length);
+    for (const socket of sockets) socket.ws.close();
+    await waitFor(() => open() <= most - 2 * sockets.length, { what: 'their end' });
+  });
+
+  it('leave no place for a relay when there is none', async () => {
+    await Promise.all([owner.stop(), other.stop()]);
+    await start({}, 1);
+    const { sid } = await openPolling(owner, owner);
+    const socket = rawSocket(wsUrl(other.port, sid));
+    await socket.closed();
+    expect(other.node.stats().relays.closed).toBe(0);
+    await waitFor(() => open() === 0, { what: 'no connection' });
   });
 });

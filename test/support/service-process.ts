@@ -22,6 +22,8 @@ export interface ServiceProcess {
 export interface StartOptions {
   /** A process group of its own, to which a terminal's signals can be sent. */
   ownGroup?: boolean;
+  /** How many files the process may have open; left out: as many as this one. */
+  openFiles?: number;
 }
 
 interface Running {
@@ -30,8 +32,16 @@ interface Running {
   exited: Promise<number | null>;
 }
 
-function run(env: Record<string, string>, { ownGroup = false }: StartOptions = {}): Running {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+function run(
+  env: Record<string, string>,
+  { ownGroup = false, openFiles }: StartOptions = {},
+): Running {
+  const command = [process.execPath, '--import', 'tsx', 'src/main.ts'];
+  const [file = '', ...args] =
+    openFiles === undefined
+      ? command
+      : ['/bin/sh', '-c', `ulimit -n ${openFiles} && exec "$@"`, 'sh', ...command];
+  const child = spawn(file, args, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: ownGroup,
@@ -61,8 +71,9 @@ function run(env: Record<string, string>, { ownGroup = false }: StartOptions = {
 /** Runs it to its end, for starts that are refused. */
 export async function runToEnd(
   env: Record<string, string>,
+  options: StartOptions = {},
 ): Promise<{ code: number | null; output: string }> {
-  const running = run(env);
+  const running = run(env, options);
   const timer = setTimeout(() => running.child.kill('SIGKILL'), START_TIMEOUT_MS);
   const code = await running.exited;
   clearTimeout(timer);

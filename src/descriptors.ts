@@ -1,0 +1,60 @@
+/** How many connections fit into what the system lets this process open. */
+import { readFileSync } from 'node:fs';
+import type { Config } from './config.ts';
+
+/** The process itself: about 25, and files that are read, names asked for, key sets fetched. */
+const PROCESS_RESERVE = 48;
+/** Beside the pool: the writer's, and what opens before what it replaces is closed. */
+const POSTGRES_BESIDES_POOL = 5;
+/** Four links, each of which may be replaced before it is closed. */
+const REDIS_RESERVE = 8;
+/** Places for requests while sessions have all of theirs: a share of the connections, and at most. */
+const REQUESTS_SHARE = 1 / 8;
+const MAX_REQUESTS_RESERVE = 256;
+/** Fewer connections are no service. */
+const MIN_CONNECTIONS = 16;
+
+export interface Room {
+  /** Connections that may be open for clients at once; Infinity: no limit is known. */
+  readonly connections: number;
+  /** Sessions of Socket.IO at once: MAX_CONNECTIONS, or what fits. */
+  readonly sessions: number;
+  /** The limit of the system. */
+  readonly descriptors: number;
+  /** Descriptors kept for all but clients. */
+  readonly reserved: number;
+}
+
+type Needs = Pick<Config, 'database' | 'redis' | 'realtime'>;
+
+/** @param limitsFile where Linux tells a process its limits; elsewhere there is none */
+export function readDescriptorLimit(limitsFile = '/proc/self/limits'): number {
+  const limit = /^Max open files\s+(\d+)/m.exec(readOrNothing(limitsFile))?.[1];
+  return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
+}
+
+export function roomFor({ database, redis, realtime }: Needs, descriptors: number): Room {
+  const forRedis = redis.url === null ? 0 : REDIS_RESERVE;
+  const reserved = PROCESS_RESERVE + database.poolMax + POSTGRES_BESIDES_POOL + forRedis;
+  const connections = descriptors - reserved;
+  const forRequests = Math.ceil(Math.min(connections * REQUESTS_SHARE, MAX_REQUESTS_RESERVE));
+  const sessions = Math.min(realtime.maxConnections, connections - forRequests);
+  return { connections, sessions, descriptors, reserved };
+}
+
+/** One sentence that says why there is no room to serve anybody; null: there is. */
+export function whyNoRoom({ connections, descriptors, reserved }: Room): string | null {
+  if (connections >= MIN_CONNECTIONS) return null;
+  return (
+    `The process may open ${descriptors} files (ulimit -n, LimitNOFILE, ulimits of a container), and ` +
+    `needs ${reserved} beside its clients: raise the limit to ${reserved + MIN_CONNECTIONS} at least.`
+  );
+}
+
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return ''; // Not Linux.
+  }
+}

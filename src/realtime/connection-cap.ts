@@ -1,0 +1,85 @@
+/**
+ * How many connections a process has open for its clients, held below what it may open.
+ *
+ * Guarantees: of all apps it guards together at most `max` connections stay open; one more is
+ * answered 503 and closed in the turn in which it is accepted, so that there is always a descriptor
+ * to accept the next with (out of descriptors, uWebSockets.js would try in vain without a pause), and
+ * those of the reserve for whoever needs them here. It counts connections, not sessions: also those
+ * that never send a request, which uWebSockets.js closes after about 10 s.
+ */
+import type { HttpResponse, TemplatedApp } from './uws.ts';
+
+export interface ConnectionCapOptions {
+  /** Connections at once; may be Infinity. */
+  readonly max: number;
+  /** Of the guarded apps: within TLS there is nothing to say before the handshake. */
+  readonly tls: boolean;
+  /** The JSON body of the 503. */
+  readonly refusalBody: string;
+  readonly retryAfterSeconds: number;
+  readonly log: { warn(facts: object, message: string): void };
+}
+
+export interface ConnectionCap {
+  /** Counts this app's connections, and refuses those beyond the cap. Before it listens. */
+  guard(app: TemplatedApp): void;
+  /** This process has opened a connection of its own for a client. */
+  opened(): void;
+  /** That, or a WebSocket, has closed: of a WebSocket uWebSockets.js tells its opening alone. */
+  closed(): void;
+  readonly isFull: boolean;
+  stats(): ConnectionStats;
+}
+
+export interface ConnectionStats {
+  /** Open at this moment. */
+  readonly open: number;
+  /** Refused so far. */
+  readonly refused: number;
+}
+
+/** It is told so often at most: a flood of connections shall not become one of lines. */
+const WARN_INTERVAL_MS = 60_000;
+
+export function createConnectionCap(options: ConnectionCapOptions): ConnectionCap {
+  const { max, tls, refusalBody, retryAfterSeconds, log } = options;
+  let open = 0;
+  let refused = 0;
+  let warnedAt = Number.NEGATIVE_INFINITY;
+
+  function warn(): void {
+    if (performance.now() - warnedAt < WARN_INTERVAL_MS) return;
+    warnedAt = performance.now();
+    log.warn({ max }, 'no further connections: the process may not open more files');
+  }
+
+  /** One more connection, or one less. */
+  function changed(res: HttpResponse, change: number): void {
+    open += change;
+    if (change < 0 || open <= max) return;
+    refused += 1;
+    warn();
+    if (tls) {
+      res.close();
+      return;
+    }
+    res.writeStatus('503 Service Unavailable');
+    res.writeHeader('Content-Type', 'application/json; charset=utf-8');
+    res.writeHeader('Retry-After', String(retryAfterSeconds));
+    res.end(refusalBody, true);
+  }
+
+  return {
+    guard: (app) => void app.filter((res, change) => changed(res, Number(change))),
+    opened() {
+      open += 1;
+    },
+    closed() {
+      open -= 1;
+    },
+    get isFull() {
+      return open >= max;
+    },
+    stats: () => ({ open, refused }),
+  };
+}
