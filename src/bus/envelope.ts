@@ -12,6 +12,7 @@
  *   2 <epoch> e <exceptUser or ->\n<frame>             event
  *   2 <epoch> c <r or d> <userId> <seq>\n<frame>       cursor, read or delivered
  *   2 <epoch> a <userId> <membersVersion>\n<frame>     membership, added     (r: removed)
+ *   2 <epoch> n <conversationId> <membersVersion>\n<frame>  news for one person of a membership
  *   2 <epoch> d <userId>\n                             control, disconnect_user
  *
  * Version 1 (0.1) had no epoch and no message id.
@@ -23,6 +24,7 @@ export type Envelope =
   | EventEnvelope
   | CursorEnvelope
   | MembershipEnvelope
+  | NewsEnvelope
   | ControlEnvelope;
 
 /** An ordered message of a conversation; `seq` is its position, from 1. */
@@ -57,6 +59,14 @@ export interface MembershipEnvelope {
   kind: 'membership';
   action: 'added' | 'removed';
   userId: string;
+  membersVersion: number;
+  frame: Uint8Array;
+}
+
+/** What one person's sockets are told of their place in a conversation, joined or not. */
+export interface NewsEnvelope {
+  kind: 'news';
+  conversationId: string;
   membersVersion: number;
   frame: Uint8Array;
 }
@@ -119,6 +129,11 @@ export function encodeEnvelope(envelope: Envelope, epoch: string): Uint8Array {
         `${head} ${envelope.action === 'added' ? 'a' : 'r'} ${uuid(envelope.userId)} ${counter(envelope.membersVersion)}\n`,
         envelope.frame,
       );
+    case 'news': // 2 … n 3f2b…-…c1 4\n42["participant_added",{…}]
+      return join(
+        `${head} n ${uuid(envelope.conversationId)} ${counter(envelope.membersVersion)}\n`,
+        envelope.frame,
+      );
     case 'control': // 2 … d 3f2b…-…c1\n
       return join(`${head} d ${uuid(envelope.userId)}\n`, NO_FRAME);
   }
@@ -170,6 +185,12 @@ export function decodeEnvelope(bytes: Uint8Array, limits: EnvelopeLimits): Decod
         ok: true,
         envelope: { kind: 'membership', action, userId: first, membersVersion, frame },
       };
+    }
+    case 'n': {
+      const membersVersion = wholeNumber(fields[2]);
+      if (fields.length !== 3 || !isUuid(first) || membersVersion < 0) return fault('fields');
+      const envelope = { kind: 'news', conversationId: first, membersVersion, frame } as const;
+      return { ok: true, envelope };
     }
     case 'd':
       if (fields.length !== 2 || !isUuid(first) || frame.byteLength > 0) return fault('fields');

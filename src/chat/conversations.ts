@@ -138,10 +138,16 @@ export function createConversations({ store, events }: { store: Store; events: E
     return { conversation_id: change.conversationId, user_id: change.userId };
   }
 
-  /** Ends a person's connections on every node; for a service whose user is logged out or banned. */
-  function disconnectUser(actor: Actor, userId: string): { user_id: string } {
+  /**
+   * Ends a person's connections on every node; for a service whose user is logged out or banned. The
+   * order is kept in PostgreSQL until every node has heard of it.
+   *
+   * @throws ChatError unavailable: then it was not taken
+   */
+  async function disconnectUser(actor: Actor, userId: string): Promise<{ user_id: string }> {
     requireService(actor);
     const id = userId.toLowerCase();
+    await store.orderDisconnect(id);
     events.userDisconnected(id);
     return { user_id: id };
   }

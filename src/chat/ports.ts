@@ -3,6 +3,17 @@
  * realtime/ implements `Events`; the rules import neither.
  */
 import type { Conversation, ConversationSummary, Message, MessageType } from './schemas.ts';
+import type {
+  ConversationHead,
+  HeadView,
+  KnownHead,
+  MessageRange,
+  Moved,
+  Notice,
+  ParticipantCursors,
+} from './store-answers.ts';
+
+export type * from './store-answers.ts';
 
 /** Who calls: a person, or a trusted backend that may name any person. */
 export type Actor =
@@ -55,46 +66,6 @@ export interface Standing {
   lastDeliveredSeq: number;
   /** null: not counted in passing, because of so many positions after the cursor; `readUnread` tells. */
   unread: Unread | null;
-}
-
-export interface ConversationHead {
-  conversationId: string;
-  lastSeq: number;
-  membersVersion: number;
-}
-
-/** Which of the conversations asked for stand elsewhere than was said, and which do not exist. */
-export interface Moved {
-  moved: ConversationHead[];
-  gone: string[];
-}
-
-/** What a node believes: this message stands there. `messageId` null: it does not know which. */
-export interface KnownHead {
-  conversationId: string;
-  seq: number;
-  messageId: string | null;
-}
-
-/** Where a conversation really stands. */
-export interface HeadView {
-  lastSeq: number;
-  /** The message there; null when there is none (any more). */
-  lastMessageId: string | null;
-  membersVersion: number;
-  /** False: PostgreSQL has gone back behind what was believed, and perhaps on from there. */
-  goesOn: boolean;
-}
-
-/** A stretch of a conversation, read in one snapshot. */
-export interface MessageRange {
-  /** In order; positions without a row are left out. */
-  messages: Message[];
-  /** Everything up to here is in `messages`, or has no row. */
-  coveredSeq: number;
-  /** The conversation's last seq; 0 when it does not exist. */
-  lastSeq: number;
-  membersVersion: number;
 }
 
 export interface HistoryRequest {
@@ -218,6 +189,21 @@ export interface Store {
     conversationId: string,
     userIds: readonly string[],
   ): Promise<{ members: Set<string>; membersVersion: number }>;
+  /**
+   * The notices that an earlier answer did not hold, and some it did: `next` of that one says from
+   * where. With `fresh` those of the last minute (or none), to begin with.
+   */
+  readNotices(
+    since: { xid: string } | { fresh: boolean },
+  ): Promise<{ notices: Notice[]; next: string }>;
+  /** Every node is to end this person's connections: resolves when PostgreSQL holds the order. */
+  orderDisconnect(userId: string): Promise<void>;
+  /** Removes notices that every node has seen long ago. */
+  forgetOldNotices(): Promise<void>;
+  /** The cursors of everybody in these conversations. */
+  readCursors(conversationIds: readonly string[]): Promise<ParticipantCursors[]>;
+  /** null when there is none. */
+  readConversation(conversationId: string): Promise<Conversation | null>;
   /** Resolves when PostgreSQL answers a trivial query within the deadline. */
   ping(): Promise<void>;
 }

@@ -9,22 +9,32 @@ import {
   type EnvelopeFault,
   encodeEnvelope,
 } from '../bus/envelope.ts';
-import type { Events, Origin } from '../chat/ports.ts';
+import type { Events, Origin, ParticipantCursors } from '../chat/ports.ts';
+import type { Conversation } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
 import type { CursorKind } from './announced-cursors.ts';
-import { eventFrame, messageFrame } from './frames.ts';
+import {
+  deliveredFrame,
+  eventFrame,
+  type MembershipChange,
+  membershipFrame,
+  messageFrame,
+  readFrame,
+} from './frames.ts';
+import { FIRST_MEMBERS_VERSION, type MembershipNews } from './membership-news.ts';
 import type { Rooms } from './rooms.ts';
 import { conversationOf, conversationTopic, userOf, userTopic } from './topics.ts';
 import type { UserSockets } from './user-sockets.ts';
 
 export interface AnnouncerDeps {
   bus: Bus;
-  rooms: Pick<Rooms, 'get' | 'checkNow'>;
+  rooms: Pick<Rooms, 'get'>;
   /** To this node's sockets. */
   publish: SocketServer['publish'];
   /** A person's sockets on this node. */
-  users: Pick<UserSockets, 'send' | 'disconnect'>;
+  users: Pick<UserSockets, 'disconnect'>;
+  news: MembershipNews;
   /** Of the database that this node talks to. */
   epoch(): string;
   limits: { maxEnvelopeBytes: number };
@@ -47,7 +57,7 @@ const noFaults = (): EnvelopeStats['refused'] => ({
 });
 
 export function createAnnouncer(deps: AnnouncerDeps) {
-  const { bus, rooms, publish, users, epoch, limits, log } = deps;
+  const { bus, rooms, publish, users, news, epoch, limits, log } = deps;
   const stats: EnvelopeStats = { received: 0, refused: noFaults() };
 
   /** The envelope is made only when there may be somebody to open it. */
@@ -81,33 +91,73 @@ export function createAnnouncer(deps: AnnouncerDeps) {
     }));
   }
 
-  function toUser(userId: string, frame: string): void {
-    users.send(userId, frame);
-    toOtherNodes(userTopic(userId), () => ({ kind: 'event', frame: Buffer.from(frame) }));
+  /** To one person's sockets on every node, joined or not. */
+  function toPerson(userId: string, conversationId: string, version: number, frame: string): void {
+    news.tell(userId, conversationId, version, frame);
+    toOtherNodes(userTopic(userId), () => ({
+      kind: 'news',
+      conversationId,
+      membersVersion: version,
+      frame: Buffer.from(frame),
+    }));
   }
 
-  function membership(
-    action: 'added' | 'removed',
-    change: { conversationId: string; userId: string; membersVersion: number },
-  ): void {
+  function membership(action: 'added' | 'removed', change: MembershipChange): void {
     const { conversationId, userId, membersVersion } = change;
-    const frame = eventFrame(action === 'added' ? 'participant_added' : 'participant_removed', {
-      conversation_id: conversationId,
-      user_id: userId,
-    });
-    const topic = conversationTopic(conversationId);
-    const room = rooms.get(conversationId);
-    if (room?.membershipChanged(action, userId, membersVersion)) publish(topic, frame);
-    toOtherNodes(topic, () => ({
+    const frame = membershipFrame(action, change);
+    toRoom(action, change, frame);
+    toOtherNodes(conversationTopic(conversationId), () => ({
       kind: 'membership',
       action,
       userId,
       membersVersion,
       frame: Buffer.from(frame),
     }));
-    // Those concerned hear it on all their sockets, joined or not (a removed one has just left).
-    toUser(userId, frame);
+    // Those concerned hear it on all their sockets (one that was removed has just left).
+    toPerson(userId, conversationId, membersVersion, frame);
   }
+
+  /** To the joined sockets of this node. */
+  function toRoom(
+    action: 'added' | 'removed',
+    { conversationId, userId, membersVersion }: MembershipChange,
+    frame: string | Uint8Array,
+  ): void {
+    const room = rooms.get(conversationId);
+    if (room?.membershipChanged(action, userId, membersVersion)) {
+      publish(conversationTopic(conversationId), frame);
+    }
+  }
+
+  /** What was read from PostgreSQL because the bus may have lost it: to this node's sockets alone. */
+  const here = {
+    memberChanged(action: 'added' | 'removed', change: MembershipChange): void {
+      const frame = membershipFrame(action, change);
+      toRoom(action, change, frame);
+      news.tell(change.userId, change.conversationId, change.membersVersion, frame);
+    },
+
+    conversationCreated(conversation: Conversation, userIds: readonly string[]): void {
+      const frame = eventFrame('conversation_created', conversation);
+      for (const userId of userIds) {
+        news.tell(userId, conversation.id, FIRST_MEMBERS_VERSION, frame);
+      }
+    },
+
+    cursorsMoved(cursors: ParticipantCursors): void {
+      const { conversationId, userId, lastReadSeq, lastDeliveredSeq } = cursors;
+      const room = rooms.get(conversationId);
+      if (room === undefined) return;
+      const { topic } = room;
+      if (lastReadSeq > 0 && room.cursors.rise('read', userId, lastReadSeq)) {
+        publish(topic, readFrame({ conversationId, userId, lastReadSeq }), { shed: true });
+      }
+      if (lastDeliveredSeq > 0 && room.cursors.rise('delivered', userId, lastDeliveredSeq)) {
+        const frame = deliveredFrame({ conversationId, userId, lastDeliveredSeq });
+        publish(topic, frame, { shed: true });
+      }
+    },
+  };
 
   const events: Events = {
     messageStored(message, membersVersion) {
@@ -130,19 +180,18 @@ export function createAnnouncer(deps: AnnouncerDeps) {
       const payload = { conversation_id: conversationId, user_id: userId };
       ephemeral(conversationId, eventFrame('user_stopped_typing', payload), origin);
     },
-    messagesRead({ conversationId, userId, lastReadSeq: seq }) {
-      const payload = { conversation_id: conversationId, user_id: userId, last_read_seq: seq };
-      const frame = eventFrame('messages_read', payload);
-      cursorMoved('read', { conversationId, userId, seq }, frame);
+    messagesRead(read) {
+      cursorMoved('read', { ...read, seq: read.lastReadSeq }, readFrame(read));
     },
-    messagesDelivered({ conversationId, userId, lastDeliveredSeq: seq }) {
-      const payload = { conversation_id: conversationId, user_id: userId, last_delivered_seq: seq };
-      const frame = eventFrame('messages_delivered', payload);
-      cursorMoved('delivered', { conversationId, userId, seq }, frame);
+    messagesDelivered(delivered) {
+      const moved = { ...delivered, seq: delivered.lastDeliveredSeq };
+      cursorMoved('delivered', moved, deliveredFrame(delivered));
     },
     conversationCreated(conversation) {
       const frame = eventFrame('conversation_created', conversation);
-      for (const { id } of conversation.participants) toUser(id, frame);
+      for (const { id } of conversation.participants) {
+        toPerson(id, conversation.id, FIRST_MEMBERS_VERSION, frame);
+      }
     },
     participantAdded: (change) => membership('added', change),
     participantRemoved: (change) => membership('removed', change),
@@ -176,7 +225,6 @@ export function createAnnouncer(deps: AnnouncerDeps) {
         return;
       case 'event':
         if (conversationId !== undefined) publish(topic, envelope.frame, { shed: true });
-        else users.send(userOf(topic), Buffer.from(envelope.frame).toString());
         return;
       case 'cursor':
         if (room?.cursors.rise(envelope.cursor, envelope.userId, envelope.seq)) {
@@ -184,18 +232,22 @@ export function createAnnouncer(deps: AnnouncerDeps) {
         }
         return;
       case 'membership':
-        if (room?.membershipChanged(envelope.action, envelope.userId, envelope.membersVersion)) {
-          publish(topic, envelope.frame);
+        if (conversationId !== undefined) {
+          toRoom(envelope.action, { ...envelope, conversationId }, envelope.frame);
         }
         return;
+      case 'news': {
+        const text = Buffer.from(envelope.frame).toString();
+        news.tell(userOf(topic), envelope.conversationId, envelope.membersVersion, text);
+        return;
+      }
       case 'control':
         users.disconnect(envelope.userId);
     }
   }
 
   bus.onMessage(receive);
-  bus.onGap(() => rooms.checkNow());
-  return { events, stats };
+  return { events, here, stats };
 }
 
 function asSocket(origin: Origin | undefined): Socket | undefined {

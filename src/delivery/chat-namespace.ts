@@ -25,7 +25,8 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
     async onConnect(_socket, handshake) {
       try {
         const actor = await authenticator.authenticate(credentialsOf(handshake));
-        return { actor, running: 0, waitingSize: 0, onIdle: null };
+        const connectedAtMs = Math.floor(performance.now());
+        return { actor, connectedAtMs, running: 0, waitingSize: 0, onIdle: null };
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
         if (error.status === 401) handshakeFailed(handshake);

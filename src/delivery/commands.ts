@@ -19,6 +19,8 @@ import { conversationTopic } from './topics.ts';
 /** What a chat socket carries. */
 export interface ChatSocketData {
   actor: Actor;
+  /** When the CONNECT was taken, by performance.now(), in whole milliseconds. */
+  readonly connectedAtMs: number;
   /** Commands being worked on. */
   running: number;
   /** Rough size in memory, in characters, of the sends that wait for a join. */

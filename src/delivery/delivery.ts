@@ -9,11 +9,13 @@ import type { Events, Store } from '../chat/ports.ts';
 import type { Handshake, NamespaceHandler } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
 import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
+import { createCatchUp } from './catch-up.ts';
 import { createChatNamespace } from './chat-namespace.ts';
 import { createCommands, type EventLimit } from './commands.ts';
-import { eventFrame } from './frames.ts';
+import { membershipFrame } from './frames.ts';
 import { counted, type JoinStats } from './join-stats.ts';
 import { createJoining } from './joining.ts';
+import { createMembershipNews } from './membership-news.ts';
 import type { RoomStats } from './room-context.ts';
 import { createRooms } from './rooms.ts';
 import { createTokenExpiry } from './token-expiry.ts';
@@ -84,8 +86,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       joining.forget(socket, room);
       chat.typing.stopAll(socket, room.conversationId);
       if (!missed) return;
-      const change = { conversation_id: room.conversationId, user_id: userId };
-      socket.sendFrame(eventFrame('participant_removed', change));
+      const { conversationId } = room;
+      const { version: membersVersion } = room.members;
+      const frame = membershipFrame('removed', { conversationId, userId, membersVersion });
+      // A service's socket is nobody's own; and a deleted conversation has no version to tell by.
+      const isOwn = users.holds(userId, socket) && membersVersion > 0;
+      if (isOwn) news.tell(userId, conversationId, membersVersion, frame);
+      else socket.sendFrame(frame);
     },
     limits: {
       holeHoldMs: settings.holeHoldMs,
@@ -98,16 +105,32 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     log,
   });
   const users = createUserSockets(bus, log);
+  const news = createMembershipNews(users);
   const announcer = createAnnouncer({
     bus,
     rooms,
     publish,
     users,
+    news,
     epoch: deps.epochs.current,
     limits: { maxEnvelopeBytes: settings.maxEnvelopeBytes },
     log,
   });
+  const catchUp = createCatchUp({
+    store,
+    rooms,
+    users,
+    announcer,
+    intervalMs: settings.headCheckIntervalMs,
+    log,
+  });
+  bus.onGap(() => {
+    rooms.checkNow();
+    catchUp.afterGap();
+  });
   deps.epochs.onChange((epoch) => {
+    news.forget();
+    catchUp.startAnew();
     // In this order: what the rooms are told next comes from nodes that know the same database.
     rooms.doubtAll();
     bus.enterEpoch(epoch);
@@ -160,6 +183,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     close(): void {
       tokenExpiry.close();
       chat.typing.close();
+      catchUp.close();
       rooms.close();
     },
   };

@@ -28,3 +28,47 @@ export function messageJson(message: Message): string {
 export function messageFrame(message: Message): string {
   return encodeTextEvent('new_message', messageJson(message));
 }
+
+export interface MembershipChange {
+  conversationId: string;
+  userId: string;
+  /** Of the member list, after the change. */
+  membersVersion: number;
+}
+
+/** `42["participant_added",{…}]` */
+export function membershipFrame(
+  action: 'added' | 'removed',
+  { conversationId, userId }: MembershipChange,
+): string {
+  return eventFrame(action === 'added' ? 'participant_added' : 'participant_removed', {
+    conversation_id: conversationId,
+    user_id: userId,
+  });
+}
+
+/** `42["messages_read",{…}]` */
+export function readFrame(read: {
+  conversationId: string;
+  userId: string;
+  lastReadSeq: number;
+}): string {
+  return eventFrame('messages_read', {
+    conversation_id: read.conversationId,
+    user_id: read.userId,
+    last_read_seq: read.lastReadSeq,
+  });
+}
+
+/** `42["messages_delivered",{…}]` */
+export function deliveredFrame(delivered: {
+  conversationId: string;
+  userId: string;
+  lastDeliveredSeq: number;
+}): string {
+  return eventFrame('messages_delivered', {
+    conversation_id: delivered.conversationId,
+    user_id: delivered.userId,
+    last_delivered_seq: delivered.lastDeliveredSeq,
+  });
+}

@@ -15,12 +15,17 @@ export interface RoomMembersDeps {
   evicted(member: Member, missed: boolean): void;
 }
 
+const MAX_TOLD = 1_000;
+
 export class RoomMembers {
   readonly bySocket = new Map<Socket, Member>();
   /** The version that `bySocket` agrees with. */
   version = 0;
   /** A version that is said to exist; 0: no newer one is. */
   #wanted = 0;
+  /** The last change of each person that was told since the room opened. */
+  readonly #told = new Map<string, number>();
+  #beganAt = 0;
   readonly #deps: RoomMembersDeps;
 
   constructor(deps: RoomMembersDeps) {
@@ -35,6 +40,22 @@ export class RoomMembers {
   /** The list is said to have this version now. */
   notice(version: number): void {
     if (version > this.#wanted) this.#wanted = version;
+  }
+
+  /** The room opens, perhaps anew: nothing is told of changes up to `version`. */
+  begin(version: number): void {
+    this.version = version;
+    this.#beganAt = version;
+    this.#told.clear();
+  }
+
+  /** Whether a change is to be told: once, and not after a later one of the same person. */
+  isNews(userId: string, version: number): boolean {
+    if (version <= (this.#told.get(userId) ?? this.#beganAt)) return false;
+    // More people than a conversation can have came and went: what they were told is long known.
+    if (this.#told.size >= MAX_TOLD) this.begin(this.version);
+    this.#told.set(userId, version);
+    return true;
   }
 
   /** One change of the list, which has `version` after it; `inOrder` when nothing was missed. */
@@ -69,6 +90,10 @@ export class RoomMembers {
     const now = await this.#deps.store.readMembers(this.#deps.conversationId, [...userIds]);
     // Less than was known: the conversation is deleted, or PostgreSQL has gone back.
     const back = now.membersVersion < known;
+    // What was heard meanwhile may be newer than the answer.
+    const meanwhile = this.version > known ? this.version : 0;
+    this.version = Math.max(meanwhile, now.membersVersion);
+    if (this.#wanted === wanted) this.#wanted = 0;
     for (const member of [...this.bySocket.values()]) {
       // Whoever came after the question was asked has been checked by its own join.
       const asked = userIds.has(member.userId) && (back || member.asOf <= now.membersVersion);
@@ -76,10 +101,6 @@ export class RoomMembers {
       if (!now.members.has(member.userId)) this.#evict(member, true);
       else if (back) member.asOf = now.membersVersion;
     }
-    // What was heard meanwhile may be newer than the answer.
-    const meanwhile = this.version > known ? this.version : 0;
-    this.version = Math.max(meanwhile, now.membersVersion);
-    if (this.#wanted === wanted) this.#wanted = 0;
     return now.membersVersion;
   }
 

@@ -4,12 +4,11 @@
  * Guarantees: members hear messages in the order of `seq`, each once, without a hole, whatever order
  * they are offered in and however many times; what the bus lost is read from PostgreSQL, and rows that
  * are gone there are passed over. A message is handed out only after the members are known to be those
- * of its own transaction, so nothing is delivered past a removal, with or without the bus. When
- * PostgreSQL has gone back behind what was handed out, members hear `resync` before anything newer.
+ * of its transaction: nothing is delivered past a removal, with or without the bus. When PostgreSQL has
+ * gone back behind what was handed out, members hear `resync` before anything newer.
  *
  * One question to PostgreSQL is under way at a time, and nothing is handed out meanwhile: the head
- * stands still during an await. What else is read after one (`target`, versions, held messages) may be
- * younger than the answer, so what was asked about is remembered before.
+ * stands still during an await. What else is read after one may be younger than the answer.
  */
 import type { HeadView, MessageRange, Standing } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
@@ -82,16 +81,15 @@ export class Room {
     }
     this.head = standing.lastSeq;
     this.#headId = standing.lastMessageId;
-    this.members.version = standing.membersVersion;
+    this.members.begin(standing.membersVersion);
     this.#target = Math.max(this.#target, this.head);
     this.#held.dropBetween(0, this.head);
     this.#advance();
   }
 
   /** A committed message, from this node's writer or the bus. */
-  offer(offer: Offer): void {
+  offer({ seq, id, membersVersion, frame }: Offer): void {
     if (this.#closed) return;
-    const { seq, id, membersVersion, frame } = offer;
     if (this.opened && seq <= this.head) {
       // Late, because it was read from PostgreSQL first; or PostgreSQL has gone back, and this is
       // another message in the place of one that was heard.
@@ -130,12 +128,14 @@ export class Room {
     this.#advance();
   }
 
-  /** The member list changed; `membersVersion` is the list's version after the change. */
+  /** The member list changed, and has this version now. False: the members know it already. */
   membershipChanged(action: 'added' | 'removed', userId: string, membersVersion: number): boolean {
-    if (this.#closed || (this.opened && membersVersion <= this.members.version)) return false;
-    this.members.change(action, userId, membersVersion, this.opened);
-    if (this.opened) this.#advance();
-    return true;
+    if (this.#closed) return false;
+    if (!this.opened || membersVersion > this.members.version) {
+      this.members.change(action, userId, membersVersion, this.opened);
+      if (this.opened) this.#advance();
+    }
+    return this.members.isNews(userId, membersVersion);
   }
 
   close(): void {
@@ -246,7 +246,7 @@ export class Room {
     this.#deliver(message.seq, message.id, messageFrame(message));
   }
 
-  /** Somebody spoke of positions that PostgreSQL did not have when it was asked about them. */
+  /** These positions were spoken of, and PostgreSQL did not have them when it was asked. */
   #forgetBeyond(lastSeq: number, askedUpToSeq: number): void {
     this.#held.dropBetween(lastSeq + 1, askedUpToSeq);
     if (this.#target === askedUpToSeq) this.#target = lastSeq;
@@ -273,26 +273,27 @@ export class Room {
     // The conversation is deleted: nobody takes part in it any more.
     if (now === null) this.#forgetBeyond(seq, heard);
     if (now?.goesOn === false && !this.#closed) await this.#openAnew(now, heard);
-    // Doubts that came up meanwhile want another answer.
-    this.#doubts -= cleared;
+    this.#doubts -= cleared; // Those that came up meanwhile want another answer.
   }
 
   /** @param heard up to where messages were spoken of when PostgreSQL was asked */
   async #openAnew(now: HeadView, heard: number): Promise<void> {
     const { conversationId, head } = this;
-    this.#context.log.warn({ conversationId, head, lastSeq: now.lastSeq }, 'PostgreSQL went back');
+    const { lastSeq } = now;
+    this.#context.log.warn({ conversationId, head, lastSeq }, 'PostgreSQL went back');
     // Where it has grown over what was lost, nobody knows from where on.
-    const afterSeq = now.lastSeq < head ? now.lastSeq : 0;
+    const afterSeq = lastSeq < head ? lastSeq : 0;
     await this.#context.store.noteLostFuture({ conversationId, afterSeq, upToSeq: head });
     await this.#recheckMembers();
     if (this.#closed) return;
+    this.members.begin(this.members.version);
     this.#context.stats.reopened += 1;
     this.era += 1;
-    this.head = now.lastSeq;
+    this.head = lastSeq;
     this.#headId = now.lastMessageId;
     this.#held.clear();
-    this.#target = this.#target > heard ? this.#target : now.lastSeq;
-    const resync = { conversation_id: conversationId, last_seq: now.lastSeq };
+    this.#target = this.#target > heard ? this.#target : lastSeq;
+    const resync = { conversation_id: conversationId, last_seq: lastSeq };
     this.#context.publish(this.topic, eventFrame('resync', resync));
   }
 }

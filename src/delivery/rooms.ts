@@ -111,6 +111,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
   return {
     stats,
     size: () => rooms.size,
+    open: (): Iterable<Room> => rooms.values(),
     get: (conversationId: string): Room | undefined => rooms.get(conversationId),
 
     /** The room, kept open until `release`, even while nobody is in it. */

@@ -1,8 +1,11 @@
 /** The sockets of each person on this node; the bus is asked for what concerns these people. */
 import type { Bus } from '../bus/bus.ts';
-import type { Socket } from '../realtime/socket.ts';
+import type { Socket as AnySocket } from '../realtime/socket.ts';
 import { MultiMap } from '../shared/multi-map.ts';
 import { userTopic } from './topics.ts';
+
+/** `connectedAtMs`: by performance.now(), in whole milliseconds. */
+type Socket = AnySocket<{ connectedAtMs: number }>;
 
 export function createUserSockets(
   bus: Pick<Bus, 'subscribe' | 'unsubscribe'>,
@@ -34,9 +37,24 @@ export function createUserSockets(
       for (const socket of people.get(userId)) socket.sendFrame(frame);
     },
 
+    holds: (userId: string, socket: object): boolean =>
+      people.get(userId).some((one) => one === socket),
+
+    has: (userId: string): boolean => people.count(userId) > 0,
+
+    /** People with a socket here. */
+    size: (): number => people.size,
+
     /** Ends every connection of the person on this node; stock clients do not come back by themselves. */
     disconnect(userId: string): void {
       for (const socket of people.get(userId)) socket.disconnect(true);
+    },
+
+    /** The same for those made before `atMs`, of performance.now(). */
+    disconnectOlder(userId: string, atMs: number): void {
+      for (const socket of people.get(userId)) {
+        if (socket.data.connectedAtMs < atMs) socket.disconnect(true);
+      }
     },
   };
 }

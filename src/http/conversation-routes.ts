@@ -77,7 +77,7 @@ export function conversationRoutes(conversations: Conversations): FastifyPluginA
       },
       async (request) => ({
         success: true as const,
-        data: conversations.disconnectUser(callerOf(request), request.params.userId),
+        data: await conversations.disconnectUser(callerOf(request), request.params.userId),
       }),
     );
 

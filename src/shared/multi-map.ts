@@ -5,6 +5,11 @@
 export class MultiMap<K, V extends object> {
   readonly #values = new Map<K, V | Set<V>>();
 
+  /** How many keys have a value. */
+  get size(): number {
+    return this.#values.size;
+  }
+
   /** The values of `key`, as they are now. */
   get(key: K): readonly V[] {
     const found = this.#values.get(key);

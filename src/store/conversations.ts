@@ -53,6 +53,14 @@ export async function createConversation(
   }
 }
 
+export async function readConversation(
+  database: Database,
+  id: string,
+): Promise<Conversation | null> {
+  const [row] = await database.query((sql) => selectExisting(sql, id, null));
+  return row === undefined ? null : toConversation(row);
+}
+
 async function create(sql: TransactionSql, request: CreateRequest): Promise<CreateOutcome> {
   const { id, requestMatchId, participantIds } = request;
   const [, [known], existing] = await Promise.all([

@@ -3,7 +3,8 @@
  * UUIDs already; what is refused is a value, what can not be answered is ChatError('unavailable').
  */
 import type { AppendOutcome, MessageDraft, Store } from '../chat/ports.ts';
-import { createConversation } from './conversations.ts';
+import { createConversation, readConversation } from './conversations.ts';
+import { readCursors } from './cursor-reads.ts';
 import { markDelivered, markRead } from './cursors.ts';
 import type { Database } from './database.ts';
 import { createDeliveryReads, type DeliveryReadLimits } from './delivery-reads.ts';
@@ -12,6 +13,7 @@ import { createHeadReads } from './heads.ts';
 import { createHistory, type HistoryLimits } from './history.ts';
 import { type ListLimits, listConversations } from './list.ts';
 import { noteLostFuture } from './lost-futures.ts';
+import { createNotices } from './notices.ts';
 import { addParticipant, removeParticipant } from './participants.ts';
 
 export interface StoreDeps {
@@ -54,6 +56,9 @@ export function createStore({ database, writer, limits, epochs }: StoreDeps): St
     ...createDeliveryReads(database, within),
     ...createHeadReads(database, epochs, within),
     noteLostFuture: (lost) => noteLostFuture(database, lost),
+    ...createNotices(database),
+    readCursors: (ids) => readCursors(database, ids),
+    readConversation: (id) => readConversation(database, id),
     ping: async () => {
       await database.query((sql) => sql`SELECT 1`);
     },

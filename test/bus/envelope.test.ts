@@ -34,6 +34,12 @@ const envelopes: fc.Arbitrary<Envelope> = fc.oneof(
     frame: frames,
   }),
   fc.record({
+    kind: fc.constant('news' as const),
+    conversationId: uuids,
+    membersVersion: versions,
+    frame: frames,
+  }),
+  fc.record({
     kind: fc.constant('control' as const),
     action: fc.constant('disconnect_user' as const),
     userId: uuids,

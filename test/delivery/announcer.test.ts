@@ -43,9 +43,10 @@ async function setUp() {
   });
   const announcer = createAnnouncer({
     bus,
-    rooms: { get: (id) => (id === conversationId ? room : undefined), checkNow: () => undefined },
+    rooms: { get: (id) => (id === conversationId ? room : undefined) },
     publish,
-    users: { send: () => undefined, disconnect: () => undefined },
+    users: { disconnect: () => undefined },
+    news: { tell: () => undefined, forget: () => undefined },
     epoch: () => 'epoch',
     limits: { maxEnvelopeBytes: 10_000 },
     log: quiet,

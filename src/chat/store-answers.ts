@@ -1,0 +1,62 @@
+/** What a `Store` says of where conversations stand and what happened to people in them. */
+import type { Message } from './schemas.ts';
+
+export interface ConversationHead {
+  conversationId: string;
+  lastSeq: number;
+  membersVersion: number;
+}
+
+/** Which of the conversations asked for stand elsewhere than was said, and which do not exist. */
+export interface Moved {
+  moved: ConversationHead[];
+  gone: string[];
+}
+
+/** What a node believes: this message stands there. `messageId` null: it does not know which. */
+export interface KnownHead {
+  conversationId: string;
+  seq: number;
+  messageId: string | null;
+}
+
+/** Where a conversation really stands. */
+export interface HeadView {
+  lastSeq: number;
+  /** The message there; null when there is none (any more). */
+  lastMessageId: string | null;
+  membersVersion: number;
+  /** False: PostgreSQL has gone back behind what was believed, and perhaps on from there. */
+  goesOn: boolean;
+}
+
+/** Something about a person that every node must hear, written with the fact. */
+export type Notice = {
+  /** Grows; not in the order of the commits. */
+  id: number;
+  userId: string;
+  /** Since it was written, by PostgreSQL's clock. */
+  ageMs: number;
+} & (
+  | { kind: 'added' | 'removed'; conversationId: string; membersVersion: number }
+  | { kind: 'disconnect' }
+);
+
+/** One participant's cursors. */
+export interface ParticipantCursors {
+  conversationId: string;
+  userId: string;
+  lastReadSeq: number;
+  lastDeliveredSeq: number;
+}
+
+/** A stretch of a conversation, read in one snapshot. */
+export interface MessageRange {
+  /** In order; positions without a row are left out. */
+  messages: Message[];
+  /** Everything up to here is in `messages`, or has no row. */
+  coveredSeq: number;
+  /** The conversation's last seq; 0 when it does not exist. */
+  lastSeq: number;
+  membersVersion: number;
+}

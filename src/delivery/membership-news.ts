@@ -1,0 +1,36 @@
+/**
+ * What the people on this node have been told of their memberships. The same change may be heard from
+ * this node's own rules, from the bus, and read from PostgreSQL, in any order: each is told once, and
+ * none after a later one of the same person and conversation.
+ */
+import type { UserSockets } from './user-sockets.ts';
+
+/** The version of a member list that its conversation was made with (sql/0004: one statement). */
+export const FIRST_MEMBERS_VERSION = 1;
+/** Most pairs of person and conversation remembered; the longest remembered go first. */
+const MAX_TOLD = 100_000;
+
+export function createMembershipNews(users: Pick<UserSockets, 'has' | 'send'>) {
+  const told = new Map<string, number>();
+
+  return {
+    /** To every socket of the person, joined or not, unless they know. */
+    tell(userId: string, conversationId: string, membersVersion: number, frame: string): void {
+      if (!users.has(userId)) return;
+      const key = userId + conversationId;
+      if (membersVersion <= (told.get(key) ?? 0)) return;
+      told.delete(key);
+      told.set(key, membersVersion);
+      for (const oldest of told.keys()) {
+        if (told.size <= MAX_TOLD) break;
+        told.delete(oldest);
+      }
+      users.send(userId, frame);
+    },
+
+    /** PostgreSQL has gone back or is another one: versions count anew. */
+    forget: () => told.clear(),
+  };
+}
+
+export type MembershipNews = ReturnType<typeof createMembershipNews>;

@@ -1,0 +1,56 @@
+/**
+ * What every node must hear of people (sql/0011_notices.sql): written with the fact, in its
+ * transaction, and read by each node until it has seen it.
+ */
+import type { Notice, Store } from '../chat/ports.ts';
+import type { Database, Sql } from './database.ts';
+
+/** How long a notice is kept: longer than a node can be without PostgreSQL and still have clients. */
+const NOTICE_LIFE_S = 3_600;
+/** After a change of the database what is younger than this is read again. */
+const FRESH_S = 60;
+const MOST_FORGOTTEN_AT_ONCE = 5_000;
+
+type NoticeReads = Pick<Store, 'readNotices' | 'orderDisconnect' | 'forgetOldNotices'>;
+
+export function createNotices(database: Database): NoticeReads {
+  return {
+    readNotices: (since) => database.query((sql) => selectNotices(sql, since)),
+
+    async orderDisconnect(userId) {
+      await database.query(
+        (sql) => sql`
+          INSERT INTO messaging.notices (kind, user_id) VALUES ('disconnect', ${userId})`,
+      );
+    },
+
+    async forgetOldNotices() {
+      await database.query(
+        (sql) => sql`
+          DELETE FROM messaging.notices WHERE id IN (
+            SELECT id FROM messaging.notices
+            WHERE made_at < clock_timestamp() - make_interval(secs => ${NOTICE_LIFE_S})
+            ORDER BY id LIMIT ${MOST_FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED
+          )`,
+      );
+    },
+  };
+}
+
+async function selectNotices(sql: Sql, since: Parameters<Store['readNotices']>[0]) {
+  // One statement, one snapshot: what is not in it belongs to a transaction that `next` covers.
+  const rows = await sql<({ next: string } & (Notice | { id: null }))[]>`
+    SELECT now.next, n.id, n.kind, n.user_id AS "userId", n.conversation_id AS "conversationId",
+      n.members_version AS "membersVersion",
+      (extract(epoch FROM clock_timestamp() - n.made_at) * 1000)::float8 AS "ageMs"
+    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next) now
+    LEFT JOIN messaging.notices n ON ${
+      'fresh' in since
+        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${since.fresh ? FRESH_S : 0})`
+        : sql`n.xid >= ${since.xid}::text::xid8`
+    }
+    ORDER BY n.id`;
+  const notices: Notice[] = [];
+  for (const { next: _, ...row } of rows) if (row.id !== null) notices.push(row);
+  return { notices, next: rows[0]?.next ?? '0' };
+}
