@@ -1,6 +1,7 @@
 /** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
 import postgres from 'postgres';
 import { readMigrationStatus } from '../store/migration-status.ts';
+import { findMissingTriggers } from '../store/triggers.ts';
 import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
 
 const SUBJECT = 'PostgreSQL';
@@ -61,7 +62,7 @@ async function look(sql: postgres.Sql, options: PostgresCheckOptions): Promise<F
       : ok(SUBJECT, version),
   );
   found.push(...durability(facts), ...connections(facts, options));
-  found.push(await schema(sql));
+  found.push(await schema(sql), ...(await writing(sql)));
   return found;
 }
 
@@ -102,6 +103,28 @@ function connections(
   const found = `${used} of ${maxConnections} connections in use; ${taker} up to ${needed}`;
   if (free >= needed) return [ok('Connections', found)];
   return [advise('Connections', found, 'Raise max_connections, or lower DATABASE_POOL_MAX.')];
+}
+
+/** What would keep messages from being stored, as far as it shows without writing. */
+async function writing(sql: postgres.Sql): Promise<Finding[]> {
+  const [facts] = await sql<{ standby: boolean; readOnly: boolean }[]>`
+    SELECT pg_is_in_recovery() AS standby,
+      current_setting('default_transaction_read_only') = 'on' AS "readOnly"`;
+  if (facts?.standby) {
+    return [problem(SUBJECT, 'is a standby', 'Let DATABASE_URL name the primary server.')];
+  }
+  const found: Finding[] = [];
+  if (facts?.readOnly) {
+    const advice = 'Reset default_transaction_read_only of the database, the role or the server.';
+    found.push(problem(SUBJECT, 'takes no writes', advice));
+  }
+  const missing = await findMissingTriggers(sql);
+  const [schema] = await sql`SELECT to_regclass('messaging.notices') IS NOT NULL AS migrated`;
+  if (missing.length > 0 && schema?.migrated === true) {
+    const advice = 'Enable them (ALTER TABLE … ENABLE TRIGGER), or restore the schema from a dump.';
+    found.push(problem('Schema', `triggers missing or disabled: ${missing.join(', ')}`, advice));
+  }
+  return found;
 }
 
 async function schema(sql: postgres.Sql): Promise<Finding> {

@@ -2,6 +2,7 @@
 import { createDatabase, type Log } from './database.ts';
 import { insertDemoData } from './demo-data.ts';
 import { migrate } from './migrate.ts';
+import { tryDatabase } from './trial.ts';
 
 export interface PrepareOptions {
   databaseUrl: string;
@@ -15,14 +16,14 @@ const STATEMENT_MS = 10_000;
 const CLOSE_MS = 1_000;
 
 /**
- * Migrates and, on demand, inserts the demo data. Any number of processes may call it at once.
+ * Migrates, tries whether messages can be stored, and on demand inserts the demo data. Any number of
+ * processes may call it at once.
  *
- * @throws Error in one sentence when the database can not be migrated
+ * @throws Error in one sentence when the database cannot be migrated, or would refuse messages
  */
 export async function prepareDatabase(options: PrepareOptions): Promise<void> {
   const { databaseUrl, log } = options;
   await migrate({ databaseUrl, log: (line) => log.info({}, line) });
-  if (!options.demoData) return;
   const database = createDatabase({
     url: databaseUrl,
     poolMax: 1,
@@ -34,7 +35,8 @@ export async function prepareDatabase(options: PrepareOptions): Promise<void> {
     log,
   });
   try {
-    await insertDemoData(database);
+    await tryDatabase(database);
+    if (options.demoData) await insertDemoData(database);
   } finally {
     await database.close(CLOSE_MS);
   }
