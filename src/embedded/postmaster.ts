@@ -29,6 +29,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_timezone: 'UTC',
   log_checkpoints: 'off',
   log_line_prefix: '',
+  // Its lines go into our log: neither the row an error is about nor the statement.
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
   logging_collector: 'off',
 };
 

@@ -1,12 +1,15 @@
 /** What people write, and what they prove themselves with, is in no log, whatever goes wrong. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { inspect } from 'node:util';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { hmacSigner, inAMinute } from '../auth/forge.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { redisUrl } from '../support/redis.ts';
 import { callRest } from './operations.ts';
 
 const secret = 'a secret of at least thirty-two bytes';
@@ -74,6 +77,99 @@ it('an error is logged with its causes, and without the row or statement Postgre
     cause: { message: 'refused', code: '23514' },
   });
   expect(line).not.toContain(text);
+});
+
+describe('an error of a library', () => {
+  const rejection = (promise: PromiseLike<unknown>): Promise<unknown> =>
+    Promise.resolve(promise).then(
+      () => expect.unreachable(),
+      (error: unknown) => error,
+    );
+  const logged = (fields: object): string => {
+    const log = createLog({ level: 'trace', pretty: false }, { write: (line) => lines.push(line) });
+    log.debug(fields, 'failed');
+    return lines.at(-1) ?? '';
+  };
+  const thrownBy = (act: () => unknown): unknown => {
+    try {
+      return act();
+    } catch (error) {
+      return error;
+    }
+  };
+
+  it('ioredis: says which command, never with what', async () => {
+    const redis = new Redis(redisUrl(), { lazyConnect: true });
+    const error = await rejection(redis.set('k', text, 'EX', 'never'));
+    const auth = await rejection(redis.auth(text));
+    redis.disconnect();
+    // Were they not in there, this would prove nothing.
+    expect([inspect(error), inspect(auth)].every((shown) => shown.includes(text))).toBe(true);
+    expect(logged({ err: error })).not.toContain(text);
+    expect(logged({ err: auth })).not.toContain(text);
+    expect(JSON.parse(logged({ err: error })).err).toMatchObject({
+      type: 'ReplyError',
+      message: expect.stringContaining('ERR'),
+      command: 'set',
+      stack: expect.stringMatching(/^ReplyError: ERR .*\n {4}at /),
+    });
+  });
+
+  it('postgres.js: says which table and rule, never the statement or its values', async () => {
+    const [refused, misread] = await Promise.all([
+      rejection(db.sql`
+        INSERT INTO messaging.messages (conversation_id, sender_id, content, seq)
+        VALUES (${conversationId}, ${alice.id}, ${text}, 1)`),
+      rejection(db.sql`SELECT ${text}::text::uuid`),
+    ]);
+    for (const error of [refused, misread]) {
+      expect(inspect(error, { showHidden: true, getters: true })).toContain(text);
+      expect(logged({ err: error })).not.toContain(text);
+    }
+    expect(JSON.parse(logged({ err: refused })).err).toMatchObject({
+      code: '23514',
+      severity: 'ERROR',
+      table_name: 'messages',
+      constraint_name: 'messages_content_check',
+    });
+  });
+
+  it.each([
+    ['a URL that is none', () => new URL(`${text}@example.org`)],
+    ['JSON that is none', () => JSON.parse(`{"content":${text}`)],
+    ['a text in place of JSON', () => JSON.parse(text)],
+    ['a text that is thrown', () => text],
+    [
+      'several at once',
+      () => new AggregateError([Object.assign(new Error('one'), { args: [text] })]),
+    ],
+    [
+      'a cause',
+      () => new Error('x', { cause: Object.assign(new Error('y'), { command: [text] }) }),
+    ],
+    [
+      'a cause without end',
+      () => {
+        const error = Object.assign(new Error('x'), { input: text });
+        error.cause = error;
+        return error;
+      },
+    ],
+  ])('%s is shown without what it was about, wherever it stands', (_what, act) => {
+    const error = thrownBy(act);
+    // JSON.parse quotes its beginning only.
+    const beginning = text.slice(0, 9);
+    expect(inspect(error, { depth: 9 })).toContain(beginning);
+    for (const fields of [
+      { err: error },
+      { reason: error },
+      { peers: [{ failed: { by: error } }] },
+    ]) {
+      // A text of our own is a field like any other.
+      if (typeof error === 'string' && !('err' in fields)) continue;
+      expect(logged(fields)).not.toContain(beginning);
+    }
+  });
 });
 
 it('a caller writes no line of its own into the log', async () => {
