@@ -43,8 +43,12 @@ function fromTime(value: string | Date): string {
 const NEEDS_QUOTES = /^$|[\s"\\{},]|^null$/i;
 const SPECIAL = /["\\]/g;
 
-/** A one-dimensional array in PostgreSQL's text form, PostgreSQL manual section 8.15.2. */
-function toArrayText(values: readonly unknown[]): string {
+/**
+ * A one-dimensional array in PostgreSQL's text form, PostgreSQL manual section 8.15.2. When the driver
+ * prepares a statement anew it hands its own text back.
+ */
+function toArrayText(values: readonly unknown[] | string): string {
+  if (typeof values === 'string') return values;
   let text = '{';
   for (let index = 0; index < values.length; index += 1) {
     if (index > 0) text += ',';
@@ -72,7 +76,8 @@ function fromArrayText<T>(parse: (element: string) => T): (text: string) => (T |
 }
 
 /** For types whose text never needs quotes. Elements must not be null. */
-function toPlainArrayText(values: readonly (string | number)[]): string {
+function toPlainArrayText(values: readonly (string | number)[] | string): string {
+  if (typeof values === 'string') return values;
   return `{${values.join(',')}}`;
 }
 

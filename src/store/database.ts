@@ -4,7 +4,8 @@
  * when the server is back, the next call simply connects.
  *
  * Guarantees: a call settles within `queryDeadlineMs`; at most `maxWaiting` calls wait for one of
- * at most `poolMax` connections; nothing runs twice except inside `transaction`. Where epochs are kept,
+ * at most `poolMax` connections; nothing runs twice except inside `transaction`, and what was refused
+ * because it had been prepared for other tables. Where epochs are kept,
  * every answer is of the database heard of last: connections to another one are dropped.
  */
 import type { Epochs } from './epoch.ts';
@@ -14,6 +15,7 @@ import {
   asUnavailable,
   cleanlyOn,
   inTransaction,
+  isOutdated,
   isRepeatable,
   retryPauseMs,
   type Unchanged,
@@ -187,7 +189,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 
   function noteFailure(error: unknown): unknown {
-    if (error instanceof DatabaseUnavailable && !away) {
+    if (error instanceof DatabaseUnavailable && error.reason !== 'outdated' && !away) {
       away = true;
       log.warn({ reason: error.reason, err: error.cause }, 'PostgreSQL does not answer');
     }
@@ -195,8 +197,12 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 
   async function query<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const deadlineAt = performance.now() + queryDeadlineMs;
     try {
-      return await onPool(work, performance.now() + queryDeadlineMs);
+      return await onPool(work, deadlineAt).catch((error: unknown) => {
+        if (isOutdated(error)) return onPool(work, deadlineAt);
+        throw error;
+      });
     } catch (error) {
       throw asUnavailable(error);
     }

@@ -31,13 +31,14 @@ export interface LinkOptions {
 }
 
 /**
- * Why PostgreSQL did not answer. Only `refused`, `crowded` and `read_only` prove that nothing was
- * executed.
+ * Why PostgreSQL did not answer. `refused`, `crowded`, `read_only` and `outdated` (what the session had
+ * prepared does not fit the tables any more) prove that the statement was not executed.
  */
 export type UnavailableReason =
   | 'refused'
   | 'crowded'
   | 'read_only'
+  | 'outdated'
   | 'lost'
   | 'deadline'
   | 'overloaded';
@@ -157,7 +158,13 @@ export function openLink(options: LinkOptions): Link {
   }
 
   function fail(error: unknown): unknown {
-    if (error instanceof ChatError || isServerError(error)) return error;
+    if (error instanceof ChatError) return error;
+    if (isServerError(error)) {
+      const reason = sessionFault(error);
+      if (reason === undefined) return error;
+      retire();
+      return new DatabaseUnavailable(reason, error);
+    }
     // What fails before the greeting is the way there, in whatever words: a TLS handshake that breaks
     // off, or the several addresses of one name, say no system call.
     const onTheWay = !greeted && hasCode(error);
@@ -211,6 +218,24 @@ export function openLink(options: LinkOptions): Link {
 /** An error PostgreSQL raised about a statement: the connection lives on. */
 export function isServerError(error: unknown): error is postgres.PostgresError {
   return error instanceof postgres.PostgresError && error.severity === 'ERROR';
+}
+
+const READ_ONLY_TRANSACTION = '25006';
+const UNKNOWN_STATEMENT = '26000';
+/**
+ * The first error of a pipeline is never this one, but where the driver prepares the outdated statement
+ * anew by itself: it does so behind those that are on their way, in a transaction that has failed.
+ */
+const FAILED_TRANSACTION = '25P02';
+/** The only way to tell this case of `feature_not_supported`: the words are the server's language. */
+const OUTDATED_PLAN_ROUTINE = 'RevalidateCachedQuery';
+
+/** What an error says about the session itself: a new one may do what this one will never do again. */
+function sessionFault({ code, routine }: postgres.PostgresError): UnavailableReason | undefined {
+  if (code === READ_ONLY_TRANSACTION) return 'read_only';
+  const isOutdated = code === UNKNOWN_STATEMENT || code === FAILED_TRANSACTION;
+  if (isOutdated || routine === OUTDATED_PLAN_ROUTINE) return 'outdated';
+  return undefined;
 }
 
 function isConnectionFailure(error: unknown): boolean {

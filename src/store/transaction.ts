@@ -63,7 +63,13 @@ export function isSerializationFailure(error: unknown): boolean {
 /** Whether work that may be repeated should be. */
 export function isRepeatable(error: unknown): boolean {
   if (isSerializationFailure(error)) return true;
-  return error instanceof DatabaseUnavailable && error.reason === 'lost';
+  if (!(error instanceof DatabaseUnavailable)) return false;
+  return error.reason === 'lost' || error.reason === 'read_only' || isOutdated(error);
+}
+
+/** Whether the tables were altered under a prepared statement, which therefore did not run. */
+export function isOutdated(error: unknown): boolean {
+  return error instanceof DatabaseUnavailable && error.reason === 'outdated';
 }
 
 const RETRY_BASE_MS = 5;
