@@ -71,11 +71,6 @@ async function buildIfStale() {
  * own, because the compiler is a process below the one that is started here.
  */
 async function runStep(args) {
-  const step = spawn(process.execPath, args, {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    detached: true,
-  });
   const stop = (signal) => {
     try {
       if (step.pid !== undefined) process.kill(-step.pid, signal);
@@ -85,7 +80,13 @@ async function runStep(args) {
     for (const name of STOP_SIGNALS) process.off(name, stop);
     process.kill(process.pid, signal);
   };
+  // First: a signal that comes while the step is made is handled when it is there.
   for (const name of STOP_SIGNALS) process.on(name, stop);
+  const step = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    detached: true,
+  });
   try {
     const [code] = await once(step, 'close');
     return code === 0;
