@@ -16,6 +16,8 @@ const ToWorker = Type.Union([
     databaseUrl: Type.String(),
     ownDatabase: Type.Boolean(),
   }),
+  /** Do you live? */
+  Type.Object({ type: Type.Literal('ask') }),
   /** Your figures, please. */
   Type.Object({ type: Type.Literal('collect') }),
   /** The answer to `scrape`: the text for Prometheus. */
@@ -26,6 +28,8 @@ const ToSupervisor = Type.Union([
   Type.Object({ type: Type.Literal('listening') }),
   /** It can not start; the sentence says why. */
   Type.Object({ type: Type.Literal('failed'), sentence: Type.String() }),
+  /** The answer to `ask`. */
+  Type.Object({ type: Type.Literal('alive') }),
   /** Somebody asks this worker for the figures of all. */
   Type.Object({ type: Type.Literal('scrape'), id: Id }),
   /** The answer to `collect`, and the last words of a worker that goes. */

@@ -2,12 +2,13 @@
  * Several processes on one port, kept running.
  *
  * Guarantees: as many workers as wanted, each started again when it dies, ever more slowly while it
- * goes on dying; a rolling restart never has fewer listening than before; after `stop` none is left.
+ * goes on dying; one that does not answer any more is killed, and so started again; a rolling restart never has fewer listening than before; after `stop` none is left.
  * It does nothing else: a supervisor that serves nobody has little to fail at.
  */
 import type { Logger } from '../log.ts';
 import { createSupervisorMetrics } from '../metrics/supervisor-metrics.ts';
 import { createCollection } from './collection.ts';
+import { createPulse, defaultPulseLimits, type PulseLimits } from './pulse.ts';
 import { startWorker, type WorkerOptions, type WorkerProcess } from './worker-process.ts';
 
 const RESTART_MIN_MS = 100;
@@ -21,6 +22,8 @@ export interface SupervisorDeps {
   workers: number;
   /** What every worker is told. */
   order: Omit<WorkerOptions['order'], 'worker'>;
+  /** When a worker that does not answer is given up; left out: the defaults. */
+  pulse?: PulseLimits;
   log: Logger;
 }
 
@@ -51,7 +54,8 @@ interface Slot {
   nextDelayMs: number;
 }
 
-export function createSupervisor({ entry, workers, order, log }: SupervisorDeps): Supervisor {
+export function createSupervisor(deps: SupervisorDeps): Supervisor {
+  const { entry, workers, order, log } = deps;
   const slots = Array.from(
     { length: workers },
     (_, index): Slot => ({
@@ -81,6 +85,17 @@ export function createSupervisor({ entry, workers, order, log }: SupervisorDeps)
     onUnanswered({ number, pid }) {
       counts.unanswered += 1;
       log.warn({ worker: number, pid }, 'a worker does not tell its figures');
+    },
+  });
+
+  // One that ends has a deadline of its own.
+  const pulse = createPulse({
+    workers: () => listening().filter((worker) => !worker.isStopping()),
+    limits: deps.pulse ?? defaultPulseLimits,
+    onSilent(worker) {
+      const { number, pid } = worker;
+      log.error({ worker: number, pid }, 'a worker does not answer: it is killed');
+      worker.kill();
     },
   });
 
@@ -192,6 +207,7 @@ export function createSupervisor({ entry, workers, order, log }: SupervisorDeps)
 
     async stop() {
       stopping = true;
+      pulse.stop();
       for (const { retry } of slots) clearTimeout(retry);
       const peaceful = await Promise.all([...alive].map((worker) => worker.stop()));
       const killed = peaceful.filter((itself) => !itself).length;

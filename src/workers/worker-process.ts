@@ -21,6 +21,8 @@ export interface WorkerProcess {
   readonly pid: number;
   /** Whether it takes connections. */
   isListening(): boolean;
+  /** Whether it has been told to end. */
+  isStopping(): boolean;
   /** Resolves when it listens; rejects with a sentence when it ends before. */
   readonly listening: Promise<void>;
   /** Resolves when it is gone, with the words for how: `exit code 1`, `SIGKILL`. */
@@ -31,6 +33,12 @@ export interface WorkerProcess {
   figures(timeoutMs: number): Promise<Figures | null>;
   /** What it had counted when it was last heard. */
   lastCounters(): Figures;
+  /** Asks whether it lives. */
+  ask(): void;
+  /** How often it has been asked since it was last heard. */
+  unanswered(): number;
+  /** SIGKILL: it is past being asked to end. */
+  kill(): void;
   /** SIGTERM, later SIGKILL; resolves when it is gone: whether by itself. Safe to call again. */
   stop(): Promise<boolean>;
 }
@@ -46,7 +54,9 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
   let sentence: string | null = null;
   let last: Figures = [];
   /** Whether it owes figures. */
-  let unanswered = false;
+  let owesFigures = false;
+  /** Questions whether it lives. */
+  let unanswered = 0;
   /** Settles the question under way; one at a time. */
   let asked: ((figures: Figures | null) => void) | null = null;
   let stopping: Promise<boolean> | null = null;
@@ -67,6 +77,7 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
   const listening = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
     child.on('message', (sent) => {
+      unanswered = 0;
       const message = readToSupervisor(sent);
       if (message?.type === 'listening') {
         clearTimeout(timer);
@@ -98,7 +109,7 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
 
   function take(figures: unknown): void {
     const read = readFigures(figures);
-    unanswered = false;
+    owesFigures = false;
     if (read !== null) last = countersOf(read);
     asked?.(read);
   }
@@ -118,6 +129,7 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
     number: order.worker,
     pid: child.pid ?? -1,
     isListening: () => listeningSince !== null && !gone,
+    isStopping: () => stopping !== null,
     listening,
     ended,
     livedMs: () => (listeningSince === null ? 0 : performance.now() - listeningSince),
@@ -131,11 +143,21 @@ export function startWorker({ entry, order, exposition }: WorkerOptions): Worker
           resolve(figures);
         };
         // To one that is silent nothing piles up: whenever it speaks again, it answers.
-        if (!unanswered) say({ type: 'collect' });
-        unanswered = true;
+        if (!owesFigures) say({ type: 'collect' });
+        owesFigures = true;
       });
     },
     lastCounters: () => last,
+    ask() {
+      // One question waits for it; more would only pile up.
+      if (unanswered === 0) say({ type: 'ask' });
+      unanswered += 1;
+    },
+    unanswered: () => unanswered,
+    kill() {
+      stopping ??= ended.then(() => false);
+      child.kill('SIGKILL');
+    },
     stop() {
       stopping ??= end();
       return stopping;

@@ -73,6 +73,7 @@ export async function takeSeat(): Promise<WorkerSeat> {
       if (message?.type === 'start') resolve(message);
       if (message?.type === 'exposition' && asked?.id === message.id) asked.settle(message.text);
       if (message?.type === 'collect') void tell(own);
+      if (message?.type === 'ask') void say({ type: 'alive' });
     });
     supervisorGone.then(() => reject(new Error('the supervisor has ended')));
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log.ts';
+import { defaultPulseLimits } from '../../src/workers/pulse.ts';
 import { createSupervisor, type Supervisor } from '../../src/workers/supervisor.ts';
 import { startWorker } from '../../src/workers/worker-process.ts';
 import { waitFor } from '../support/wait.ts';
@@ -35,13 +36,17 @@ afterEach(async () => {
   await Promise.all(supervisors.splice(0).map((supervisor) => supervisor.stop()));
 });
 
-function supervise(script: string, workers = 1) {
+/** Quicker than the defaults, in the same proportion. */
+const PULSE = { intervalMs: 300, maxUnanswered: 5 };
+
+function supervise(script: string, workers = 1, pulse = defaultPulseLimits) {
   const lines: Line[] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as Line);
   const supervisor = createSupervisor({
     entry: fileURLToPath(new URL(script, import.meta.url)),
     workers,
     order: { port: 1, databaseUrl: directory, ownDatabase: false },
+    pulse,
     log: createLog({ level: 'info', pretty: false }, { write }),
   });
   supervisors.push(supervisor);
@@ -65,6 +70,44 @@ describe('a worker that dies again and again', () => {
     const pids = said('a worker listens').map(({ pid = 0 }) => pid);
     expect(await running(pids)).toEqual([]);
     expect(said('a worker is started again').length).toBe(4);
+  });
+});
+
+describe('a worker that hangs', () => {
+  it('is killed when it has been silent for some time, and started again', async () => {
+    const { supervisor, said } = supervise('hanging-worker.ts', 2, PULSE);
+    await supervisor.start();
+    const [killed] = await waitFor(
+      () => {
+        const lines = said('a worker does not answer: it is killed');
+        return lines.length > 0 ? lines : null;
+      },
+      { what: 'the verdict' },
+    );
+    await waitFor(() => said('a worker listens').length === 3, { what: 'the successor' });
+    const [ended, ...others] = said('a worker has ended by itself');
+    expect(ended).toMatchObject({ worker: 2, pid: killed?.pid, how: 'SIGKILL' });
+    expect(others).toEqual([]);
+    expect(said('a worker does not answer: it is killed').length).toBe(1);
+    expect(said('a worker listens').at(-1)?.worker).toBe(2);
+  });
+
+  it('is not one that did not run when its supervisor did not either', async () => {
+    const { supervisor, said } = supervise('answering-worker.ts', 2, PULSE);
+    await supervisor.start();
+    const pids = said('a worker listens').map(({ pid = 0 }) => pid);
+    // As on a machine that is suspended, or has no core for this service: nothing of it runs for far
+    // longer than a worker may be silent.
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    const until = performance.now() + 2 * PULSE.intervalMs * PULSE.maxUnanswered;
+    while (performance.now() < until);
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+    // Time for as many questions as one may leave unanswered, and some more.
+    await new Promise((resolve) =>
+      setTimeout(resolve, PULSE.intervalMs * (PULSE.maxUnanswered + 2)),
+    );
+    expect(said('a worker does not answer: it is killed')).toEqual([]);
+    expect(await running(pids)).toEqual(pids.toSorted((a, b) => a - b));
   });
 });
 
