@@ -26,6 +26,7 @@ import { createUwsApp, type Listening, listenExclusive, listenShared } from './r
 import { realtimeSettings } from './realtime-settings.ts';
 import { within } from './shared/deadline.ts';
 import { newId } from './shared/ids.ts';
+import { createMemoryBudget } from './shared/memory-budget.ts';
 import type { Database } from './store/database.ts';
 import { createDemoPeople } from './store/demo-people.ts';
 import { openStorage } from './store/storage.ts';
@@ -76,6 +77,7 @@ const systemClock: Clock = {
 export async function startApp(deps: AppDeps): Promise<App> {
   const { config, log } = deps;
   const { socketLimits, connections } = realtimeSettings(config, log);
+  const memory = createMemoryBudget(config.maxHeldBytes);
   const nodeId = newId();
   const metrics = createMetrics();
 
@@ -161,6 +163,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     limits: socketLimits,
     ...(node === null ? {} : { peers: node.peers }),
     connections,
+    memory,
     corsOrigins: config.corsOrigins,
     admits: (facts) => limits.gate?.admits(facts) ?? true,
     log,
@@ -173,6 +176,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     draining: () => draining,
     sockets: server.stats,
     connections: connections.stats,
+    memory: memory.stats,
     delivery: delivery.stats,
     writer: writer.stats,
     database: database.stats,

@@ -23,6 +23,8 @@ export class ConfigError extends Error {
 
 const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET', 'SERVICE_TOKENS']);
 const MIN_SERVICE_TOKEN_LENGTH = 24;
+/** A packet may become some times its bytes, and there are others. */
+const MIN_HELD_PAYLOADS = 4;
 
 /**
  * Reads and checks the settings.
@@ -95,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     rateLimits: rateLimitsOf(values),
     trustedProxies: Object.freeze(listOf(values.TRUSTED_PROXIES)),
     maxPayloadBytes: values.MAX_PAYLOAD_BYTES,
+    maxHeldBytes: Math.max(values.MAX_HELD_BYTES, values.MAX_PAYLOAD_BYTES * MIN_HELD_PAYLOADS),
     maxFrameBytes: maxFrameBytes(values.MAX_CONTENT_LENGTH),
     realtime: Object.freeze({
       pingIntervalMs: values.PING_INTERVAL_MS,

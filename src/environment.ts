@@ -76,6 +76,7 @@ export const environmentSchema = Type.Object({
   CONNECT_TIMEOUT_MS: Count(10_000, 100, 600_000),
   MAX_CONNECTIONS: Count(100_000, 1, 10_000_000),
   MAX_BACKPRESSURE_BYTES: Count(1_048_576, 16_384, 1_073_741_824),
+  MAX_HELD_BYTES: Count(67_108_864, 1_048_576, 1_099_511_627_776),
   DRAIN_GRACE_MS: Count(3_000, 0, 600_000),
 
   DEMO_PAGE: Type.Optional(Choice(['off', 'on'])),

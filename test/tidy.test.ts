@@ -80,7 +80,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   delivery: { runtime: ['bus', 'chat', 'protocol', 'realtime', 'shared'], types: ['auth'] },
   metrics: {
     runtime: ['chat'],
-    types: ['bus', 'delivery', 'limits', 'peers', 'realtime', 'store'],
+    types: ['bus', 'delivery', 'limits', 'peers', 'realtime', 'shared', 'store'],
   },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },
   embedded: { runtime: [] },

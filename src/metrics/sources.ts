@@ -6,6 +6,7 @@ import type { RefusalStats } from '../limits/limits.ts';
 import type { PeerStats } from '../peers/peers.ts';
 import type { ConnectionStats } from '../realtime/connection-cap.ts';
 import type { SocketServerStats } from '../realtime/socket-server.ts';
+import type { MemoryBudgetStats } from '../shared/memory-budget.ts';
 import type { Database } from '../store/database.ts';
 import type { WriterStats } from '../store/writer.ts';
 
@@ -14,6 +15,7 @@ export interface MetricsSources {
   draining(): boolean;
   sockets(): SocketServerStats;
   connections(): ConnectionStats;
+  memory(): MemoryBudgetStats;
   delivery(): DeliveryStats;
   writer(): WriterStats;
   database(): ReturnType<Database['stats']>;

@@ -16,6 +16,7 @@ const CLOSE_REASONS = [
   'server error',
   'not admitted',
   'displaced',
+  'memory',
 ];
 
 export function readOnScrape(registers: Registry[], sources: MetricsSources): void {
@@ -26,6 +27,7 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     draining,
     sockets,
     connections,
+    memory,
     delivery,
     writer,
     database,
@@ -73,6 +75,18 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     'messaging_backpressure_closes_total',
     'Connections ended because they did not read (MAX_BACKPRESSURE_BYTES).',
     () => sockets().closed.get('slow reader') ?? 0,
+  );
+
+  gauge(
+    'messaging_held_bytes',
+    'Memory held for what clients have begun and not ended (MAX_HELD_BYTES), roughly.',
+    () => memory().heldBytes,
+  );
+  counters(
+    'messaging_ended_for_memory_total',
+    'Connections and requests ended because that was spent.',
+    'who',
+    () => ({ ...memory().ended }),
   );
 
   // Conversations

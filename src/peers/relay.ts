@@ -128,6 +128,10 @@ export class Relay implements Connection {
     if (pending + this.#earlyBytes > this.#limits.maxPendingBytes) this.#endClient('stalled');
   }
 
+  onPing(): void {
+    // Between the client and uWebSockets.js: a client that does not read is found out by its frames.
+  }
+
   onDrain(): void {
     const socket = this.#socket;
     if (this.#stall === undefined || socket === undefined) return;

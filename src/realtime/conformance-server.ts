@@ -9,6 +9,11 @@
 
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import {
+  createMemoryBudget,
+  DEFAULT_MAX_HELD_BYTES,
+  type MemoryBudget,
+} from '../shared/memory-budget.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import { createEngineServer, type EngineServer } from './engine-server.ts';
 import type { NamespaceHandler } from './socket.ts';
@@ -33,6 +38,7 @@ export interface ConformanceServer {
   readonly port: number;
   readonly engine: EngineServer<unknown>;
   readonly sockets: SocketServer;
+  readonly memory: MemoryBudget;
   close(): Promise<void>;
 }
 
@@ -43,6 +49,7 @@ export interface ConformanceOptions {
   readonly limits?: Partial<SocketServerLimits>;
   readonly corsOrigins?: '*' | readonly string[];
   readonly log?: RealtimeLog;
+  readonly maxHeldBytes?: number;
 }
 
 const echo: NamespaceHandler = {
@@ -59,14 +66,17 @@ export async function startConformanceServer(
   options: ConformanceOptions,
 ): Promise<ConformanceServer> {
   const { host = '', port, corsOrigins = '*', log = console } = options;
+  const { maxHeldBytes = DEFAULT_MAX_HELD_BYTES } = options;
   const limits = { ...CONFORMANCE_LIMITS, ...options.limits };
   const app = createUwsApp();
+  const memory = createMemoryBudget(maxHeldBytes);
   const engine = createEngineServer<unknown>({
     app,
     path: '/engine.io/',
     limits,
     corsOrigins,
     log,
+    memory,
     handler: {
       onSession: (session) => engine.identified(session, true),
       onMessage: (session, data) => session.send(typeof data === 'string' ? `4${data}` : data),
@@ -79,6 +89,7 @@ export async function startConformanceServer(
     limits,
     corsOrigins,
     log,
+    memory,
     namespaces: new Map([
       ['/', echo],
       ['/custom', echo],
@@ -89,6 +100,7 @@ export async function startConformanceServer(
     port: listening.port,
     engine,
     sockets,
+    memory,
     async close() {
       listening.stop();
       await Promise.all([engine.close(), sockets.close()]);

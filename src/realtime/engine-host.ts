@@ -3,6 +3,7 @@
  * Types only: the session is a parameter, so that nothing here depends on it.
  */
 
+import type { MemoryBudget } from '../shared/memory-budget.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { Stranger, Strangers } from './engine-strangers.ts';
@@ -14,6 +15,8 @@ import type { WebSocket } from './uws.ts';
 export interface Connection {
   onOpen(socket: EngineSocket): void;
   onFrame(frame: ArrayBuffer, isBinary: boolean): void;
+  /** A ping of the WebSocket itself; uWebSockets.js has answered it. */
+  onPing(): void;
   onDrain(): void;
   onEnd(): void;
 }
@@ -29,13 +32,17 @@ export interface SessionHandler<Session> {
   onClose(session: Session, reason: string): void;
 }
 
-export interface SessionHost<Session extends Beating & TopicMember & Stranger> {
+/** A session as its server sees it. */
+export interface HostedSession extends Beating, Stranger, TopicMember {}
+
+export interface SessionHost<Session extends HostedSession> {
   readonly limits: EngineLimits;
   readonly handler: SessionHandler<Session>;
   readonly log: RealtimeLog;
   readonly wheel: Heartbeat<Session>;
   readonly topics: Topics<Session>;
   readonly strangers: Strangers<Session>;
+  readonly memory: MemoryBudget;
   /** Closed polling sessions whose client has not heard of it yet. */
   readonly closing: DeadlineQueue<Session>;
   /** The topic through which uWebSockets.js pings a bucket of the wheel. */

@@ -1,14 +1,15 @@
 /**
  * The polling side of one session: frames waiting for a GET, the GET waiting for frames.
  *
- * Guarantees: frames leave in the order they came, each once; what waits is bounded in bytes; a
- * response is at most `maxPayloadBytes` long unless a single frame is longer. It knows nothing of
+ * Guarantees: frames leave in the order they came, each once; what waits is bounded in bytes, and
+ * counted in the budget of the process; a response is at most `maxPayloadBytes` long unless a single frame is longer. It knows nothing of
  * sessions: who owns it decides what an overflow or an abort means.
  */
 
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { encodePayload, type Frame, payloadSize } from '../protocol/engine-packet.ts';
+import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
 import type { HttpReply } from './engine-http.ts';
 
 const CONTENT_TYPE = 'text/plain; charset=UTF-8';
@@ -34,9 +35,14 @@ export class PollingTransport {
   #flushing = false;
   #frames: Frame[] = [];
   readonly #limits: PollingLimits;
+  readonly #memory: MemoryBudget;
+  readonly #holder: Holder;
 
-  constructor(limits: PollingLimits) {
+  /** @param holder who what waits is held for */
+  constructor(limits: PollingLimits, memory: MemoryBudget, holder: Holder) {
     this.#limits = limits;
+    this.#memory = memory;
+    this.#holder = holder;
   }
 
   /** Whether a GET is there and unanswered: a second one overlaps. */
@@ -60,6 +66,7 @@ export class PollingTransport {
     if (!this.isEmpty && this.waitingBytes + bytes > this.#limits.maxPollingBufferBytes) {
       return false;
     }
+    if (!this.#memory.hold(this.#holder, bytes)) return false;
     this.#frames.push(frame);
     this.waitingBytes += bytes;
     if (this.#get !== undefined && !this.#flushing) {
@@ -107,6 +114,7 @@ export class PollingTransport {
   takeAll(): Frame[] {
     const frames = this.#frames;
     this.#frames = [];
+    this.#memory.release(this.#holder, this.waitingBytes);
     this.waitingBytes = 0;
     return frames;
   }
@@ -122,6 +130,7 @@ export class PollingTransport {
     }
     if (count === this.#frames.length) return this.takeAll();
     this.waitingBytes -= bytes;
+    this.#memory.release(this.#holder, bytes);
     return this.#frames.splice(0, count);
   }
 

@@ -8,6 +8,8 @@
 
 import { decodePayload, type EnginePacket } from '../protocol/engine-packet.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
+import { GatheredBytes } from '../shared/gathered-bytes.ts';
+import type { MemoryBudget } from '../shared/memory-budget.ts';
 import { ENGINE_ERRORS, type EngineError, type HttpReply } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
@@ -29,8 +31,9 @@ const FAULTS: ReadonlySet<string> = new Set([
 interface Incoming<Owner> {
   readonly session: EngineSession<Owner>;
   readonly reply: HttpReply;
-  readonly chunks: Buffer[];
-  bytes: number;
+  readonly body: GatheredBytes;
+  /** What the budget counts for it. */
+  heldBytes: number;
 }
 
 export interface PostReceiver<Owner> {
@@ -40,15 +43,16 @@ export interface PostReceiver<Owner> {
 
 export interface PostDeps<Owner> {
   readonly limits: EngineLimits;
+  readonly memory: MemoryBudget;
   readonly log: RealtimeLog;
   /** Makes the queue that cuts slow bodies. */
   deadlines(ms: number, onDue: (body: Incoming<Owner>) => void): DeadlineQueue<Incoming<Owner>>;
 }
 
 export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<Owner> {
-  const { limits, log } = deps;
-  const late = deps.deadlines(limits.bodyTimeoutMs, (body) =>
-    refuse(body.session, body.reply, ENGINE_ERRORS.bodyTimeout),
+  const { limits, memory, log } = deps;
+  const late = deps.deadlines(limits.bodyTimeoutMs, (incoming) =>
+    cut(incoming, ENGINE_ERRORS.bodyTimeout),
   );
 
   /** A POST that can not be taken is a hole in what the client sent: the session ends with it. */
@@ -62,21 +66,35 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
   const maxBytes = ({ identified }: EngineSession<Owner>): number =>
     identified ? limits.maxPayloadBytes : limits.maxEarlyBytes;
 
-  function chunk(body: Incoming<Owner>, data: ArrayBuffer, isLast: boolean): void {
-    const { session, reply } = body;
+  /** The body is complete, or nothing more of it is kept. */
+  function forget(incoming: Incoming<Owner>): void {
+    late.delete(incoming);
+    memory.release(incoming.session, incoming.heldBytes);
+    incoming.heldBytes = 0;
+  }
+
+  function cut(incoming: Incoming<Owner>, error: EngineError): void {
+    forget(incoming);
+    refuse(incoming.session, incoming.reply, error);
+  }
+
+  function chunk(incoming: Incoming<Owner>, data: ArrayBuffer, isLast: boolean): void {
+    const { session, reply, body } = incoming;
     if (!reply.open) return;
-    body.bytes += data.byteLength;
-    if (body.bytes > maxBytes(session)) {
-      late.delete(body);
-      refuse(session, reply, ENGINE_ERRORS.payloadTooLarge);
-    } else if (!isLast) {
-      body.chunks.push(Buffer.from(data.slice(0))); // The buffer dies with the callback.
+    if (body.bytes + data.byteLength > maxBytes(session)) {
+      cut(incoming, ENGINE_ERRORS.payloadTooLarge);
+      return;
+    }
+    body.add(data);
+    if (isLast) {
+      forget(incoming);
+      complete(session, reply, body.take().toString());
+    } else if (body.isShredded) {
+      cut(incoming, ENGINE_ERRORS.badRequest);
     } else {
-      late.delete(body);
-      body.chunks.push(Buffer.from(data));
-      const { chunks } = body;
-      const whole = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-      complete(session, reply, (whole ?? Buffer.alloc(0)).toString());
+      const more = body.capacity - incoming.heldBytes;
+      incoming.heldBytes = body.capacity;
+      if (!memory.hold(session, more)) cut(incoming, ENGINE_ERRORS.unavailable);
     }
   }
 
@@ -117,20 +135,20 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
         refuse(session, reply, ENGINE_ERRORS.payloadTooLarge);
         return;
       }
-      const body: Incoming<Owner> = { session, reply, chunks: [], bytes: 0 };
+      const incoming = { session, reply, body: new GatheredBytes(), heldBytes: 0 };
       polling.post = reply;
-      late.add(body);
+      late.add(incoming);
       reply.onAbort = () => {
-        late.delete(body);
+        forget(incoming);
         polling.post = undefined;
         if (session.polling === polling) session.abort('transport error');
       };
       response.onData((data, isLast) => {
         try {
-          chunk(body, data, isLast);
+          chunk(incoming, data, isLast);
         } catch (error) {
           log.error({ err: error }, 'A polling POST failed');
-          refuse(session, reply, ENGINE_ERRORS.badRequest);
+          cut(incoming, ENGINE_ERRORS.badRequest);
         }
       });
     },

@@ -5,6 +5,7 @@
  * Source: Engine.IO protocol, version 4; where it is silent, the behaviour of engine.io 6.
  */
 
+import type { MemoryBudget } from '../shared/memory-budget.ts';
 import type { ConnectionCap } from './connection-cap.ts';
 import { closeSpread } from './engine-drain.ts';
 import type { SessionHost } from './engine-host.ts';
@@ -38,6 +39,7 @@ export interface EngineServerOptions<Owner> {
   readonly admits?: (facts: RequestFacts) => boolean;
   /** Left out: this process alone. */
   readonly peers?: Peers;
+  readonly memory: MemoryBudget;
   /** Left out: as many connections as come. */
   readonly connections?: ConnectionCap | undefined;
 }
@@ -87,7 +89,7 @@ let servers = 0;
 export function createEngineServer<Owner>(
   options: EngineServerOptions<Owner>,
 ): EngineServer<Owner> {
-  const { app, path, limits, log, handler, peers, connections } = options;
+  const { app, path, limits, log, handler, memory, peers, connections } = options;
   const sessions = new Map<string, EngineSession<Owner>>();
   const closedBy = new Map<string, number>();
   // A control character keeps the heartbeat's topics and everybody else's apart.
@@ -105,7 +107,7 @@ export function createEngineServer<Owner>(
     shedBackpressureBytes: limits.shedBackpressureBytes,
     members: () => sessions.values(),
   });
-  const strangers = createStrangers<EngineSession<Owner>>(limits);
+  const strangers = createStrangers<EngineSession<Owner>>(limits, memory);
   const heartbeatTopics: string[] = [];
   const heartbeatTopic = (bucket: number): string =>
     (heartbeatTopics[bucket] ??= `${topicPrefix}\u0002${bucket}`);
@@ -136,6 +138,7 @@ export function createEngineServer<Owner>(
     wheel,
     topics,
     strangers,
+    memory,
     closing,
     heartbeatTopic,
     countWebSocket(change) {
@@ -173,7 +176,7 @@ export function createEngineServer<Owner>(
     limits,
     log,
     cors: createCors(options.corsOrigins),
-    posts: createPostReceiver({ limits, log, deadlines: wheel.deadlines }),
+    posts: createPostReceiver({ limits, memory, log, deadlines: wheel.deadlines }),
     find: (sid) => sessions.get(sid),
     foreign: peers?.foreign,
     trusts: () => true,
@@ -196,6 +199,7 @@ export function createEngineServer<Owner>(
           session.start();
         },
         onFrame: () => undefined,
+        onPing: () => undefined,
         onDrain: () => undefined,
         onEnd: () => undefined,
       };

@@ -7,14 +7,17 @@
  * this object, its id and a place in the wheel: no timer, no closure, no collection.
  */
 
-import { decodeEnginePacket, type EnginePacket, type Frame } from '../protocol/engine-packet.ts';
-import { ProtocolError } from '../protocol/protocol-error.ts';
-import type { Connection, EngineSocket, SessionHandler, SessionHost } from './engine-host.ts';
+import type { EnginePacket, Frame } from '../protocol/engine-packet.ts';
+import type {
+  Connection,
+  EngineSocket,
+  HostedSession,
+  SessionHandler,
+  SessionHost,
+} from './engine-host.ts';
 import type { RequestFacts } from './engine-http.ts';
 import { PollingTransport } from './engine-polling.ts';
-import type { Stranger } from './engine-strangers.ts';
-import type { TopicMember } from './engine-topics.ts';
-import type { Beating } from './heartbeat.ts';
+import { receiveFrame, receivePacket } from './engine-receive.ts';
 
 /** What the layer above does with sessions. `Owner` is what it hangs on each. */
 export type EngineHandler<Owner = unknown> = SessionHandler<EngineSession<Owner>>;
@@ -22,11 +25,9 @@ export type EngineHandler<Owner = unknown> = SessionHandler<EngineSession<Owner>
 /** `closing`: closed for the handler, but frames still wait for the client's next GET. */
 export type SessionState = 'open' | 'closing' | 'closed';
 
-const MESSAGE = 0x34; // '4'
-const PONG = 0x33; // '3'
 const HANDLER_FAILED = 'A handler of the Engine.IO layer failed';
 
-export class EngineSession<Owner = unknown> implements Connection, TopicMember, Stranger, Beating {
+export class EngineSession<Owner = unknown> implements Connection, HostedSession {
   /** The secret of this session: whoever knows it can speak for the client. */
   readonly sid: string;
   state: SessionState = 'open';
@@ -39,6 +40,7 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
   hasOwnTopic = false;
   identified = false;
   earlyPackets = 0;
+  heldBytes = 0;
   /** The request that opened the session, until the layer above has no more use for it. */
   facts: RequestFacts | undefined;
   polling: PollingTransport | undefined;
@@ -57,7 +59,7 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     this.#host = host;
     this.sid = sid;
     this.facts = facts;
-    this.polling = isPolling ? new PollingTransport(host.limits) : undefined;
+    this.polling = isPolling ? new PollingTransport(host.limits, host.memory, this) : undefined;
   }
 
   /** Begins: the heartbeat runs and the layer above is told. */
@@ -67,7 +69,7 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     try {
       this.#host.handler.onSession(this);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -95,9 +97,13 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     return this.socket?.getBufferedAmount() ?? this.polling?.waitingBytes ?? 0;
   }
 
+  // Both are found out in the middle of a publish to others: the end comes later in the turn.
   endSlow(): void {
-    // Later, because this is found out in the middle of a publish to others.
     queueMicrotask(() => this.abort('slow reader'));
+  }
+
+  endForMemory(): void {
+    queueMicrotask(() => this.abort('memory'));
   }
 
   subscribe(topic: string): void {
@@ -198,13 +204,12 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
   }
 
   onFrame(frame: ArrayBuffer, isBinary: boolean): void {
-    if (this.state !== 'open' || !this.admits(frame.byteLength)) return;
-    const bytes = Buffer.from(frame);
-    if (isBinary)
-      this.#message(Buffer.from(frame.slice(0))); // The buffer dies with the callback.
-    else if (bytes[0] === MESSAGE) this.#message(bytes.toString('utf8', 1));
-    else if (bytes[0] === PONG) this.pongTick = this.#host.wheel.tick();
-    else this.#packetText(bytes.toString());
+    receiveFrame(this, this.#host, frame, isBinary);
+  }
+
+  onPing(): void {
+    // Each is answered with as much, whether the client reads that or not.
+    if (this.state === 'open' && this.admits(0)) this.#host.topics.checkPace(this);
   }
 
   onDrain(): void {
@@ -216,44 +221,9 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     if (this.state !== 'closed') this.#finish('transport close');
   }
 
-  /** A packet from whatever transport. */
+  /** A packet of a polling payload; `admits` was asked. */
   packet(packet: EnginePacket): void {
-    if (this.state !== 'open') return;
-    switch (packet.type) {
-      case 'message':
-        this.#message(packet.data);
-        break;
-      case 'pong':
-        this.pongTick = this.#host.wheel.tick();
-        break;
-      case 'close':
-        this.abort('transport close', '6');
-        break;
-      case 'ping': // Only servers ping in this version.
-        this.abort('transport error');
-        break;
-      default: // The stock server does nothing about a stray open, upgrade or noop.
-    }
-  }
-
-  #packetText(text: string): void {
-    let packet: EnginePacket;
-    try {
-      packet = decodeEnginePacket(text);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.abort('parse error');
-      return;
-    }
-    this.packet(packet);
-  }
-
-  #message(data: string | Uint8Array): void {
-    try {
-      this.#host.handler.onMessage(this, data);
-    } catch (error) {
-      this.#fail(error);
-    }
+    receivePacket(this, this.#host, packet);
   }
 
   #settle(socket: EngineSocket): void {
@@ -270,6 +240,7 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     this.probe = undefined;
     this.#leavePollingTopics();
     this.#host.topics.forget(this);
+    this.#host.memory.releaseAll(this);
     if (socket !== undefined) this.#host.countWebSocket(-1);
     if (wasClosing) this.#host.closing.delete(this);
     this.#host.forget(this);
@@ -292,7 +263,8 @@ export class EngineSession<Owner = unknown> implements Connection, TopicMember, 
     this.#topics = undefined;
   }
 
-  #fail(error: unknown): void {
+  /** A handler threw: it ends this session only. */
+  fail(error: unknown): void {
     this.#host.log.error({ err: error }, HANDLER_FAILED);
     this.abort('server error');
   }

@@ -6,13 +6,17 @@
  * shows it within a round trip. What one of them sends is little, or it ends: a CONNECT or a few.
  */
 
+import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
+import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 
 /** A session as seen from here. */
-export interface Stranger {
+export interface Stranger extends Holder {
   identified: boolean;
   /** Packets it has sent without identity. */
   earlyPackets: number;
+  /** The request that opened it, while that is kept. */
+  readonly facts: RequestFacts | undefined;
   abort(reason: string): void;
 }
 
@@ -30,7 +34,18 @@ export interface Strangers<S extends Stranger> {
   makeRoom(sessions: number): boolean;
 }
 
-export function createStrangers<S extends Stranger>(limits: EngineLimits): Strangers<S> {
+/**
+ * What the request of a newcomer may take: so many are not counted, or a greedy one would cost all of
+ * them their place. How many there are is bounded.
+ */
+export const FREE_BYTES = 4_096;
+/** What a field of a request takes beside its text, bytes. */
+const FIELD_BYTES = 150;
+
+export function createStrangers<S extends Stranger>(
+  limits: EngineLimits,
+  memory: MemoryBudget,
+): Strangers<S> {
   const { maxSessions, strangersShare, maxEarlyBytes, maxEarlyPackets } = limits;
   const maxStrangers = Math.max(Math.ceil(maxSessions * strangersShare), 1);
   /** The oldest first. */
@@ -44,10 +59,12 @@ export function createStrangers<S extends Stranger>(limits: EngineLimits): Stran
       session.identified = false;
       session.earlyPackets = 0;
       strangers.add(session);
+      memory.hold(session, bytesOf(session));
     },
     identified(session) {
       session.identified = true;
       strangers.delete(session);
+      memory.release(session, bytesOf(session));
     },
     delete: (session) => void strangers.delete(session),
     admits(session, bytes) {
@@ -63,4 +80,14 @@ export function createStrangers<S extends Stranger>(limits: EngineLimits): Stran
       return oldest !== undefined;
     },
   };
+}
+
+function bytesOf({ facts }: Stranger): number {
+  let bytes = 0;
+  for (const fields of [facts?.query, facts?.headers]) {
+    for (const [name, value] of fields ?? []) {
+      bytes += FIELD_BYTES + 2 * (name.length + value.length);
+    }
+  }
+  return Math.max(bytes - FREE_BYTES, 0);
 }

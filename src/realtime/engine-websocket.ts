@@ -15,6 +15,8 @@ const PROBE_PONG = '3probe';
 const UPGRADE = '5';
 /** Longer frames are neither: they need not be decoded. */
 const PROBE_FRAME_BYTES = 16;
+/** No client we know pings a connection that it is trying out; each ping is answered with as much. */
+const MAX_PROBE_PINGS = 8;
 
 /** A second connection of a polling session, which wants to become its transport. */
 export class Probe<Owner> implements Connection {
@@ -22,6 +24,7 @@ export class Probe<Owner> implements Connection {
   readonly #session: EngineSession<Owner>;
   readonly #ended: (probe: Probe<Owner>) => void;
   #socket: EngineSocket | undefined = undefined;
+  #pings = 0;
 
   /** @param ended called once, when the probe has upgraded, failed or been abandoned */
   constructor(session: EngineSession<Owner>, ended: (probe: Probe<Owner>) => void) {
@@ -61,6 +64,10 @@ export class Probe<Owner> implements Connection {
     socket?.end();
   }
 
+  onPing(): void {
+    if (++this.#pings > MAX_PROBE_PINGS) this.abandon();
+  }
+
   onDrain(): void {
     // Nothing to do: a probe is sent seven bytes in its life.
   }
@@ -77,6 +84,7 @@ export class Probe<Owner> implements Connection {
 const REFUSED: Connection = {
   onOpen: (socket) => socket.end(),
   onFrame: () => undefined,
+  onPing: () => undefined,
   onDrain: () => undefined,
   onEnd: () => undefined,
 };
@@ -152,6 +160,13 @@ export function webSocketBehavior(
     message(socket, frame, isBinary) {
       try {
         socket.getUserData().handler.onFrame(frame, isBinary);
+      } catch (error) {
+        failed(socket, error);
+      }
+    },
+    ping(socket) {
+      try {
+        socket.getUserData().handler.onPing();
       } catch (error) {
         failed(socket, error);
       }

@@ -15,8 +15,11 @@ import {
   type SocketLimits,
   type SocketPacket,
 } from '../protocol/socket-packet.ts';
+import { parsedBytes } from '../shared/json-bounds.ts';
+import { holdWhile, type MemoryBudget } from '../shared/memory-budget.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { EngineSession } from './engine-session.ts';
+import { FREE_BYTES } from './engine-strangers.ts';
 import { ConnectRefused, type Handshake } from './socket.ts';
 import { createAck } from './socket-ack.ts';
 import { type Namespace, NamespaceSocket, type SocketOwner } from './socket-namespace.ts';
@@ -30,6 +33,7 @@ export interface ConnectionHost {
   readonly packetLimits: SocketLimits;
   /** Those of the CONNECT of a session without identity. */
   readonly connectLimits: SocketLimits;
+  readonly memory: MemoryBudget;
   readonly log: RealtimeLog;
   /** Whether the facts of the request outlive the first CONNECT. */
   readonly keepsFacts: boolean;
@@ -38,11 +42,17 @@ export interface ConnectionHost {
   count(change: 1 | -1): void;
   /** The connection has a namespace: its connect timeout is over. */
   connected(connection: SocketConnection): void;
+  /** A binary packet is being put together, which has a deadline, or no longer. */
+  assembling(connection: SocketConnection, isUnderWay: boolean): void;
   /** The connection has a namespace no longer, and time for another CONNECT. */
   left(connection: SocketConnection): void;
 }
 
 const CONNECT = 0x30; // '0'
+/** Characters of a packet whose nodes are not worth counting. */
+const SMALL_PACKET = 512;
+/** What an attachment takes beside its bytes. */
+const ATTACHMENT_BYTES = 300;
 
 export class SocketConnection implements SocketOwner {
   readonly session: EngineSession<SocketConnection>;
@@ -51,6 +61,8 @@ export class SocketConnection implements SocketOwner {
   #only: NamespaceSocket | undefined = undefined;
   #sockets: Map<string, NamespaceSocket> | undefined = undefined;
   #collector: AttachmentCollector | undefined = undefined;
+  /** Memory that the packet at hand takes, bytes. */
+  #packetBytes = 0;
 
   constructor(host: ConnectionHost, session: EngineSession<SocketConnection>) {
     this.#host = host;
@@ -79,7 +91,7 @@ export class SocketConnection implements SocketOwner {
 
   /** The session has ended. */
   end(reason: string): void {
-    this.#collector = undefined;
+    this.#assembled();
     for (const socket of this.sockets()) socket.end(reason);
   }
 
@@ -108,15 +120,19 @@ export class SocketConnection implements SocketOwner {
       this.#violation('a packet before CONNECT');
       return undefined;
     }
-    const { packetLimits, connectLimits } = this.#host;
+    const { packetLimits, connectLimits, memory } = this.#host;
     const packet = decodeSocketPacket(data, identified ? packetLimits : connectLimits);
+    this.#packetBytes = data.length < SMALL_PACKET ? 4 * SMALL_PACKET : parsedBytes(data);
     if (packet.type !== 'binary') return packet;
     if (this.#find(packet.packet)?.state !== 'connected') {
       this.#violation('a binary packet for a namespace that is not connected');
       return undefined;
     }
     const { maxAttachmentBytes } = this.#host.limits;
-    this.#collector = new AttachmentCollector(packet, { maxBytes: maxAttachmentBytes });
+    const collector = new AttachmentCollector(packet, { maxBytes: maxAttachmentBytes });
+    if (!memory.hold(this.session, this.#packetBytes)) return undefined;
+    this.#collector = collector;
+    this.#host.assembling(this, true);
     return undefined;
   }
 
@@ -125,8 +141,19 @@ export class SocketConnection implements SocketOwner {
       throw new ProtocolError('invalid_attachments', 'attachment without a packet');
     }
     const packet = this.#collector.add(data);
-    if (packet !== undefined) this.#collector = undefined;
+    const bytes = data.byteLength + ATTACHMENT_BYTES;
+    this.#packetBytes += bytes;
+    if (packet !== undefined) this.#assembled();
+    else this.#host.memory.hold(this.session, bytes);
     return packet;
+  }
+
+  /** No binary packet is being put together any more. */
+  #assembled(): void {
+    if (this.#collector === undefined) return;
+    this.#collector = undefined;
+    this.#host.assembling(this, false);
+    this.#host.memory.release(this.session, this.#packetBytes);
   }
 
   #packet(packet: SocketPacket): void {
@@ -155,7 +182,9 @@ export class SocketConnection implements SocketOwner {
     const ack = ackId === undefined ? undefined : createAck(socket, ackId);
     try {
       const done = socket.handler.onEvent(socket, event, args, ack);
-      if (done instanceof Promise) done.catch((error: unknown) => this.#failed(error, socket));
+      if (done instanceof Promise) {
+        this.#holdFor(done).catch((error: unknown) => this.#failed(error, socket));
+      }
     } catch (error) {
       this.#failed(error, socket);
     }
@@ -188,7 +217,7 @@ export class SocketConnection implements SocketOwner {
     try {
       const data = namespace.handler.onConnect(socket, handshake);
       if (data instanceof Promise) {
-        data.then(
+        this.#holdFor(data).then(
           (value: unknown) => this.#accept(socket, value),
           (error: unknown) => this.#reject(socket, error),
         );
@@ -222,6 +251,13 @@ export class SocketConnection implements SocketOwner {
   #refuse(namespace: string, message: string, data: unknown): void {
     const error = data === undefined ? { message } : { message, data };
     for (const frame of encodeConnectError(namespace, error)) this.session.send(frame);
+  }
+
+  /** What the packet at hand has become is kept until it has been worked on. */
+  #holdFor<T>(work: Promise<T>): Promise<T> {
+    const isNewcomers = !this.session.identified && this.#packetBytes <= FREE_BYTES;
+    const bytes = isNewcomers ? 0 : this.#packetBytes;
+    return holdWhile(this.#host.memory, this.session, bytes, work);
   }
 
   /** The stock server closes the connection without a word; so do we. */

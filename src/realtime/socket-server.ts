@@ -1,6 +1,11 @@
 /** A Socket.IO v5 server over Engine.IO v4 on uWebSockets.js. It knows nothing of chat. */
 
 import type { SocketLimits } from '../protocol/socket-packet.ts';
+import {
+  createMemoryBudget,
+  DEFAULT_MAX_HELD_BYTES,
+  type MemoryBudget,
+} from '../shared/memory-budget.ts';
 import type { ConnectionCap } from './connection-cap.ts';
 import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
@@ -15,6 +20,8 @@ import type { TemplatedApp } from './uws.ts';
 
 /** Bounds of the realtime layer. Each closes or refuses only the connection that reaches it. */
 export interface SocketServerLimits extends EngineLimits {
+  /** A binary packet that is not complete after this many milliseconds ends its connection. */
+  readonly attachmentTimeoutMs: number;
   /** A session with no namespace connected after this many milliseconds is closed. */
   readonly connectTimeoutMs: number;
   /** Attachments of one binary packet. */
@@ -46,6 +53,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   connectTimeoutMs: 45_000,
   upgradeTimeoutMs: 10_000,
   bodyTimeoutMs: 10_000,
+  attachmentTimeoutMs: 10_000,
   closeTimeoutMs: 10_000,
   maxBackpressureBytes: 1_048_576,
   shedBackpressureBytes: 65_536,
@@ -83,6 +91,8 @@ export interface SocketServerOptions {
   readonly admits?: (facts: RequestFacts) => boolean;
   /** Left out: this process alone. */
   readonly peers?: Peers;
+  /** Shared with the other doors of the process; left out: one of its own. */
+  readonly memory?: MemoryBudget;
   /** Where the connections of this server's apps are counted and refused; left out: nowhere. */
   readonly connections?: ConnectionCap;
 }
@@ -130,6 +140,7 @@ export interface SocketServer {
  */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
   const { app, path, limits, corsOrigins, log, namespaces } = options;
+  const memory = options.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);
   let sockets = 0;
 
   const packetLimits: SocketLimits = {
@@ -142,6 +153,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   const host: ConnectionHost = {
     limits,
     log,
+    memory,
     packetLimits,
     connectLimits: { ...packetLimits, maxNodes: limits.maxConnectNodes },
     namespace: (name) => mounted.get(name),
@@ -154,6 +166,10 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
       waiting.delete(connection);
       engine.identified(connection.session, true);
     },
+    assembling: (connection, isUnderWay) => {
+      if (isUnderWay) assembling.add(connection);
+      else assembling.delete(connection);
+    },
     left(connection) {
       engine.identified(connection.session, false);
       if (connection.session.state === 'open') waiting.add(connection);
@@ -165,6 +181,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     limits,
     corsOrigins,
     log,
+    memory,
     ...(options.admits === undefined ? {} : { admits: options.admits }),
     ...(options.peers === undefined ? {} : { peers: options.peers }),
     connections: options.connections,
@@ -187,6 +204,9 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   });
   const waiting = engine.deadlines<SocketConnection>(limits.connectTimeoutMs, (connection) =>
     connection.session.close('connect timeout'),
+  );
+  const assembling = engine.deadlines<SocketConnection>(limits.attachmentTimeoutMs, ({ session }) =>
+    session.abort('parse error'),
   );
   const mounted = new Map<string, Namespace>();
   for (const [name, handler] of namespaces) {

@@ -152,8 +152,9 @@ export function wsUrl(server: ConformanceServer, sid?: string, path: ServerPath 
 export async function openWebSocket(
   server: ConformanceServer,
   path: ServerPath = '/engine.io/',
+  query = '',
 ): Promise<RawSocket & { open: Open }> {
-  const socket = rawSocket(wsUrl(server, undefined, path));
+  const socket = rawSocket(wsUrl(server, undefined, path) + query);
   const open = parseOpen(String(await socket.next()));
   return Object.assign(socket, { open });
 }

@@ -15,6 +15,7 @@ import {
   type SocketServerLimits,
 } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
+import { createMemoryBudget, type MemoryBudget } from '../../src/shared/memory-budget.ts';
 import { collectingLog, rawSocket } from '../conformance/support.ts';
 import { once, waitFor } from '../support/wait.ts';
 
@@ -27,6 +28,7 @@ interface Started {
   server: SocketServer;
   url: string;
   log: ReturnType<typeof collectingLog>;
+  memory: MemoryBudget;
 }
 
 async function start(
@@ -35,12 +37,14 @@ async function start(
 ): Promise<Started> {
   const app = createUwsApp();
   const log = collectingLog();
+  const memory = createMemoryBudget(5_000_000);
   const server = createSocketServer({
     app,
     path: '/socket.io/',
     limits: { ...DEFAULT_SOCKET_SERVER_LIMITS, ...limits },
     corsOrigins: '*',
     log,
+    memory,
     namespaces: new Map(Object.entries(namespaces)),
   });
   const listening = await listenExclusive(app, '127.0.0.1', 0);
@@ -49,7 +53,7 @@ async function start(
     await server.close();
     app.close();
   });
-  return { server, url: `http://127.0.0.1:${listening.port}`, log };
+  return { server, url: `http://127.0.0.1:${listening.port}`, log, memory };
 }
 
 function client(url: string, options: Partial<ManagerOptions & { auth: object }> = {}) {
@@ -389,5 +393,62 @@ describe('emitWithAck', () => {
     await expect(remote.emitWithAck('ask', [], 60_000)).rejects.toThrow('Too many');
     remote.disconnect();
     await Promise.allSettled([first, second]);
+  });
+});
+
+describe('what is worked on', () => {
+  it.each(['fulfilled', 'rejected'])('is counted until it is %s', async (outcome) => {
+    let settle: ((error?: Error) => void) | undefined;
+    const work = new Promise<void>((resolve, reject) => {
+      settle = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    const { url, memory, log } = await start({
+      '/': { onConnect: () => undefined, onEvent: () => work },
+    });
+    const socket = await connected(url);
+    socket.emit('x', 'a'.repeat(100_000));
+    await waitFor(() => memory.stats().heldBytes > 200_000, { what: 'the packet to be counted' });
+    expect(memory.stats().heldBytes).toBeLessThan(300_000);
+    settle?.(outcome === 'fulfilled' ? undefined : new Error('no'));
+    await waitFor(() => memory.stats().heldBytes === 0, { what: 'the packet to be let go' });
+    expect(log.errors).toHaveLength(outcome === 'fulfilled' ? 0 : 1);
+  });
+
+  it('is counted of a CONNECT that is larger than most, for whoever has no identity yet', async () => {
+    const asked: ((data: object) => void)[] = [];
+    const { url, memory } = await start({
+      '/': {
+        onConnect: () => new Promise((resolve) => asked.push(resolve)),
+        onEvent: () => undefined,
+      },
+    });
+    client(url, { auth: { token: 'a'.repeat(1_000) } });
+    await waitFor(() => asked.length === 1, { what: 'a CONNECT' });
+    expect(memory.stats().heldBytes).toBe(0);
+    client(url, { auth: { token: 'a'.repeat(10_000) } });
+    await waitFor(() => asked.length === 2, { what: 'another CONNECT' });
+    expect(memory.stats().heldBytes).toBeGreaterThan(20_000);
+    for (const resolve of asked) resolve({});
+    await waitFor(() => memory.stats().heldBytes === 0, { what: 'it to be let go' });
+  });
+
+  it('ends the connections that have too much of it', async () => {
+    const ended: string[] = [];
+    const { url, memory, server } = await start({
+      '/': {
+        onConnect: () => undefined,
+        onEvent: () => new Promise(() => undefined),
+        onDisconnect: (_socket, reason) => void ended.push(reason),
+      },
+    });
+    const modest = await connected(url);
+    modest.emit('x', 'a'.repeat(100));
+    const greedy = await connected(url, { reconnection: false });
+    for (let i = 0; i < 10; i++) greedy.emit('x', 'a'.repeat(500_000));
+    await once(greedy, 'disconnect');
+    expect(ended).toEqual(['memory']);
+    expect(memory.stats().ended).toEqual({ strangers: 0, known: 1 });
+    expect(memory.stats().heldBytes).toBeLessThan(10_000);
+    expect([modest.connected, server.socketCount]).toEqual([true, 1]);
   });
 });
