@@ -73,7 +73,8 @@ async function buildIfStale() {
 async function runStep(args) {
   const stop = (signal) => {
     try {
-      if (step.pid !== undefined) process.kill(-step.pid, signal);
+      // The compiler would finish its work first.
+      if (step.pid !== undefined) process.kill(-step.pid, 'SIGKILL');
     } catch {
       // It has ended in this moment.
     }
