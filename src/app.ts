@@ -24,6 +24,7 @@ import type { NamespaceHandler } from './realtime/socket.ts';
 import { createSocketServer, type SocketServer } from './realtime/socket-server.ts';
 import { createUwsApp, type Listening, listenExclusive, listenShared } from './realtime/uws.ts';
 import { realtimeSettings } from './realtime-settings.ts';
+import { createRedisServer } from './redis/server.ts';
 import { within } from './shared/deadline.ts';
 import { newId } from './shared/ids.ts';
 import { createMemoryBudget } from './shared/memory-budget.ts';
@@ -89,12 +90,14 @@ export async function startApp(deps: AppDeps): Promise<App> {
   });
 
   const maxEnvelopeBytes = Math.max(config.maxFrameBytes, MIN_ENVELOPE_BYTES);
+  const { url, prefix } = config.redis;
+  const redis = url === null ? null : createRedisServer({ url, prefix, nodeId, log });
   const redisBus =
-    config.redis.url === null
+    redis === null
       ? null
       : createRedisBus({
-          url: config.redis.url,
-          prefix: config.redis.prefix,
+          server: redis,
+          prefix,
           epoch: epochs.current(),
           nodeId,
           log,
@@ -104,12 +107,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
 
   const limits = createLimits({
     rates: config.rateLimits,
-    redis:
-      config.redis.url === null
-        ? null
-        : { url: config.redis.url, prefix: config.redis.prefix, isUp: () => bus.status().ok },
+    redis,
     trustedProxies: config.trustedProxies,
-    log,
   });
 
   const uws = createUwsApp(config.tls);
@@ -145,12 +144,11 @@ export async function startApp(deps: AppDeps): Promise<App> {
     },
     log,
   });
-  const { url, prefix } = config.redis;
   const node =
-    url === null
+    redis === null
       ? null
       : createPeerNode({
-          redis: { url, prefix },
+          redis,
           ...config.peers,
           path: SOCKET_PATH,
           limits: socketLimits,
@@ -201,6 +199,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     readiness: createReadiness({
       ping: store.ping,
       link: bus.status,
+      trouble: () => redis?.trouble() ?? null,
       redisRequired: config.redis.requiredForReady,
       draining: () => draining,
     }),
@@ -218,8 +217,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
     await node?.close();
     delivery.close();
     await http.close();
-    limits.close();
     await bus.close();
+    redis?.close();
     await database.close(POOL_CLOSE_MS);
   }
 

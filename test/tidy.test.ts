@@ -45,7 +45,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
     types: ['config.ts', 'log.ts'],
   },
   doctor: {
-    runtime: ['descriptors.ts', 'platform.js', 'realtime', 'store', 'workers'],
+    runtime: ['descriptors.ts', 'platform.js', 'realtime', 'redis', 'store', 'workers'],
     types: ['config.ts'],
   },
   'app.ts': {
@@ -60,6 +60,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
       'peers',
       'realtime',
       'realtime-settings.ts',
+      'redis',
       'shared',
       'store',
     ],
@@ -71,12 +72,13 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   shared: { runtime: [] },
   protocol: { runtime: ['shared'] },
   chat: { runtime: ['shared'] },
-  bus: { runtime: ['shared'] },
+  redis: { runtime: [] },
+  bus: { runtime: ['redis', 'shared'] },
   store: { runtime: ['chat', 'shared'], types: ['config.ts'] },
   auth: { runtime: ['chat', 'shared'] },
-  limits: { runtime: ['chat', 'shared'] },
+  limits: { runtime: ['chat', 'shared'], types: ['redis'] },
   realtime: { runtime: ['protocol', 'shared'] },
-  peers: { runtime: ['realtime'] },
+  peers: { runtime: ['realtime', 'shared'], types: ['redis'] },
   delivery: { runtime: ['bus', 'chat', 'protocol', 'realtime', 'shared'], types: ['auth'] },
   metrics: {
     runtime: ['chat'],
@@ -92,6 +94,7 @@ const ONLY_IMPORTER: Record<string, string> = {
   'uWebSockets.js': 'realtime/uws.ts',
   'prom-client': 'metrics/',
   ws: 'peers/',
+  ioredis: 'redis/',
 };
 const OUT_OF_BOUNDS: Record<string, string[]> = {
   chat: ['fastify', 'uWebSockets.js', 'postgres', 'ioredis', 'pino'],

@@ -36,11 +36,11 @@ const CLOSE_POLL_MS = 5;
 const NOTHING = new Uint8Array(0);
 
 /**
- * A node's bus over the Redis at `url`. Returns at once; connects, and connects again, by itself.
+ * A node's bus over `server`. Returns at once; connects, and connects again, by itself.
  * @throws RangeError when `nodeId` or the probe's limits make no sense.
  */
 export function createRedisBus(options: RedisBusOptions): RedisBus {
-  const { nodeId, log } = options;
+  const { nodeId, server, log } = options;
   const limits: RedisBusLimits = { ...defaultRedisBusLimits, ...options.limits };
   let epoch = options.epoch;
   let channels = createChannels(options.prefix, epoch, nodeId);
@@ -91,12 +91,15 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   // --- the life of the link
 
   function connect(): void {
+    // Then it is not the server we need, or not there: its return is told.
+    if (!server.status().ok) return;
     const made = createRedisLink({
-      url: options.url,
+      url: server.url,
       name: `bus:${nodeId}`,
       head: framing.head,
       commandTimeoutMs: limits.commandTimeoutMs,
       maxPendingBytes: limits.maxPendingBytes,
+      trialChannel: channels.probe,
       onMessage: heard,
       onDown: lost,
     });
@@ -227,6 +230,12 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     link?.fail('closed');
   }
 
+  server.onUp(() => {
+    if (link !== undefined || closed) return;
+    clearTimeout(reconnectTimer);
+    connect();
+  });
+  server.onDown((reason) => link?.fail(reason));
   connect();
 
   return {
@@ -266,7 +275,9 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
 
     status(): BusStatus {
       if (up && !closed) return { ok: true, kind: 'redis' };
-      return { ok: false, kind: 'redis', reason: downReason };
+      const verdict = server.status();
+      const reason = verdict.ok || closed ? downReason : verdict.reason;
+      return { ok: false, kind: 'redis', reason };
     },
 
     close() {

@@ -7,7 +7,9 @@
  * reconnection, offline queue and resending are off: what to do next is the bus's decision, and a
  * queue that nobody bounds is none.
  */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { createRedisConnection, describeRedisError } from '../redis/connection.ts';
+import { requirePrimary } from '../redis/role.ts';
 import { createBatchSender, createPlainSender, type RedisSender } from './redis-sender.ts';
 
 export interface RedisLinkOptions {
@@ -19,6 +21,8 @@ export interface RedisLinkOptions {
   /** How long connecting, and any one command, may take. */
   commandTimeoutMs: number;
   maxPendingBytes: number;
+  /** Heard by nobody else: whether this user may publish at all is tried on it. */
+  trialChannel: string;
   onMessage(channel: Buffer, payload: Buffer): void;
   onDown(reason: string): void;
 }
@@ -45,22 +49,15 @@ export function createRedisLink(options: RedisLinkOptions): RedisLink {
   });
 
   function connection(role: string): Redis {
-    const redis = new Redis(options.url, {
-      connectionName: `${options.name}:${role}`,
-      lazyConnect: true,
-      connectTimeout: commandTimeoutMs,
-      // PUBLISH and SUBSCRIBE are served while Redis still loads its data: no need to wait.
-      enableReadyCheck: false,
-      enableOfflineQueue: false,
-      autoResubscribe: false,
-      autoResendUnfulfilledCommands: false,
-      retryStrategy: () => null,
-      disableClientInfo: true,
-    });
     let cause = 'connection closed';
-    // Stays for good: an error without a listener would be printed to the console.
-    redis.on('error', (error: unknown) => {
-      cause = describe(error);
+    const redis = createRedisConnection({
+      url: options.url,
+      name: `${options.name}:${role}`,
+      timeoutMs: commandTimeoutMs,
+      commandTimeout: false,
+      onError: (error) => {
+        cause = describeRedisError(error);
+      },
     });
     redis.on('close', () => fail(cause));
     redis.on('end', () => fail(cause));
@@ -92,7 +89,7 @@ export function createRedisLink(options: RedisLinkOptions): RedisLink {
     } catch (error) {
       // Connections that are gone have told why already, and better.
       if (publisher.status !== 'end' && subscriber.status !== 'end') {
-        fail(`${what}: ${describe(error)}`);
+        fail(`${what}: ${describeRedisError(error)}`);
       }
       throw error;
     } finally {
@@ -103,6 +100,9 @@ export function createRedisLink(options: RedisLinkOptions): RedisLink {
   return {
     async open() {
       await inTime('connect', Promise.all([publisher.connect(), subscriber.connect()]));
+      await inTime('ROLE', requirePrimary(publisher));
+      // Where answers are off afterwards, a refusal would look like silence.
+      await inTime('PUBLISH', publisher.publish(options.trialChannel, ''));
       const batches = await inTime('CLIENT REPLY', allowsReplyMode(publisher));
       if (!alive) throw new Error('the link is down');
       const made = { connection: publisher, head, maxPendingBytes };
@@ -133,11 +133,4 @@ function allowsReplyMode(redis: Redis): Promise<boolean> {
       else reject(error);
     });
   });
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.message !== '') return error.message;
-  // "All addresses refused" comes as an AggregateError without a message.
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

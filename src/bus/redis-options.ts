@@ -1,4 +1,5 @@
 /** What bounds the Redis bus, what it counts, and what it needs from outside. */
+import type { RedisServer } from '../redis/server.ts';
 
 export interface RedisBusLimits {
   /** How often the link is probed. */
@@ -38,7 +39,8 @@ export interface BusLog {
 }
 
 export interface RedisBusOptions {
-  url: string;
+  /** Whose verdict it is whether the server is the right one. */
+  server: Pick<RedisServer, 'url' | 'status' | 'onUp' | 'onDown'>;
   /** Put before every channel name, so that deployments can share a Redis. */
   prefix: string;
   /** Of the database that this node talks to: part of every channel name. */

@@ -6,6 +6,8 @@ export interface ReadinessDeps {
   ping(): Promise<void>;
   /** The link to the other nodes. */
   link(): { ok: true; kind: string } | { ok: false; kind: string; reason: string };
+  /** What keeps the other nodes' Redis from taking writes; null: nothing does. */
+  trouble(): string | null;
   /** Whether a node whose Redis is away is unfit. */
   redisRequired: boolean;
   draining(): boolean;
@@ -18,12 +20,12 @@ export function createReadiness(deps: ReadinessDeps): () => Promise<Readiness> {
       () => 'does not answer',
     );
     const link = deps.link();
-    const redis = link.ok ? 'ok' : link.reason;
+    const redis = link.ok ? (deps.trouble() ?? 'ok') : link.reason;
     const draining = deps.draining();
     const checks: Record<string, string> = { postgres };
     if (link.kind === 'redis') checks.redis = redis;
     if (draining) checks.draining = 'the node is going down';
-    const ready = postgres === 'ok' && !draining && (redis === 'ok' || !deps.redisRequired);
+    const ready = postgres === 'ok' && !draining && (link.ok || !deps.redisRequired);
     return { ready, checks };
   };
 }

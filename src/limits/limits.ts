@@ -1,6 +1,6 @@
 /** All the limits of a node, from the settings; absent where there are none. */
-import { Redis } from 'ioredis';
 import type { UserLimit } from '../chat/ports.ts';
+import type { RedisServer } from '../redis/server.ts';
 import { createClientAddress } from './client-address.ts';
 import { createFixedWindow } from './fixed-window.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -15,9 +15,8 @@ export interface LimitsOptions {
     connections: number;
     failedHandshakes: number;
   } | null;
-  redis: { url: string; prefix: string; isUp: () => boolean } | null;
+  redis: RedisServer | null;
   trustedProxies: readonly string[];
-  log: { debug(fields: object, message: string): void };
 }
 
 export interface Limits {
@@ -29,7 +28,6 @@ export interface Limits {
   } | null;
   gate: Gate | null;
   stats(): RefusalStats;
-  close(): void;
 }
 
 /** What has been refused on this node since it started. */
@@ -42,32 +40,14 @@ export interface RefusalStats {
 
 /** So many times over its limit, a socket is not slow to learn but hostile or broken. */
 const FLOOD_FACTOR = 10;
-/** A Redis that does not answer by then is counted without. */
-const COMMAND_TIMEOUT_MS = 250;
-/** So long after a command without a byte, the link is dead and made anew. */
-const SILENCE_MS = 3_000;
 
-export function createLimits({ rates, redis, trustedProxies, log }: LimitsOptions): Limits {
+export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): Limits {
   const refused = { messages: 0, requests: 0, events: 0, connections: 0 };
   const stats = (): RefusalStats => refused;
   if (rates === null) {
-    return { sends: null, requests: null, events: null, gate: null, stats, close: () => undefined };
+    return { sends: null, requests: null, events: null, gate: null, stats };
   }
-  const client =
-    redis === null
-      ? undefined
-      : new Redis(redis.url, {
-          enableOfflineQueue: false,
-          commandTimeout: COMMAND_TIMEOUT_MS,
-          socketTimeout: SILENCE_MS,
-          maxRetriesPerRequest: 0,
-        });
-  // What is wrong with Redis is told by the bus; here it only means counting locally.
-  client?.on('error', (error) => log.debug({ err: error }, 'rates are counted on this node alone'));
-  const shared =
-    client === undefined || redis === null
-      ? {}
-      : { redis: { client, prefix: redis.prefix, isUp: redis.isUp } };
+  const shared = redis === null ? {} : { redis };
   const { windowSeconds } = rates;
   const events = createFixedWindow(rates.events, windowSeconds * 1000);
   return {
@@ -111,6 +91,5 @@ export function createLimits({ rates, redis, trustedProxies, log }: LimitsOption
       },
     }),
     stats,
-    close: () => client?.disconnect(),
   };
 }

@@ -5,10 +5,11 @@
  * No window outlasts its length, whatever clock is set back: here time is monotonic, and an expiry
  * that Redis's own clock has put off is made anew.
  */
-import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import { ChatError } from '../chat/errors.ts';
 import type { UserLimit } from '../chat/ports.ts';
+import type { RedisServer } from '../redis/server.ts';
+import { inTime } from '../shared/deadline.ts';
 import { createFixedWindow } from './fixed-window.ts';
 
 export interface UserLimitOptions {
@@ -18,10 +19,12 @@ export interface UserLimitOptions {
   windowSeconds: number;
   /** Told of every refusal. */
   refused?: () => void;
-  /** Left out: this process alone. `isUp` spares callers the wait for a Redis that is away. */
-  redis?: { client: Redis; prefix: string; isUp: () => boolean };
+  /** Left out: this process alone. Nobody waits for a Redis that is known to be away. */
+  redis?: Pick<RedisServer, 'commands' | 'prefix' | 'status' | 'report'>;
 }
 
+/** A Redis that does not answer by then is counted without. */
+const ANSWER_MS = 250;
 /** People over their limit who are remembered, so that Redis is not asked about them again. */
 const MAX_SPENT = 10_000;
 
@@ -54,11 +57,13 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
     return new ChatError('rate_limited', `Too many ${name}; slow down.`, undefined, seconds);
   }
 
-  /** How long the person has to wait; 0: this one is within the limit. */
-  async function countShared({ client, prefix }: NonNullable<typeof redis>, userId: string) {
+  /** How long the person has to wait; 0: this one is within the limit; undefined: nobody knows. */
+  async function countShared({ commands, prefix }: NonNullable<typeof redis>, userId: string) {
     const waitMs = (spentUntilMs.get(userId) ?? 0) - performance.now();
     if (waitMs > 0) return waitMs;
-    const answer = await client.eval(COUNT_ONE, 1, `${prefix}limit:${name}:${userId}`, windowMs);
+    const key = `${prefix}limit:${name}:${userId}`;
+    const answer = await inTime(commands.eval(COUNT_ONE, 1, key, windowMs), ANSWER_MS);
+    if (answer === undefined) return undefined;
     const [count, leftMs] = Array.isArray(answer) ? answer.map(Number) : [];
     if (count === undefined || leftMs === undefined) throw new Error('Redis counted nothing');
     if (count <= limit) return 0;
@@ -68,8 +73,8 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
 
   async function count(userId: string, before: Promise<void> | undefined): Promise<void> {
     await before?.catch(() => undefined);
-    const sharedWaitMs = redis?.isUp()
-      ? await countShared(redis, userId).catch(() => undefined)
+    const sharedWaitMs = redis?.status().ok
+      ? await countShared(redis, userId).catch((error: unknown) => redis.report(error))
       : undefined;
     const waitMs =
       sharedWaitMs ?? (local.take(userId) ? 0 : Math.max(1, local.retryAfterSeconds() * 1000));

@@ -13,6 +13,7 @@ import { ENGINE_ERRORS, HttpReply } from '../realtime/engine-http.ts';
 import { TAG_BYTES, tagOf, tagText } from '../realtime/engine-ids.ts';
 import type { Peers } from '../realtime/engine-peers.ts';
 import { createUwsApp, type Listening, listenExclusive } from '../realtime/uws.ts';
+import type { RedisServer } from '../redis/server.ts';
 import { CountedAgent } from './counted-agent.ts';
 import { ownAddress } from './own-address.ts';
 import { type PassedOutcome, PassedRequest, type PassedRequestLimits } from './passed-request.ts';
@@ -21,7 +22,7 @@ import { createPeerRegistry, type PeerLog } from './registry.ts';
 import { Relay, type RelayLimits, type RelayOutcome } from './relay.ts';
 
 export interface PeerNodeOptions {
-  readonly redis: { readonly url: string; readonly prefix: string };
+  readonly redis: RedisServer;
   /** Where this process listens for the others; `auto`: this machine's first address. */
   readonly host: string;
   /** 0: any free one. */
@@ -83,7 +84,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
   const ownTag = tagText(tag);
   const key = randomBytes(KEY_BYTES).toString('base64url');
   const keyBytes = Buffer.from(key);
-  const registry = createPeerRegistry({ ...options.redis, tag: ownTag, log });
+  const registry = createPeerRegistry({ redis: options.redis, tag: ownTag, log });
   const agent = new CountedAgent({ keepAlive: true, timeout: KEEP_IDLE_MS }, connections);
   // A WebSocket gets no connection that has been used before.
   const relayAgent = new CountedAgent({ keepAlive: false }, connections);

@@ -2,13 +2,13 @@
  * Which process has which tag, and how the others reach it, kept in Redis under
  * `<prefix>peer:<tag>` as `<host> <port> <key>`.
  *
- * Guarantees: nothing waits longer than `COMMAND_TIMEOUT_MS` for Redis and nothing is queued for it; an
+ * Guarantees: nothing waits longer than a command to Redis may take, and nothing is queued for it; an
  * entry outlives its process by `TTL_SECONDS` at most; what is remembered here is bounded, however
- * many tags clients make up. With Redis away, who was known stays known; a link that has gone
- * silent is made anew.
+ * many tags clients make up. With Redis away, who was known stays known.
  */
-import { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
+import type { RedisServer } from '../redis/server.ts';
+import { within } from '../shared/deadline.ts';
 
 /** Where a process serves the clients of its sessions that come through others. */
 export interface PeerAddress {
@@ -24,8 +24,7 @@ export interface PeerLog {
 }
 
 export interface RegistryOptions {
-  readonly url: string;
-  readonly prefix: string;
+  readonly redis: Pick<RedisServer, 'commands' | 'prefix' | 'checked' | 'onUp' | 'report'>;
   /** Of this process. */
   readonly tag: string;
   readonly log: PeerLog;
@@ -45,9 +44,8 @@ export interface PeerRegistry {
 const TTL_SECONDS = 30;
 const REFRESH_MS = 10_000;
 const RETRY_MS = 1_000;
-const COMMAND_TIMEOUT_MS = 1_000;
-/** So long after a command without a byte, nobody is there any more, though nobody has closed. */
-const SILENCE_MS = 3_000;
+/** A start waits no longer for a Redis that is away. */
+const FIRST_CHECK_MS = 1_000;
 /** A found address is asked for again after so long; a tag that nobody had, sooner. */
 const FRESH_MS = 5_000;
 const ABSENT_MS = 1_000;
@@ -57,15 +55,8 @@ const MAX_ABSENT = 10_000;
 /** Questions to Redis under way; with so many, a tag that is not known is nobody's. */
 const MAX_LOOKUPS = 1_000;
 
-export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): PeerRegistry {
-  const redis = new Redis(url, {
-    connectionName: `peers:${tag}`,
-    enableOfflineQueue: false,
-    connectTimeout: COMMAND_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    socketTimeout: SILENCE_MS,
-    maxRetriesPerRequest: 0,
-  });
+export function createPeerRegistry({ redis, tag, log }: RegistryOptions): PeerRegistry {
+  const { commands, prefix } = redis;
   const known = new LRUCache<string, { address: PeerAddress; askAgainAtMs: number }>({
     max: MAX_PEERS,
   });
@@ -79,10 +70,8 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
-  // What is wrong with Redis at large is told by the bus.
-  redis.on('error', () => undefined);
   // A Redis that has come back may have forgotten everything.
-  redis.on('ready', () => void refresh());
+  redis.onUp(() => void refresh());
 
   /** Whoever asks while it is being done waits for the same. */
   function refresh(): Promise<void> {
@@ -96,10 +85,11 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
   async function write(text: string): Promise<void> {
     clearTimeout(timer);
     try {
-      await redis.set(keyOf(tag), text, 'EX', TTL_SECONDS);
+      await commands.set(keyOf(tag), text, 'EX', TTL_SECONDS);
       if (inTrouble) log.info({ tag }, 'other processes can find the sessions of this one again');
       inTrouble = false;
     } catch (error) {
+      redis.report(error);
       if (!inTrouble && !closed) {
         log.warn({ err: error, tag }, 'other processes can not find the sessions of this one');
       }
@@ -111,7 +101,7 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
 
   async function lookUp(of: string): Promise<PeerAddress | undefined> {
     try {
-      const address = parseEntry(await redis.get(keyOf(of)));
+      const address = parseEntry(await commands.get(keyOf(of)));
       if (address === undefined) {
         known.delete(of);
         absent.set(of, true);
@@ -119,7 +109,8 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
         known.set(of, { address, askAgainAtMs: performance.now() + FRESH_MS });
       }
       return address;
-    } catch {
+    } catch (error) {
+      redis.report(error);
       return known.get(of)?.address; // Redis is away: better an old address than none.
     } finally {
       lookups.delete(of);
@@ -129,7 +120,7 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
   return {
     async announce(address) {
       entry = `${address.host} ${address.port} ${address.key}`;
-      await connectedOrLate(redis);
+      await within(redis.checked(), FIRST_CHECK_MS);
       await refresh();
     },
 
@@ -155,24 +146,9 @@ export function createPeerRegistry({ url, prefix, tag, log }: RegistryOptions): 
       closed = true;
       clearTimeout(timer);
       // Without Redis it goes by itself, TTL_SECONDS later.
-      await redis.del(keyOf(tag)).catch(() => undefined);
-      redis.disconnect();
+      await commands.del(keyOf(tag)).catch(() => undefined);
     },
   };
-}
-
-/** Resolves when Redis takes commands, or after as long as a command may take. */
-function connectedOrLate(redis: Redis): Promise<void> {
-  if (redis.status === 'ready') return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(late);
-      redis.off('ready', done);
-      resolve();
-    };
-    const late = setTimeout(done, COMMAND_TIMEOUT_MS);
-    redis.on('ready', done);
-  });
 }
 
 /** `10.0.0.7 40123 kx…`; undefined: nothing, or nothing of ours. */

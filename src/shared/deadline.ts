@@ -12,3 +12,11 @@ export function within(work: Promise<void>, deadlineMs: number): Promise<void> {
     work.then(ended, ended);
   });
 }
+
+/** What `work` resolves with, or undefined after `deadlineMs`; rejects with it before that. */
+export function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), deadlineMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

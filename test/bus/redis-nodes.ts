@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { createRedisBus, type RedisBus, type RedisBusLimits } from '../../src/bus/redis-bus.ts';
-import { type OwnRedis, startOwnRedis, uniquePrefix } from '../support/redis.ts';
+import { type OwnRedis, startOwnRedis, trustedServer, uniquePrefix } from '../support/redis.ts';
 import { waitFor } from '../support/wait.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
@@ -48,7 +48,7 @@ export function useOwnRedis() {
       log.push({ level, fields, message });
     };
     const bus = createRedisBus({
-      url,
+      server: trustedServer(url),
       prefix,
       epoch: 'epoch',
       nodeId,

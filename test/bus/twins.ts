@@ -3,7 +3,13 @@ import { Redis } from 'ioredis';
 import type { Bus } from '../../src/bus/bus.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
 import { createRedisBus } from '../../src/bus/redis-bus.ts';
-import { type OwnRedis, redisUrl, startOwnRedis, uniquePrefix } from '../support/redis.ts';
+import {
+  type OwnRedis,
+  redisUrl,
+  startOwnRedis,
+  trustedServer,
+  uniquePrefix,
+} from '../support/redis.ts';
 
 export interface Twin {
   kind: 'memory' | 'redis';
@@ -37,7 +43,14 @@ const redis: Twin = {
   deployment() {
     const prefix = uniquePrefix();
     return (nodeId) =>
-      createRedisBus({ url: redisUrl(), prefix, epoch: 'epoch', nodeId, log, limits });
+      createRedisBus({
+        server: trustedServer(redisUrl()),
+        prefix,
+        epoch: 'epoch',
+        nodeId,
+        log,
+        limits,
+      });
   },
 };
 
@@ -56,7 +69,8 @@ function createStrictRedis(): Twin {
     deployment() {
       const prefix = uniquePrefix();
       const url = `redis://strict:pass@127.0.0.1:${server.port}`;
-      return (nodeId) => createRedisBus({ url, prefix, epoch: 'epoch', nodeId, log, limits });
+      return (nodeId) =>
+        createRedisBus({ server: trustedServer(url), prefix, epoch: 'epoch', nodeId, log, limits });
     },
   };
 }

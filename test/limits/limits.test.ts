@@ -1,14 +1,14 @@
 /** Rates: what is counted where, and what one who goes over them hears. */
 import { randomUUID } from 'node:crypto';
-import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChatError } from '../../src/chat/errors.ts';
 import { createFixedWindow } from '../../src/limits/fixed-window.ts';
 import { createUserLimit } from '../../src/limits/user-limits.ts';
+import type { RedisServer } from '../../src/redis/server.ts';
 import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
-import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { openRedisServer, redisUrl, uniquePrefix } from '../support/redis.ts';
 import { once, waitFor } from '../support/wait.ts';
 
 const TEN_YEARS_MS = 10 * 365 * 86_400_000;
@@ -47,16 +47,17 @@ describe('the window of a node', () => {
 });
 
 describe('a person’s limit', () => {
-  const clients: Redis[] = [];
+  const servers: RedisServer[] = [];
   afterEach(() => {
-    for (const client of clients.splice(0)) client.disconnect();
+    for (const server of servers.splice(0)) server.close();
   });
 
   async function node(prefix: string, isUp = () => true, windowSeconds = 60) {
-    const client = new Redis(redisUrl(), { enableOfflineQueue: false });
-    clients.push(client);
-    await once(client, 'ready', 5_000);
-    const redis = { client, prefix, isUp };
+    const server = openRedisServer(redisUrl(), prefix);
+    servers.push(server);
+    await server.checked();
+    const away = { ok: false, reason: 'away' } as const;
+    const redis = { ...server, status: () => (isUp() ? server.status() : away) };
     return createUserLimit({ name: 'messages', limit: 5, windowSeconds, redis });
   }
 
@@ -118,10 +119,10 @@ describe('a person’s limit', () => {
     // Redis keeps the time of day at which a key ends: this is what the key of a clock that was set
     // back looks like.
     const key = `${prefix}limit:messages:${person}`;
-    await clients[0]?.pexpire(key, TEN_YEARS_MS);
+    await servers[0]?.commands.pexpire(key, TEN_YEARS_MS);
     const refusal = await other.consume(person).catch((error: ChatError) => error);
     expect(refusal).toMatchObject({ code: 'rate_limited', retryAfterSeconds: 60 });
-    expect(await clients[0]?.pttl(key)).toBeLessThanOrEqual(60_000);
+    expect(await servers[0]?.commands.pttl(key)).toBeLessThanOrEqual(60_000);
   });
 
   it('settles one person’s calls in their order, however each was counted', async () => {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createLimits } from '../../src/limits/limits.ts';
 import { createPeerRegistry } from '../../src/peers/registry.ts';
 import { collectingLog } from '../conformance/support.ts';
-import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { openRedisServer, redisUrl, uniquePrefix } from '../support/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -27,8 +27,9 @@ describe('a slow link to Redis', () => {
     const { proxy, url } = await proxied();
     proxy.delay(100);
     const log = collectingLog();
-    const registry = createPeerRegistry({ url, prefix, tag: 'ours', log });
-    ends.push(registry.close);
+    const server = openRedisServer(url, prefix);
+    const registry = createPeerRegistry({ redis: server, tag: 'ours', log });
+    ends.push(server.close, registry.close);
     const redis = new Redis(redisUrl());
     ends.push(() => redis.disconnect());
     await registry.announce({ host: '127.0.0.1', port: 1, key: 'k' });
@@ -41,8 +42,9 @@ describe('a half-open link to Redis', () => {
     const prefix = uniquePrefix();
     const { proxy, url } = await proxied();
     const registry = (tag: string, at: string) => {
-      const made = createPeerRegistry({ url: at, prefix, tag, log: collectingLog() });
-      ends.push(made.close);
+      const server = openRedisServer(at, prefix);
+      const made = createPeerRegistry({ redis: server, tag, log: collectingLog() });
+      ends.push(server.close, made.close);
       return made;
     };
     const [ours, other] = [registry('ours', url), registry('other', redisUrl())];
@@ -59,13 +61,13 @@ describe('a half-open link to Redis', () => {
     const { proxy, url } = await proxied();
     const rates = { sends: 5, requests: 5, events: 5, connections: 5, failedHandshakes: 5 };
     const node = (at: string) => {
+      const server = openRedisServer(at, prefix);
+      ends.push(server.close);
       const limits = createLimits({
         rates: { ...rates, windowSeconds: 60 },
-        redis: { url: at, prefix, isUp: () => true },
+        redis: server,
         trustedProxies: [],
-        log: { debug: () => undefined },
       });
-      ends.push(limits.close);
       return limits.sends;
     };
     const [ours, other] = [node(url), node(redisUrl())];

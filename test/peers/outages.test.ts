@@ -4,10 +4,17 @@ import { Redis } from 'ioredis';
 import { io, type Socket } from 'socket.io-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPeerRegistry, type PeerRegistry } from '../../src/peers/registry.ts';
+import type { RedisServer } from '../../src/redis/server.ts';
 import { collectingLog, request } from '../conformance/support.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createConversation, createPerson } from '../support/people.ts';
-import { type OwnRedis, redisUrl, startOwnRedis, uniquePrefix } from '../support/redis.ts';
+import {
+  type OwnRedis,
+  openRedisServer,
+  redisUrl,
+  startOwnRedis,
+  uniquePrefix,
+} from '../support/redis.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait.ts';
 import { openPolling, type PeerServer, startPeerServer } from './peer-server.ts';
@@ -92,6 +99,15 @@ describe('Redis', () => {
   const prefix = uniquePrefix();
   let servers: PeerServer[] = [];
   let registries: PeerRegistry[] = [];
+  let opened: RedisServer[] = [];
+
+  function openRegistry(tag: string): PeerRegistry {
+    const server = openRedisServer(redis.url, prefix);
+    const registry = createPeerRegistry({ redis: server, tag, log: collectingLog() });
+    opened.push(server);
+    registries.push(registry);
+    return registry;
+  }
 
   beforeEach(async () => {
     redis = await startOwnRedis();
@@ -99,6 +115,8 @@ describe('Redis', () => {
   afterEach(async () => {
     await Promise.all(servers.map((server) => server.stop()));
     await Promise.all(registries.map((registry) => registry.close()));
+    for (const server of opened) server.close();
+    opened = [];
     servers = [];
     registries = [];
     await redis.stop();
@@ -146,13 +164,7 @@ describe('Redis', () => {
   });
 
   it('silent or away at the start: the node starts, is found later, and asks nothing for ever', async () => {
-    const registry = createPeerRegistry({
-      url: redis.url,
-      prefix,
-      tag: 'AAAAAAAA',
-      log: collectingLog(),
-    });
-    registries = [registry];
+    const registry = openRegistry('AAAAAAAA');
     await redis.kill('SIGKILL');
     await registry.announce({ host: '127.0.0.1', port: 1, key: 'k' });
     expect(await registry.find('BBBBBBBB')).toBe(undefined);
@@ -164,13 +176,7 @@ describe('Redis', () => {
   });
 
   it('is asked once for many requests, and not again at once for a tag that nobody has', async () => {
-    const registry = createPeerRegistry({
-      url: redis.url,
-      prefix,
-      tag: 'AAAAAAAA',
-      log: collectingLog(),
-    });
-    registries = [registry];
+    const registry = openRegistry('AAAAAAAA');
     await registry.announce({ host: '127.0.0.1', port: 1, key: 'k' });
     const client = new Redis(redis.url);
     const asked = async (): Promise<number> =>

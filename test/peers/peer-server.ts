@@ -12,7 +12,7 @@ import {
 } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
 import { collectingLog, parseOpen, request } from '../conformance/support.ts';
-import { redisUrl } from '../support/redis.ts';
+import { openRedisServer, redisUrl } from '../support/redis.ts';
 
 export const TOPIC = 'everybody';
 
@@ -59,8 +59,9 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     retryAfterSeconds: 1,
     log,
   });
+  const redis = openRedisServer(options.redis ?? redisUrl(), options.prefix);
   const node = createPeerNode({
-    redis: { url: options.redis ?? redisUrl(), prefix: options.prefix },
+    redis,
     host: '127.0.0.1',
     port: 0,
     path: '/socket.io/',
@@ -92,6 +93,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
       listening.stop();
       await server.close();
       await node.close();
+      redis.close();
       app.close();
     },
   };

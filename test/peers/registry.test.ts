@@ -3,14 +3,16 @@ import { Redis } from 'ioredis';
 import { afterAll, expect, it, vi } from 'vitest';
 import { createPeerRegistry } from '../../src/peers/registry.ts';
 import { collectingLog } from '../conformance/support.ts';
-import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { openRedisServer, redisUrl, uniquePrefix } from '../support/redis.ts';
 
 const prefix = uniquePrefix();
 const redis = new Redis(redisUrl());
-const registry = createPeerRegistry({ url: redisUrl(), prefix, tag: 'ours', log: collectingLog() });
+const server = openRedisServer(redisUrl(), prefix);
+const registry = createPeerRegistry({ redis: server, tag: 'ours', log: collectingLog() });
 afterAll(async () => {
   redis.disconnect();
   await registry.close();
+  server.close();
 });
 
 it.each([

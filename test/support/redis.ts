@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
+import { createRedisServer, type RedisServer } from '../../src/redis/server.ts';
 
 export { type OwnRedis, startOwnRedis } from './redis-server.ts';
 
@@ -14,4 +15,17 @@ export function redisUrl(): string {
 /** A prefix for keys and channels that no other test file uses, such as `test:3f9c…:`. */
 export function uniquePrefix(): string {
   return `test:${randomBytes(8).toString('hex')}:`;
+}
+
+/** The server of a process, as its parts share it; whoever opens it closes it. */
+export function openRedisServer(url: string, prefix: string): RedisServer {
+  const log = { info: () => undefined, warn: () => undefined };
+  return createRedisServer({ url, prefix, nodeId: randomBytes(6).toString('hex'), log });
+}
+
+/** For tests of what else can go wrong: nobody doubts this server. */
+export function trustedServer(
+  url: string,
+): Pick<RedisServer, 'url' | 'status' | 'onUp' | 'onDown'> {
+  return { url, status: () => ({ ok: true }), onUp: () => undefined, onDown: () => undefined };
 }
