@@ -186,6 +186,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const bridge = createUwsBridge({
     app: uws,
     maxBodyBytes: config.maxPayloadBytes,
+    memory,
     refusalBody,
   });
   const http = await createHttpApp({

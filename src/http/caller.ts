@@ -50,6 +50,7 @@ export function authenticateCallers(
     const caller = await (gate === null ? prove() : gate.guard(factsOf(request), prove));
     if (caller.kind === 'user') await requests?.consume(caller.userId);
     request.caller = caller;
+    if ('identified' in request.raw) request.raw.identified = true;
   });
 }
 

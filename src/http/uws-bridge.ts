@@ -20,8 +20,13 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyServerFactory } from 'fastify';
 import type { HttpResponse, TemplatedApp } from '../realtime/uws.ts';
+import {
+  createMemoryBudget,
+  DEFAULT_MAX_HELD_BYTES,
+  type MemoryBudget,
+} from '../shared/memory-budget.ts';
 import { type Refusal, readHead } from './uws-head.ts';
-import { UwsRequest } from './uws-request.ts';
+import { type BodyLimits, UwsRequest } from './uws-request.ts';
 import { type ResponseContext, UwsResponse } from './uws-response.ts';
 
 export interface UwsBridgeOptions {
@@ -29,6 +34,10 @@ export interface UwsBridgeOptions {
   readonly app: TemplatedApp;
   /** Bytes of a request body held for a slow reader; more is 413. Not below Fastify's bodyLimit. */
   readonly maxBodyBytes: number;
+  /** A body that is not complete so many milliseconds after its beginning ends. Default 30 s. */
+  readonly bodyTimeoutMs?: number;
+  /** What bodies half received are counted in. Default: one of its own. */
+  readonly memory?: MemoryBudget;
   /** Bytes of request line and header fields together; more is 431. Default 16 KiB, as in Node. */
   readonly maxHeaderBytes?: number;
   /**
@@ -60,6 +69,7 @@ export interface UwsBridge {
 
 const defaultMaxHeaderBytes = 16_384;
 const defaultMaxBufferedBytes = 16 * 1024 * 1024;
+const defaultBodyTimeoutMs = 30_000;
 
 /**
  * Makes the bridge. There are two ways to use it:
@@ -70,7 +80,12 @@ const defaultMaxBufferedBytes = 16 * 1024 * 1024;
  *   closing waits for the requests in flight.
  */
 export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
-  const { app, maxBodyBytes } = options;
+  const { app } = options;
+  const bodies: BodyLimits = {
+    maxBodyBytes: options.maxBodyBytes,
+    bodyTimeoutMs: options.bodyTimeoutMs ?? defaultBodyTimeoutMs,
+    memory: options.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
+  };
   const maxHeaderBytes = options.maxHeaderBytes ?? defaultMaxHeaderBytes;
   const refusalBody = options.refusalBody ?? fastifyRefusal;
   const load = createLoad();
@@ -88,7 +103,7 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
         return;
       }
       load.up();
-      const request = new UwsRequest(head, maxBodyBytes);
+      const request = new UwsRequest(head, bodies);
       const response = new UwsResponse(res, request, head.close, context);
       if (head.hasBody) res.onData((chunk, isLast) => request.receive(chunk, isLast));
       dispatch(request, response);

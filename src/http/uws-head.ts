@@ -12,6 +12,8 @@ export interface RequestHead {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly hasBody: boolean;
+  /** The body has no announced length. */
+  readonly isChunked: boolean;
   /** The announced length of the body in bytes, 0 when none was announced. */
   readonly contentLength: number;
   /** The client said `Connection: close`. */
@@ -97,6 +99,7 @@ export function readHead(request: HttpRequest, maxHeaderBytes: number): RequestH
     method,
     url,
     headers,
+    isChunked: coding !== undefined,
     hasBody: coding !== undefined || (length !== undefined && length !== '0'),
     contentLength: length === undefined ? 0 : Number(length),
     close: connection !== undefined && closeToken.test(connection),

@@ -3,13 +3,15 @@
  * its plugins use.
  *
  * Guarantees: everything is copied out of uWebSockets.js before its callback returns; at most
- * `maxBodyBytes` of a body are held, what comes after is dropped and the reader gets an error with
- * `statusCode` 413; 'close' comes once, after the response or with the abort, never before.
+ * `maxBodyBytes` of a body are held, counted in the budget of the process, for `bodyTimeoutMs`; what
+ * comes after is dropped and the reader gets an error with `statusCode` 413; 'close' comes once, after the response or with the abort, never before.
  */
 import { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
+import { isShredded } from '../shared/gathered-bytes.ts';
 import { ipText } from '../shared/ip-text.ts';
+import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
 import type { RequestHead } from './uws-head.ts';
 
 /** What a request needs of its response: the peer's address while there is one, and its end. */
@@ -21,6 +23,17 @@ export interface RequestPeer {
   /** Closes the connection. */
   destroy(error?: Error): unknown;
 }
+
+/** What the bridge lets every body take; one object for all of them. */
+export interface BodyLimits {
+  readonly maxBodyBytes: number;
+  /** A body must be complete so many milliseconds after its beginning. */
+  readonly bodyTimeoutMs: number;
+  readonly memory: MemoryBudget;
+}
+
+/** What a piece of a body takes beside its bytes. */
+const PIECE_BYTES = 300;
 
 const nobody: RequestPeer = {
   settled: true,
@@ -96,7 +109,7 @@ export class UwsSocket extends EventEmitter {
   }
 }
 
-export class UwsRequest extends Readable {
+export class UwsRequest extends Readable implements Holder {
   readonly httpVersion = '1.1';
   readonly httpVersionMajor = 1;
   readonly httpVersionMinor = 1;
@@ -110,16 +123,23 @@ export class UwsRequest extends Readable {
   aborted = false;
   /** The whole request has arrived. */
   complete: boolean;
+  /** The body has no announced length. */
+  readonly isChunked: boolean;
+  /** Whether it is known who calls. Whoever finds out says so. */
+  identified = false;
+  heldBytes = 0;
 
   // Set by `answeredBy` before anyone sees the request.
   #peer: RequestPeer = nobody;
-  readonly #maxBodyBytes: number;
+  readonly #limits: BodyLimits;
   #received = 0;
+  #pieces = 0;
+  #deadline: NodeJS.Timeout | undefined;
   #failure: BodyTooLargeError | undefined;
   #address: ArrayBuffer | undefined;
   #socket: UwsSocket | undefined;
 
-  constructor(head: RequestHead, maxBodyBytes: number) {
+  constructor(head: RequestHead, limits: BodyLimits) {
     // Destroying itself after 'end' would say 'close' before the response, which plugins take for
     // an abort.
     super({ autoDestroy: false });
@@ -127,8 +147,9 @@ export class UwsRequest extends Readable {
     this.url = head.url;
     this.headers = head.headers;
     this.complete = !head.hasBody;
-    this.#maxBodyBytes = maxBodyBytes;
-    if (head.contentLength > maxBodyBytes) this.#failure = new BodyTooLargeError();
+    this.isChunked = head.isChunked;
+    this.#limits = limits;
+    if (head.contentLength > limits.maxBodyBytes) this.#failure = new BodyTooLargeError();
   }
 
   answeredBy(peer: RequestPeer): void {
@@ -168,24 +189,53 @@ export class UwsRequest extends Readable {
   /** Takes a piece of the body from uWebSockets.js; `chunk` is only read during the call. */
   receive(chunk: ArrayBuffer, isLast: boolean): void {
     this.#received += chunk.byteLength;
-    if (isLast) this.complete = true;
+    this.#pieces += 1;
+    if (isLast) this.#completed();
     if (this.destroyed || this.#failure !== undefined) return;
-    if (this.#received > this.#maxBodyBytes) {
+    // After the response nobody new will read: only a reader at work gets the rest.
+    const isAnswered = this.#peer.settled;
+    if (isAnswered && this.readableFlowing !== true) return;
+    if (this.#received > this.#limits.maxBodyBytes) {
       this.#failure = new BodyTooLargeError();
       // Whoever reads already hears of it now; a later reader on its first read.
       if (this.listenerCount('error') > 0) this.destroy(this.#failure);
       return;
     }
-    // After the response nobody new will read: only a reader at work gets the rest.
-    if (this.#peer.settled && this.readableFlowing !== true) return;
+    if (!isLast && !isAnswered && !this.#holds(chunk.byteLength)) return;
     if (chunk.byteLength > 0) this.push(Buffer.from(new Uint8Array(chunk)));
     if (isLast) this.push(null);
+  }
+
+  /** Counts a piece of a body that is not complete; whether it may be kept. */
+  #holds(bytes: number): boolean {
+    this.#deadline ??= setTimeout(() => this.endForMemory(), this.#limits.bodyTimeoutMs);
+    if (isShredded(this.#pieces, this.#received)) this.endForMemory();
+    else this.#limits.memory.hold(this, bytes + PIECE_BYTES);
+    return !this.destroyed;
+  }
+
+  /** Too slow, in shreds, or in the way of others: the connection goes. */
+  endForMemory(): void {
+    this.#peer.destroy();
+  }
+
+  /** Nothing more of the body will come. */
+  #completed(): void {
+    this.complete = true;
+    this.#letGo();
+  }
+
+  /** What was held goes to whoever reads, or nowhere. */
+  #letGo(): void {
+    clearTimeout(this.#deadline);
+    this.#limits.memory.releaseAll(this);
   }
 
   /** The connection is gone before the response was sent. */
   abort(): void {
     if (this.aborted) return;
     this.aborted = true;
+    this.#letGo();
     this.destroy(this.complete ? undefined : new AbortedError());
     // After 'error', or stream.finished() would take it for the reason.
     process.nextTick(emitAborted, this);
@@ -197,6 +247,7 @@ export class UwsRequest extends Readable {
 
   /** The response was sent in full. */
   settle(): void {
+    this.#letGo();
     if (!this.destroyed && this.complete && this.listenerCount('close') > 0) this.destroy();
   }
 
