@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { createAuthenticator } from './auth/authenticator.ts';
+import { createDoorkeeper } from './auth/doorkeeper.ts';
 import type { Bus } from './bus/bus.ts';
 import { createMemoryBus } from './bus/memory-bus.ts';
 import { createRedisBus } from './bus/redis-bus.ts';
@@ -116,11 +117,11 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const publish: SocketServer['publish'] = (topic, frame, options) =>
     server.publish(topic, frame, options);
 
-  const authenticator = createAuthenticator(config.auth);
+  const doorkeeper = createDoorkeeper(createAuthenticator(config.auth), limits.gate);
   const delivery = createDelivery({
     bus,
     store,
-    authenticator,
+    doorkeeper,
     createChat: (events) => {
       const chat = createChat({
         store,
@@ -135,7 +136,6 @@ export async function startApp(deps: AppDeps): Promise<App> {
     subscribers: (topic) => server.subscribers(topic),
     epochs,
     eventLimit: limits.events,
-    handshakeFailed: (handshake) => limits.gate?.failed(handshake),
     settings: {
       ...config.delivery,
       maxBackpressureBytes: config.realtime.maxBackpressureBytes,
@@ -163,7 +163,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
     connections,
     memory,
     corsOrigins: config.corsOrigins,
-    admits: (facts) => limits.gate?.admits(facts) ?? true,
+    ...(limits.gate === null ? {} : { gate: limits.gate }),
+    ...(limits.events === null ? {} : { packetLimit: limits.events }),
     log,
     namespaces: new Map<string, NamespaceHandler>([['/', delivery.namespace]]),
   });
@@ -191,7 +192,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
   });
   const http = await createHttpApp({
     chat: delivery.chat,
-    authenticator,
+    doorkeeper,
     corsOrigins: config.corsOrigins,
     maxPayloadBytes: config.maxPayloadBytes,
     limits,

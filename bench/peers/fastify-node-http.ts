@@ -1,5 +1,6 @@
 /** The product's own Fastify app on Node's http instead of the uWebSockets.js bridge. */
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
+import { createDoorkeeper } from '../../src/auth/doorkeeper.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
@@ -47,7 +48,7 @@ const http = await createHttpApp({
     contentRules: config.content,
     sendLimit: null,
   }),
-  authenticator: createAuthenticator(config.auth),
+  doorkeeper: createDoorkeeper(createAuthenticator(config.auth), null),
   corsOrigins: config.corsOrigins,
   maxPayloadBytes: config.maxPayloadBytes,
   version: 'bench',

@@ -1,5 +1,5 @@
 /** The chat as a Socket.IO namespace: who may connect, what a socket starts with and leaves behind. */
-import type { Authenticator } from '../auth/authenticator.ts';
+import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import { ChatError, toErrorBody } from '../chat/errors.ts';
 import type { Typing } from '../chat/typing.ts';
 import { ConnectRefused, type Handshake, type NamespaceHandler } from '../realtime/socket.ts';
@@ -9,27 +9,32 @@ import type { TokenExpiry } from './token-expiry.ts';
 import type { UserSockets } from './user-sockets.ts';
 
 export interface ChatNamespaceDeps {
-  authenticator: Authenticator;
+  doorkeeper: Doorkeeper;
   commands: ReturnType<typeof createCommands>;
   joining: Joining;
   typing: Typing;
   tokenExpiry: TokenExpiry;
   users: UserSockets;
-  /** Told of every handshake that is refused for who it is. */
-  handshakeFailed: (handshake: Handshake) => void;
 }
 
 export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<ChatSocketData> {
-  const { authenticator, commands, joining, typing, tokenExpiry, users, handshakeFailed } = deps;
+  const { doorkeeper, commands, joining, typing, tokenExpiry, users } = deps;
   return {
     async onConnect(_socket, handshake) {
       try {
-        const actor = await authenticator.authenticate(credentialsOf(handshake));
-        const connectedAtMs = Math.floor(performance.now());
-        return { actor, connectedAtMs, running: 0, waitingSize: 0, onIdle: null };
+        const address = doorkeeper.addressOf(handshake);
+        const actor = await doorkeeper.identify(address, credentialsOf(handshake));
+        return {
+          actor,
+          connectedAtMs: Math.floor(performance.now()),
+          address,
+          refusedTokens: 0,
+          running: 0,
+          waitingSize: 0,
+          onIdle: null,
+        };
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
-        if (error.status === 401) handshakeFailed(handshake);
         const { message, details: _, ...data } = toErrorBody(error);
         throw new ConnectRefused(message, data);
       }
@@ -42,6 +47,7 @@ export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<C
     },
 
     onEvent: (socket, event, args, ack) => commands.dispatch(socket, event, args, ack),
+    onEventOverLimit: (socket, event, ack) => commands.refuse(socket, event, ack),
 
     // What has been begun is answered before the connection goes.
     onDrain: (socket) => commands.finish(socket),

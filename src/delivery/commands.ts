@@ -2,7 +2,7 @@
  * The events clients send, each with what it does: a table of one-line calls into chat/. Payloads
  * are checked before, refusals are translated after, in one place for all of them.
  */
-import type { Authenticator } from '../auth/authenticator.ts';
+import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError, type ErrorBody, toErrorBody } from '../chat/errors.ts';
 import type { ClientEvent, ClientEventPayload } from '../chat/events.ts';
@@ -21,6 +21,10 @@ export interface ChatSocketData {
   actor: Actor;
   /** When the CONNECT was taken, by performance.now(), in whole milliseconds. */
   readonly connectedAtMs: number;
+  /** Whom its attempts to prove who it is are counted for. */
+  readonly address: string;
+  /** Tokens it has shown that were not good, since the last one that was. */
+  refusedTokens: number;
   /** Commands being worked on. */
   running: number;
   /** Rough size in memory, in characters, of the sends that wait for a join. */
@@ -34,18 +38,11 @@ export type ChatSocket = Socket<ChatSocketData>;
 export interface CommandsDeps {
   chat: Chat;
   joining: Joining;
-  authenticator: Authenticator;
+  doorkeeper: Doorkeeper;
   tokenExpiry: TokenExpiry;
-  /** Events of one socket; null: as many as it likes. */
-  eventLimit: EventLimit | null;
+  /** When one that has sent too many events may go on; null: there is no such limit. */
+  eventLimit: { retryAfterSeconds(): number } | null;
   log: { error(fields: object, message: string): void };
-}
-
-/** How many events one socket may send in a window; counted on this node. */
-export interface EventLimit {
-  /** Counts one: fine, too many, or so many that the socket has to go. */
-  take(socketId: string): 'ok' | 'over' | 'flood';
-  retryAfterSeconds(): number;
 }
 
 /** Answers a command from within, where the answer has its place in an order. */
@@ -68,9 +65,13 @@ const FINISH_DEADLINE_MS = 3_000;
 /** What one socket may have waiting for its joins, and what a send holds beside its text. */
 const MAX_WAITING_SIZE = 2_000_000;
 const SEND_OVERHEAD = 1_000;
+/** Characters of an unknown event's name that are said back. */
+const MAX_SHOWN_EVENT = 64;
+/** Bad tokens in a row after which a connection is ended: by then its client is lost, or guessing. */
+const MAX_REFUSED_TOKENS = 10;
 
 export function createCommands(deps: CommandsDeps) {
-  const { joining, authenticator, tokenExpiry, eventLimit, log } = deps;
+  const { joining, doorkeeper, tokenExpiry, eventLimit, log } = deps;
   const { messages, cursors, typing } = deps.chat;
 
   // A handler replies by itself (the reply has its place in an order) or resolves with the answer.
@@ -103,13 +104,15 @@ export function createCommands(deps: CommandsDeps) {
       cursors.markDelivered(socket.data.actor, payload.conversation_id, payload),
 
     refresh_token: async (socket, { token }) => {
-      const actor = await authenticator.authenticate({
+      const { data } = socket;
+      const actor = await doorkeeper.identify(data.address, {
         token,
         statedUserId: undefined,
         anonymousIsService: false,
       });
-      requireSameCaller(socket.data.actor, actor);
-      socket.data.actor = actor;
+      requireSameCaller(data.actor, actor);
+      data.actor = actor;
+      data.refusedTokens = 0;
       const { expiresAtMs } = actor;
       // A socket that has gone is watched by nobody, or it would be kept until the token's end.
       if (socket.connected) tokenExpiry.watch(socket, expiresAtMs);
@@ -142,6 +145,12 @@ export function createCommands(deps: CommandsDeps) {
     }
   }
 
+  /** After the answer. Only refresh_token asks who somebody is who has been let in. */
+  function tokenRefused(socket: ChatSocket): void {
+    socket.data.refusedTokens += 1;
+    if (socket.data.refusedTokens >= MAX_REFUSED_TOKENS) socket.closeTransport('not admitted');
+  }
+
   async function run<E extends ClientEvent>(
     event: E,
     socket: ChatSocket,
@@ -172,6 +181,7 @@ export function createCommands(deps: CommandsDeps) {
     } catch (error) {
       if (replied) log.error({ err: error, event, socketId: socket.id }, 'after the answer');
       else fail(socket, event, ack, error);
+      if (error instanceof ChatError && error.status === 401) tokenRefused(socket);
     } finally {
       data.running -= 1;
       if (data.running === 0) data.onIdle?.();
@@ -191,6 +201,18 @@ export function createCommands(deps: CommandsDeps) {
       });
     },
 
+    /** Answers an event that is over the limit. */
+    refuse(socket: ChatSocket, event: string, ack: Ack | undefined): void {
+      const seconds = eventLimit?.retryAfterSeconds();
+      const refusal = new ChatError(
+        'rate_limited',
+        'Too many events; slow down.',
+        undefined,
+        seconds,
+      );
+      fail(socket, event.slice(0, MAX_SHOWN_EVENT), ack, refusal);
+    },
+
     /** Runs one event of a client; never rejects. */
     dispatch(
       socket: ChatSocket,
@@ -198,19 +220,8 @@ export function createCommands(deps: CommandsDeps) {
       args: readonly unknown[],
       ack: Ack | undefined,
     ): Promise<void> {
-      const verdict = eventLimit?.take(socket.id) ?? 'ok';
-      if (verdict === 'flood') {
-        socket.disconnect(true);
-        return Promise.resolve();
-      }
-      if (verdict === 'over') {
-        const seconds = eventLimit?.retryAfterSeconds();
-        const refusal = new ChatError('rate_limited', 'Too many events; slow down.', {}, seconds);
-        fail(socket, event.slice(0, 64), ack, refusal);
-        return Promise.resolve();
-      }
       if (isClientEvent(event)) return run(event, socket, args[0], ack);
-      const shown = event.slice(0, 64);
+      const shown = event.slice(0, MAX_SHOWN_EVENT);
       fail(socket, shown, ack, new ChatError('invalid_request', `There is no event ${shown}.`));
       return Promise.resolve();
     },

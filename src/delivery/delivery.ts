@@ -2,16 +2,16 @@
  * Puts the parts of this directory together: the rules' audience on one side, the chat's Socket.IO
  * namespace on the other.
  */
-import type { Authenticator } from '../auth/authenticator.ts';
+import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Chat } from '../chat/chat.ts';
 import type { Events, Store } from '../chat/ports.ts';
-import type { Handshake, NamespaceHandler } from '../realtime/socket.ts';
+import type { NamespaceHandler } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
 import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
 import { createCatchUp } from './catch-up.ts';
 import { createChatNamespace } from './chat-namespace.ts';
-import { createCommands, type EventLimit } from './commands.ts';
+import { type CommandsDeps, createCommands } from './commands.ts';
 import { membershipFrame } from './frames.ts';
 import { counted, type JoinStats } from './join-stats.ts';
 import { createJoining } from './joining.ts';
@@ -24,7 +24,7 @@ import { createUserSockets } from './user-sockets.ts';
 export interface DeliveryDeps {
   bus: Bus;
   store: Store;
-  authenticator: Authenticator;
+  doorkeeper: Doorkeeper;
   /** Makes the rules for this audience. */
   createChat: (events: Events) => Chat;
   /** To this node's sockets. */
@@ -33,8 +33,7 @@ export interface DeliveryDeps {
   subscribers: SocketServer['subscribers'];
   /** Which database PostgreSQL is; told when it is another one, or has gone back. */
   epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
-  eventLimit: EventLimit | null;
-  handshakeFailed: (handshake: Handshake) => void;
+  eventLimit: CommandsDeps['eventLimit'];
   settings: DeliverySettings;
   log: {
     debug(fields: object, message: string): void;
@@ -73,7 +72,7 @@ export interface DeliveryStats {
 }
 
 export function createDelivery(deps: DeliveryDeps): Delivery {
-  const { bus, store, authenticator, publish, settings, log } = deps;
+  const { bus, store, doorkeeper, publish, settings, log } = deps;
   let deliveries = 0;
   const rooms = createRooms({
     bus,
@@ -157,7 +156,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const commands = createCommands({
     chat,
     joining: counted(joining, joinStats),
-    authenticator,
+    doorkeeper,
     tokenExpiry,
     eventLimit: deps.eventLimit,
     log,
@@ -165,13 +164,12 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   return {
     chat,
     namespace: createChatNamespace({
-      authenticator,
+      doorkeeper,
       commands,
       joining,
       typing: chat.typing,
       tokenExpiry,
       users,
-      handshakeFailed: deps.handshakeFailed,
     }),
     stats: () => ({
       openRooms: rooms.size(),

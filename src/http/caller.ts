@@ -1,8 +1,9 @@
 /** Who calls: every route under /messages asks for the request's actor here. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Authenticator } from '../auth/authenticator.ts';
+import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Actor, UserLimit } from '../chat/ports.ts';
+import type { AddressFacts } from '../shared/address-facts.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -11,23 +12,10 @@ declare module 'fastify' {
   }
 }
 
-/** Lets a call prove who it is, and turns away an address that keeps failing to. */
-export interface CallGate {
-  /** @throws ChatError rate_limited; else what `prove` throws */
-  guard<T>(facts: CallFacts, prove: () => Promise<T>): Promise<T>;
-}
-
 /** null: none. */
 export interface CallLimits {
   /** Of one person. */
   requests: UserLimit | null;
-  gate: CallGate | null;
-}
-
-interface CallFacts {
-  /** The peer's, which may be a proxy. */
-  readonly address: string;
-  readonly headers: { get(name: string): string | undefined };
 }
 
 /**
@@ -36,18 +24,16 @@ interface CallFacts {
  */
 export function authenticateCallers(
   fastify: FastifyInstance,
-  authenticator: Authenticator,
-  { requests, gate }: CallLimits = { requests: null, gate: null },
+  doorkeeper: Doorkeeper,
+  { requests }: CallLimits = { requests: null },
 ): void {
   fastify.decorateRequest('caller', null);
   fastify.addHook('onRequest', async (request) => {
-    const prove = () =>
-      authenticator.authenticate({
-        token: bearerToken(request.headers.authorization),
-        statedUserId: oneHeader(request.headers['x-user-id']),
-        anonymousIsService: true,
-      });
-    const caller = await (gate === null ? prove() : gate.guard(factsOf(request), prove));
+    const caller = await doorkeeper.identify(doorkeeper.addressOf(factsOf(request)), {
+      token: bearerToken(request.headers.authorization),
+      statedUserId: oneHeader(request.headers['x-user-id']),
+      anonymousIsService: true,
+    });
     if (caller.kind === 'user') await requests?.consume(caller.userId);
     request.caller = caller;
     if ('identified' in request.raw) request.raw.identified = true;
@@ -59,7 +45,7 @@ export function callerOf(request: FastifyRequest): Actor {
   return request.caller;
 }
 
-function factsOf({ ip, headers }: FastifyRequest): CallFacts {
+function factsOf({ ip, headers }: FastifyRequest): AddressFacts {
   return { address: ip, headers: { get: (name) => oneHeader(headers[name]) } };
 }
 

@@ -15,7 +15,7 @@ import {
   fastify,
   LogController,
 } from 'fastify';
-import type { Authenticator } from '../auth/authenticator.ts';
+import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Logger } from '../log.ts';
@@ -34,7 +34,7 @@ import { compileValidator } from './validation.ts';
 
 export interface HttpAppDeps extends HealthDeps {
   chat: Chat;
-  authenticator: Authenticator;
+  doorkeeper: Doorkeeper;
   corsOrigins: '*' | readonly string[];
   maxPayloadBytes: number;
   /** Left out: no `/metrics`. */
@@ -133,7 +133,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
       reply.header('connection', 'close');
       throw new ChatError('unavailable', 'This node is going down; another one answers.');
     });
-    authenticateCallers(scope, deps.authenticator, deps.limits);
+    authenticateCallers(scope, deps.doorkeeper, deps.limits);
     await scope.register(conversationRoutes(deps.chat.conversations));
     await scope.register(messageRoutes(deps.chat.messages, deps.chat.cursors));
   });

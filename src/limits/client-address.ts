@@ -5,16 +5,9 @@
  * `X-Forwarded-For` itself never changes it.
  */
 import { compile } from '@fastify/proxy-addr';
+import type { AddressFacts } from '../shared/address-facts.ts';
 import { parseIp } from '../shared/ip-parse.ts';
 import { ipText } from '../shared/ip-text.ts';
-
-/** What is known of where a request comes from. */
-export interface AddressFacts {
-  /** The peer's own address, which may be a proxy's. */
-  readonly address: string;
-  /** By lower-case name; fields that were repeated as one list (RFC 9110 section 5.3). */
-  readonly headers: { get(name: string): string | undefined };
-}
 
 /**
  * The key of a client: its IPv4 address, or the /64 of its IPv6 address, within which a client takes

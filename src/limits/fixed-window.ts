@@ -1,22 +1,22 @@
 /**
  * Counts per key in windows of fixed length, in this process. For what must be decided at once and
  * concerns this node alone; what counts over all nodes is in user-limits.ts.
+ *
+ * Guarantees: no key is ever counted for another one, and a new key always begins at nothing. When
+ * there are more keys than are remembered, those that were counted longest ago are forgotten.
  */
 
 export interface FixedWindow {
   /** Counts one; whether it was within the limit. */
   take(key: string): boolean;
-  /** Counts one; how many there have been in the current window, with it. */
-  count(key: string): number;
-  /** Whether `key` has used up its share of the current window. */
-  isSpent(key: string): boolean;
+  /** How many more of `key` are within the limit in the current window. */
+  left(key: string): number;
   /** Whole seconds until the current window ends, at least 1. */
   retryAfterSeconds(): number;
 }
 
-/** Keys remembered in one window; beyond it new ones share an entry, so memory stays bounded. */
-const MAX_KEYS = 100_000;
-const OVERFLOW = '…';
+/** Keys remembered in one window: some 10 MB where each of them is an IPv6 network. */
+export const MAX_KEYS = 100_000;
 
 export function createFixedWindow(
   limit: number,
@@ -24,33 +24,34 @@ export function createFixedWindow(
   // Not the time of day: set back, it would make a window of a second one of an hour.
   now: () => number = () => performance.now(),
 ): FixedWindow {
-  let counts = new Map<string, number>();
+  // Two halves, the older of which is forgotten as a whole: cheaper than an order of single keys.
+  let recent = new Map<string, number>();
+  let older = new Map<string, number>();
   let endsAtMs = 0;
 
   function roll(): void {
     if (now() < endsAtMs) return;
     endsAtMs = now() + windowMs;
-    if (counts.size > 0) counts = new Map();
+    if (recent.size > 0) recent = new Map();
+    if (older.size > 0) older = new Map();
   }
 
-  const slot = (key: string): string => {
-    return counts.has(key) || counts.size < MAX_KEYS ? key : OVERFLOW;
-  };
-
-  function count(key: string): number {
-    roll();
-    const at = slot(key);
-    const counted = (counts.get(at) ?? 0) + 1;
-    counts.set(at, counted);
-    return counted;
-  }
+  const counted = (key: string): number => recent.get(key) ?? older.get(key) ?? 0;
 
   return {
-    take: (key) => count(key) <= limit,
-    count,
-    isSpent(key) {
+    take(key) {
       roll();
-      return (counts.get(slot(key)) ?? 0) >= limit;
+      const count = counted(key) + 1;
+      if (recent.size >= MAX_KEYS / 2 && !recent.has(key)) {
+        older = recent;
+        recent = new Map();
+      }
+      recent.set(key, count);
+      return count <= limit;
+    },
+    left(key) {
+      roll();
+      return Math.max(0, limit - counted(key));
     },
     retryAfterSeconds: () => Math.max(1, Math.ceil((endsAtMs - now()) / 1000)),
   };

@@ -1,64 +1,50 @@
 /**
- * Who may come in: so many connections per address and window, and nothing for an address whose
- * callers keep failing to prove who they are, whichever door they try. Counted on this node, because
- * it must be decided before anything is waited for.
+ * What is counted by address, on this node, because it must be decided before anything is waited for:
+ * connections, attempts to prove who one is, and requests for sessions that nobody has.
  */
-import { ChatError } from '../chat/errors.ts';
-import type { AddressFacts, ClientAddress } from './client-address.ts';
+import type { AddressFacts } from '../shared/address-facts.ts';
+import { createAttempts } from './attempts.ts';
+import type { ClientAddress } from './client-address.ts';
 import { createFixedWindow } from './fixed-window.ts';
 
 export interface GateOptions {
   windowMs: number;
   /** Connections one address may open in a window. */
   maxConnections: number;
-  /** Handshakes and REST calls of one address that may fail in a window; then it waits for the next. */
+  /** Attempts of one address to prove who it is that may fail in a window; then it waits for the next. */
   maxFailures: number;
+  /** Requests of one address in a window for sessions that do not exist. */
+  maxStrays: number;
   clientAddress: ClientAddress;
-  /** Told of every connection that is turned away. */
-  refused?: () => void;
-  /** Told of every REST call that is turned away. */
-  callRefused?: () => void;
+  /** Told of everything that is turned away. */
+  refused: (kind: 'connections' | 'identities' | 'strays') => void;
 }
 
-const TOO_MANY_FAILURES = 'Too many calls of this address have failed to prove who they are.';
-
 export function createGate(options: GateOptions) {
-  const { windowMs, maxConnections, maxFailures, clientAddress } = options;
-  const connections = createFixedWindow(maxConnections, windowMs);
-  const failures = createFixedWindow(maxFailures, windowMs);
+  const { windowMs, maxFailures, clientAddress, refused } = options;
+  const connections = createFixedWindow(options.maxConnections, windowMs);
+  const strays = createFixedWindow(options.maxStrays, windowMs);
+  const attempts = createAttempts({ windowMs, maxFailures, refused: () => refused('identities') });
 
   return {
+    addressOf: clientAddress,
+    guard: attempts.guard,
     /** Counts a connection; whether it may come in. */
     admits(facts: AddressFacts): boolean {
       const address = clientAddress(facts);
-      const admitted = connections.take(address) && !failures.isSpent(address);
-      if (!admitted) options.refused?.();
+      const admitted = connections.take(address) && !attempts.isSpent(address);
+      if (!admitted) refused('connections');
       return admitted;
     },
-    /**
-     * Lets one call prove who it is, and counts it when it can not.
-     *
-     * @throws ChatError rate_limited when too many calls of this address could not; else what `prove`
-     *   throws
-     */
-    async guard<T>(facts: AddressFacts, prove: () => Promise<T>): Promise<T> {
-      // Now: a peer that hangs up meanwhile has no address any more.
-      const address = clientAddress(facts);
-      if (failures.isSpent(address)) {
-        options.callRefused?.();
-        const seconds = failures.retryAfterSeconds();
-        throw new ChatError('rate_limited', TOO_MANY_FAILURES, undefined, seconds);
-      }
-      try {
-        return await prove();
-      } catch (error) {
-        if (error instanceof ChatError && error.status === 401) failures.take(address);
-        throw error;
-      }
+    /** Whether a request for a session that is not here may be looked at. */
+    admitsStray(facts: AddressFacts): boolean {
+      const admitted = strays.left(clientAddress(facts)) > 0;
+      if (!admitted) refused('strays');
+      return admitted;
     },
-    /** A handshake was refused for who it was. */
-    failed(facts: AddressFacts): void {
-      failures.take(clientAddress(facts));
+    /** Counts a request for a session that nobody has. */
+    strayed(facts: AddressFacts): void {
+      strays.take(clientAddress(facts));
     },
   };
 }

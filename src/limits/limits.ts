@@ -2,8 +2,8 @@
 import type { UserLimit } from '../chat/ports.ts';
 import type { RedisServer } from '../redis/server.ts';
 import { createClientAddress } from './client-address.ts';
-import { createFixedWindow } from './fixed-window.ts';
 import { createGate, type Gate } from './gate.ts';
+import { createPacketLimit, type PacketLimit } from './packet-limit.ts';
 import { createUserLimit } from './user-limits.ts';
 
 export interface LimitsOptions {
@@ -22,10 +22,7 @@ export interface LimitsOptions {
 export interface Limits {
   sends: UserLimit | null;
   requests: UserLimit | null;
-  events: {
-    take(socketId: string): 'ok' | 'over' | 'flood';
-    retryAfterSeconds(): number;
-  } | null;
+  events: PacketLimit | null;
   gate: Gate | null;
   stats(): RefusalStats;
 }
@@ -34,61 +31,57 @@ export interface Limits {
 export interface RefusalStats {
   readonly messages: number;
   readonly requests: number;
+  /** Packets of connections. */
   readonly events: number;
   readonly connections: number;
+  /** Attempts to prove who one is. */
+  readonly identities: number;
+  /** Requests for sessions that nobody has. */
+  readonly strays: number;
 }
 
-/** So many times over its limit, a socket is not slow to learn but hostile or broken. */
-const FLOOD_FACTOR = 10;
-
 export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): Limits {
-  const refused = { messages: 0, requests: 0, events: 0, connections: 0 };
+  const refused = {
+    messages: 0,
+    requests: 0,
+    events: 0,
+    connections: 0,
+    identities: 0,
+    strays: 0,
+  };
   const stats = (): RefusalStats => refused;
+  const count = (kind: keyof RefusalStats) => (): void => {
+    refused[kind] += 1;
+  };
   if (rates === null) {
     return { sends: null, requests: null, events: null, gate: null, stats };
   }
   const shared = redis === null ? {} : { redis };
   const { windowSeconds } = rates;
-  const events = createFixedWindow(rates.events, windowSeconds * 1000);
+  const windowMs = windowSeconds * 1000;
   return {
     sends: createUserLimit({
       name: 'messages',
       limit: rates.sends,
       windowSeconds,
-      refused: () => {
-        refused.messages += 1;
-      },
+      refused: count('messages'),
       ...shared,
     }),
     requests: createUserLimit({
       name: 'requests',
       limit: rates.requests,
       windowSeconds,
-      refused: () => {
-        refused.requests += 1;
-      },
+      refused: count('requests'),
       ...shared,
     }),
-    events: {
-      take(socketId) {
-        const count = events.count(socketId);
-        if (count <= rates.events) return 'ok';
-        refused.events += 1;
-        return count > rates.events * FLOOD_FACTOR ? 'flood' : 'over';
-      },
-      retryAfterSeconds: events.retryAfterSeconds,
-    },
+    events: createPacketLimit({ limit: rates.events, windowMs, refused: count('events') }),
     gate: createGate({
-      windowMs: windowSeconds * 1000,
+      windowMs,
       maxConnections: rates.connections,
       maxFailures: rates.failedHandshakes,
+      maxStrays: rates.events,
       clientAddress: createClientAddress(trustedProxies),
-      refused: () => {
-        refused.connections += 1;
-      },
-      callRefused: () => {
-        refused.requests += 1;
-      },
+      refused: (kind) => count(kind)(),
     }),
     stats,
   };

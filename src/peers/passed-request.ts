@@ -22,8 +22,8 @@ export interface PassedRequestLimits {
   readonly postTimeoutMs: number;
 }
 
-/** How it ended; the label of a metric. */
-export type PassedOutcome = 'answered' | 'unknown' | 'failed' | 'aborted';
+/** How it ended; the label of a metric. `refused`: by the process that was asked. */
+export type PassedOutcome = 'answered' | 'refused' | 'unknown' | 'failed' | 'aborted';
 
 export class PassedRequest {
   readonly #reply: HttpReply;
@@ -156,7 +156,7 @@ export class PassedRequest {
       return;
     }
     const close = !this.#bodyEnded || headers.connection === 'close';
-    this.#finish('answered');
+    this.#finish(statusCode < 400 ? 'answered' : 'refused');
     this.#reply.pass(
       {
         status: `${statusCode} ${statusMessage}`,
@@ -184,7 +184,8 @@ export class PassedRequest {
     clearTimeout(this.#timer);
     this.#early = [];
     // An answered one goes back to the agent by itself, if its body was taken.
-    if (outcome !== 'answered' || !this.#bodyEnded) this.#upstream?.destroy();
+    const answered = outcome === 'answered' || outcome === 'refused';
+    if (!answered || !this.#bodyEnded) this.#upstream?.destroy();
     this.#done(this, outcome);
   }
 }

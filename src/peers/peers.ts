@@ -90,7 +90,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
   const relayAgent = new CountedAgent({ keepAlive: false }, connections);
   const app = createUwsApp();
   const underWay = new Set<PassedRequest | Relay>();
-  const requests = { answered: 0, unknown: 0, failed: 0, aborted: 0 };
+  const requests = { answered: 0, refused: 0, unknown: 0, failed: 0, aborted: 0 };
   const relays = { closed: 0, refused: 0, unknown: 0, failed: 0, stalled: 0 };
   let listening: Listening | undefined;
 
@@ -159,7 +159,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
           const owner = tagOf(sid);
           return owner !== undefined && owner !== ownTag;
         },
-        poll(sid, reply, req) {
+        poll(sid, reply, req, nobodys) {
           if (isFull()) {
             reply.error(ENGINE_ERRORS.unavailable, true);
             return;
@@ -167,11 +167,12 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
           const passed = new PassedRequest(reply, req, requestLimits, (self, outcome) => {
             underWay.delete(self);
             requests[outcome] += 1;
+            if (outcome === 'unknown' || outcome === 'refused') nobodys();
           });
           underWay.add(passed);
           void pass(sid, passed, (peer) => passed.send(peer, agent));
         },
-        webSocket(sid) {
+        webSocket(sid, nobodys) {
           if (isFull()) return undefined;
           return new Relay(
             relayLimits,
@@ -182,6 +183,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
             (self, outcome) => {
               underWay.delete(self);
               relays[outcome] += 1;
+              if (outcome === 'unknown' || outcome === 'refused') nobodys();
             },
           );
         },

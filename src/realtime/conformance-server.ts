@@ -80,6 +80,7 @@ export async function startConformanceServer(
     handler: {
       onSession: (session) => engine.identified(session, true),
       onMessage: (session, data) => session.send(typeof data === 'string' ? `4${data}` : data),
+      onControl: () => undefined,
       onClose: () => undefined,
     },
   });

@@ -28,6 +28,8 @@ export interface SessionHandler<Session> {
   onSession(session: Session): void;
   /** The data of a message packet: text, or the session's own copy of the bytes. */
   onMessage(session: Session, data: string | Uint8Array): void;
+  /** A packet that is no message: a pong, or one that means nothing to a server. */
+  onControl(session: Session): void;
   /** Exactly once for each `onSession`; nothing is handed over afterwards. */
   onClose(session: Session, reason: string): void;
 }

@@ -52,6 +52,16 @@ export interface RequestFacts {
   readonly issued: number;
 }
 
+/** Judges clients by where their requests come from; those it does not admit get 429. */
+export interface ClientGate {
+  /** Whether the client of a handshake may come in. */
+  admits(facts: RequestFacts): boolean;
+  /** Whether a request for a session that is not here may be looked at. */
+  admitsStray(facts: RequestFacts): boolean;
+  /** Such a request was for a session that nobody has. */
+  strayed(facts: RequestFacts): void;
+}
+
 /** How an origin is treated. */
 export interface CorsDecision {
   readonly allowed: boolean;

@@ -33,3 +33,15 @@ export interface EngineLimits {
   /** Polling responses of at least so many bytes are compressed for clients that accept it. */
   readonly compressThresholdBytes: number;
 }
+
+/** How many packets one connection may send. */
+export interface PacketLimit {
+  /** Counts one: fine, too many, or so many that the connection has to go. */
+  take(count: PacketCount): 'ok' | 'over' | 'flood';
+}
+
+/** What is counted, kept by the connection. */
+export interface PacketCount {
+  packets: number;
+  window: number;
+}

@@ -12,14 +12,20 @@ import type { HttpRequest, TemplatedApp } from './uws.ts';
 export interface ForeignSessions {
   /** Whether the id is one that another process may have given out. */
   mayHave(sid: string): boolean;
-  /** Answers a GET or POST of a polling session. `req` dies when this returns. */
-  poll(sid: string, reply: HttpReply, req: HttpRequest): void;
+  /**
+   * Answers a GET or POST of a polling session. `req` dies when this returns.
+   *
+   * @param nobodys called when it turns out that nobody has the session
+   */
+  poll(sid: string, reply: HttpReply, req: HttpRequest, nobodys: () => void): void;
   /**
    * The handler of a WebSocket that wants to take a session over; undefined: no more of them now. It
    * is accepted before anybody is asked: completed later, uWebSockets.js of early 2024 now and then
    * takes it for HTTP and closes it.
+   *
+   * @param nobodys called when it turns out that nobody has the session
    */
-  webSocket(sid: string): Connection | undefined;
+  webSocket(sid: string, nobodys: () => void): Connection | undefined;
 }
 
 export interface Peers {

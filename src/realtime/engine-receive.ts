@@ -22,7 +22,7 @@ export interface Receiving {
 }
 
 export interface ReceivingHost<Session> {
-  readonly handler: Pick<SessionHandler<Session>, 'onMessage'>;
+  readonly handler: Pick<SessionHandler<Session>, 'onMessage' | 'onControl'>;
   readonly wheel: { tick(): number };
 }
 
@@ -40,7 +40,7 @@ export function receiveFrame<Session extends Receiving>(
   const bytes = Buffer.from(frame);
   if (isBinary) message(session, host, Buffer.from(frame.slice(0)));
   else if (bytes[0] === MESSAGE) message(session, host, bytes.toString('utf8', 1));
-  else if (bytes[0] === PONG) session.pongTick = host.wheel.tick();
+  else if (bytes[0] === PONG) pong(session, host);
   else packetText(session, host, bytes.toString());
 }
 
@@ -56,7 +56,7 @@ export function receivePacket<Session extends Receiving>(
       message(session, host, packet.data);
       break;
     case 'pong':
-      session.pongTick = host.wheel.tick();
+      pong(session, host);
       break;
     case 'close':
       session.abort('transport close', '6');
@@ -65,6 +65,7 @@ export function receivePacket<Session extends Receiving>(
       session.abort('transport error');
       break;
     default: // The stock server does nothing about a stray open, upgrade or noop.
+      host.handler.onControl(session);
   }
 }
 
@@ -82,6 +83,11 @@ function packetText<Session extends Receiving>(
     return;
   }
   receivePacket(session, host, packet);
+}
+
+function pong<Session extends Receiving>(session: Session, host: ReceivingHost<Session>): void {
+  session.pongTick = host.wheel.tick();
+  host.handler.onControl(session);
 }
 
 function message<Session extends Receiving>(

@@ -7,6 +7,7 @@
 
 import type { Connection } from './engine-host.ts';
 import {
+  type ClientGate,
   type Cors,
   type CorsDecision,
   ENGINE_ERRORS,
@@ -37,8 +38,8 @@ export interface RequestDeps<Owner> {
   trusts(req: HttpRequest): boolean;
   /** Whether one more session may be opened. */
   accepts(): boolean;
-  /** Whether this client may open one. */
-  admits(facts: RequestFacts): boolean;
+  /** undefined: every client is admitted. */
+  readonly gate: ClientGate | undefined;
   openPolling(facts: RequestFacts, reply: HttpReply): void;
   /** The handler of a new session's WebSocket. */
   openWebSocket(facts: RequestFacts): Connection;
@@ -56,7 +57,7 @@ export interface RequestHandlers {
 type Query = ReadonlyMap<string, string>;
 
 export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestHandlers {
-  const { limits, log, cors, posts, foreign } = deps;
+  const { limits, log, cors, posts, foreign, gate } = deps;
 
   /** The checks that need no session; the query when all is well. */
   function check(req: HttpRequest, decision: CorsDecision): Query | EngineError {
@@ -105,9 +106,27 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     const refusal = checkHandshake(query);
     if (refusal !== undefined) return refusal;
     const facts = readFacts(res, req, query);
-    if (!deps.admits(facts)) return ENGINE_ERRORS.tooMany;
+    if (gate?.admits(facts) === false) return ENGINE_ERRORS.tooMany;
     deps.openPolling(facts, reply);
     return undefined;
+  }
+
+  /**
+   * A request for a session that is not here: who may have it, and what to call when nobody has. Looking
+   * costs something, and an id that nobody has is a guess or a mistake: there is a limit on both.
+   */
+  function lookForStray(
+    sid: string,
+    res: HttpResponse,
+    req: HttpRequest,
+    query: Query,
+  ): EngineError | { owner: ForeignSessions; nobodys: () => void } {
+    const facts = readFacts(res, req, query);
+    if (gate?.admitsStray(facts) === false) return ENGINE_ERRORS.tooMany;
+    const nobodys = (): void => gate?.strayed(facts);
+    if (foreign?.mayHave(sid) === true) return { owner: foreign, nobodys };
+    nobodys();
+    return ENGINE_ERRORS.unknownSid;
   }
 
   /** Answers the request, or says with what error to answer it. */
@@ -122,12 +141,13 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     const sid = query.get('sid') ?? '';
     if (sid === '') return handshake(res, req, query, reply);
     const session = deps.find(sid);
-    const isForeign = session === undefined && foreign?.mayHave(sid) === true;
-    if (session === undefined && !isForeign) return ENGINE_ERRORS.unknownSid;
+    const stray = session === undefined ? lookForStray(sid, res, req, query) : undefined;
+    if (stray !== undefined && 'code' in stray) return stray;
     const method = req.getMethod();
     if (method !== 'get' && method !== 'post') return ENGINE_ERRORS.badRequest;
     if (query.get('transport') !== 'polling') return ENGINE_ERRORS.badRequest;
-    if (session === undefined) foreign?.poll(sid, reply, req);
+    if (stray !== undefined) stray.owner.poll(sid, reply, req, stray.nobodys);
+    else if (session === undefined) return ENGINE_ERRORS.unknownSid;
     else if (session.polling === undefined) return ENGINE_ERRORS.badRequest;
     else if (method === 'get') poll(session, reply);
     else posts.receive(session, reply, req);
@@ -143,15 +163,17 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     if (req.getHeader('sec-websocket-version') !== '13') return ENGINE_ERRORS.badRequest;
     const sid = query.get('sid') ?? '';
     const session = sid === '' ? undefined : deps.find(sid);
-    const isForeign = session === undefined && foreign?.mayHave(sid) === true;
-    if (sid !== '' && session === undefined && !isForeign) return ENGINE_ERRORS.unknownSid;
+    const isStray = sid !== '' && session === undefined;
+    const stray = isStray ? lookForStray(sid, res, req, query) : undefined;
+    if (stray !== undefined && 'code' in stray) return stray;
     if (query.get('transport') !== 'websocket') return ENGINE_ERRORS.badRequest;
-    if (isForeign) return { handler: foreign.webSocket(sid) };
+    if (stray !== undefined) return { handler: stray.owner.webSocket(sid, stray.nobodys) };
     if (session !== undefined) return { handler: deps.openProbe(session) };
     const refusal = checkHandshake(query);
     if (refusal !== undefined) return refusal;
     const facts = readFacts(res, req, query);
-    return deps.admits(facts) ? { handler: deps.openWebSocket(facts) } : ENGINE_ERRORS.tooMany;
+    if (gate?.admits(facts) === false) return ENGINE_ERRORS.tooMany;
+    return { handler: deps.openWebSocket(facts) };
   }
 
   return {
@@ -164,7 +186,8 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
           return;
         }
         const refusal = http(res, req, reply, decision);
-        if (refusal !== undefined) reply.error(refusal);
+        // Whoever is told to slow down shall not go on at once on the same connection.
+        if (refusal !== undefined) reply.error(refusal, refusal === ENGINE_ERRORS.tooMany);
       } catch (error) {
         log.error({ err: error }, 'An Engine.IO request failed');
         reply.error(ENGINE_ERRORS.badRequest, true);

@@ -9,7 +9,7 @@ import type { MemoryBudget } from '../shared/memory-budget.ts';
 import type { ConnectionCap } from './connection-cap.ts';
 import { closeSpread } from './engine-drain.ts';
 import type { SessionHost } from './engine-host.ts';
-import { createCors, type RequestFacts } from './engine-http.ts';
+import { type ClientGate, createCors, type RequestFacts } from './engine-http.ts';
 import { createSessionIds } from './engine-ids.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
@@ -35,8 +35,8 @@ export interface EngineServerOptions<Owner> {
   readonly corsOrigins: '*' | readonly string[];
   readonly log: RealtimeLog;
   readonly handler: EngineHandler<Owner>;
-  /** Whether the client of a handshake may come in; left out: every one. Refused ones get 429. */
-  readonly admits?: (facts: RequestFacts) => boolean;
+  /** Left out: every client is admitted. */
+  readonly gate?: ClientGate;
   /** Left out: this process alone. */
   readonly peers?: Peers;
   readonly memory: MemoryBudget;
@@ -181,7 +181,7 @@ export function createEngineServer<Owner>(
     foreign: peers?.foreign,
     trusts: () => true,
     accepts: () => accepting && strangers.makeRoom(sessions.size),
-    admits: options.admits ?? (() => true),
+    gate: options.gate,
     openPolling(facts, reply) {
       const session = createSession(facts, true);
       session.deliver(openPacket(session, ['websocket']));
@@ -238,6 +238,8 @@ export function createEngineServer<Owner>(
       ...deps,
       cors: createCors('*'),
       foreign: undefined,
+      // The client was judged where it called.
+      gate: undefined,
       trusts: peers.trusts,
       accepts: () => false,
     };

@@ -209,7 +209,9 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
 
   onPing(): void {
     // Each is answered with as much, whether the client reads that or not.
-    if (this.state === 'open' && this.admits(0)) this.#host.topics.checkPace(this);
+    if (this.state !== 'open' || !this.admits(0)) return;
+    this.#host.topics.checkPace(this);
+    this.#host.handler.onControl(this);
   }
 
   onDrain(): void {

@@ -12,41 +12,18 @@ import {
   type ConnectPacket,
   decodeSocketPacket,
   encodeConnectError,
-  type SocketLimits,
   type SocketPacket,
 } from '../protocol/socket-packet.ts';
 import { parsedBytes } from '../shared/json-bounds.ts';
-import { holdWhile, type MemoryBudget } from '../shared/memory-budget.ts';
+import { holdWhile } from '../shared/memory-budget.ts';
+import type { PacketCount } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { EngineSession } from './engine-session.ts';
 import { FREE_BYTES } from './engine-strangers.ts';
 import { ConnectRefused, type Handshake } from './socket.ts';
 import { createAck } from './socket-ack.ts';
-import { type Namespace, NamespaceSocket, type SocketOwner } from './socket-namespace.ts';
-
-/** What all connections of a server share. */
-export interface ConnectionHost {
-  readonly limits: SocketOwner['limits'] & {
-    readonly maxNamespacesPerSession: number;
-    readonly maxAttachmentBytes: number;
-  };
-  readonly packetLimits: SocketLimits;
-  /** Those of the CONNECT of a session without identity. */
-  readonly connectLimits: SocketLimits;
-  readonly memory: MemoryBudget;
-  readonly log: RealtimeLog;
-  /** Whether the facts of the request outlive the first CONNECT. */
-  readonly keepsFacts: boolean;
-  namespace(name: string): Namespace | undefined;
-  /** Sockets came or went. */
-  count(change: 1 | -1): void;
-  /** The connection has a namespace: its connect timeout is over. */
-  connected(connection: SocketConnection): void;
-  /** A binary packet is being put together, which has a deadline, or no longer. */
-  assembling(connection: SocketConnection, isUnderWay: boolean): void;
-  /** The connection has a namespace no longer, and time for another CONNECT. */
-  left(connection: SocketConnection): void;
-}
+import type { ConnectionHost } from './socket-host.ts';
+import { NamespaceSocket, type SocketOwner } from './socket-namespace.ts';
 
 const CONNECT = 0x30; // '0'
 /** Characters of a packet whose nodes are not worth counting. */
@@ -54,8 +31,10 @@ const SMALL_PACKET = 512;
 /** What an attachment takes beside its bytes. */
 const ATTACHMENT_BYTES = 300;
 
-export class SocketConnection implements SocketOwner {
+export class SocketConnection implements SocketOwner, PacketCount {
   readonly session: EngineSession<SocketConnection>;
+  packets = 0;
+  window = 0;
   readonly #host: ConnectionHost;
   /** Nearly every connection has one socket, and no map. */
   #only: NamespaceSocket | undefined = undefined;
@@ -87,6 +66,11 @@ export class SocketConnection implements SocketOwner {
       this.log.debug({ code: error.code }, 'A packet was malformed');
       this.session.abort('parse error');
     }
+  }
+
+  /** Something of Engine.IO that says nothing here. */
+  control(): void {
+    if (this.#host.packetLimit?.take(this) === 'flood') this.disconnectAll();
   }
 
   /** The session has ended. */
@@ -157,17 +141,23 @@ export class SocketConnection implements SocketOwner {
   }
 
   #packet(packet: SocketPacket): void {
+    const verdict = this.#host.packetLimit?.take(this) ?? 'ok';
+    if (verdict === 'flood') {
+      this.disconnectAll();
+      return;
+    }
     const socket = this.#find(packet);
     if (packet.type === 'connect') {
-      if (socket === undefined) this.#connect(packet);
-      else this.#violation('a second CONNECT');
+      if (socket !== undefined) this.#violation('a second CONNECT');
+      else if (verdict === 'over') this.#violation('a CONNECT after too many packets');
+      else this.#connect(packet);
       return;
     }
     if (socket?.state !== 'connected') {
       this.#violation('a packet for a namespace that is not connected');
       return;
     }
-    if (packet.type === 'event') this.#event(socket, packet.args, packet.ackId);
+    if (packet.type === 'event') this.#event(socket, packet.args, packet.ackId, verdict);
     else if (packet.type === 'ack') socket.acknowledged(packet.ackId, packet.args);
     else if (packet.type === 'disconnect') socket.end('client namespace disconnect');
     else this.#violation(`a ${packet.type} packet`);
@@ -177,10 +167,15 @@ export class SocketConnection implements SocketOwner {
     socket: NamespaceSocket,
     packetArgs: [string, ...unknown[]],
     ackId: number | undefined,
+    verdict: 'ok' | 'over',
   ): void {
     const [event, ...args] = packetArgs;
     const ack = ackId === undefined ? undefined : createAck(socket, ackId);
     try {
+      if (verdict === 'over') {
+        socket.handler.onEventOverLimit?.(socket, event, ack);
+        return;
+      }
       const done = socket.handler.onEvent(socket, event, args, ack);
       if (done instanceof Promise) {
         this.#holdFor(done).catch((error: unknown) => this.#failed(error, socket));

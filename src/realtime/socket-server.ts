@@ -7,14 +7,15 @@ import {
   type MemoryBudget,
 } from '../shared/memory-budget.ts';
 import type { ConnectionCap } from './connection-cap.ts';
-import type { RequestFacts } from './engine-http.ts';
-import type { EngineLimits } from './engine-limits.ts';
+import type { ClientGate } from './engine-http.ts';
+import type { EngineLimits, PacketLimit } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { Peers } from './engine-peers.ts';
 import { createEngineServer, type EngineStats } from './engine-server.ts';
 import type { EngineSession } from './engine-session.ts';
 import type { NamespaceHandler, Socket } from './socket.ts';
-import { type ConnectionHost, SocketConnection } from './socket-connection.ts';
+import { SocketConnection } from './socket-connection.ts';
+import type { ConnectionHost } from './socket-host.ts';
 import { type Namespace, NamespaceSocket } from './socket-namespace.ts';
 import type { TemplatedApp } from './uws.ts';
 
@@ -87,8 +88,10 @@ export interface SocketServerOptions {
   readonly corsOrigins: '*' | readonly string[];
   readonly log: RealtimeLog;
   readonly namespaces: ReadonlyMap<string, NamespaceHandler>;
-  /** Whether the client of a handshake may come in; left out: every one. Refused ones get 429. */
-  readonly admits?: (facts: RequestFacts) => boolean;
+  /** Left out: every client is admitted. */
+  readonly gate?: ClientGate;
+  /** Packets of one connection; left out: as many as it likes. */
+  readonly packetLimit?: PacketLimit;
   /** Left out: this process alone. */
   readonly peers?: Peers;
   /** Shared with the other doors of the process; left out: one of its own. */
@@ -154,6 +157,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     limits,
     log,
     memory,
+    packetLimit: options.packetLimit,
     packetLimits,
     connectLimits: { ...packetLimits, maxNodes: limits.maxConnectNodes },
     namespace: (name) => mounted.get(name),
@@ -182,7 +186,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     corsOrigins,
     log,
     memory,
-    ...(options.admits === undefined ? {} : { admits: options.admits }),
+    ...(options.gate === undefined ? {} : { gate: options.gate }),
     ...(options.peers === undefined ? {} : { peers: options.peers }),
     connections: options.connections,
     handler: {
@@ -193,6 +197,9 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
       },
       onMessage(session, data) {
         session.owner?.message(data);
+      },
+      onControl(session) {
+        session.owner?.control();
       },
       onClose(session, reason) {
         const connection = session.owner;

@@ -70,6 +70,8 @@ export interface NamespaceHandler<Data = unknown> {
     args: unknown[],
     ack: Ack | undefined,
   ): void | Promise<void>;
+  /** An EVENT of a connection that is over its packet limit, called instead of `onEvent`. */
+  onEventOverLimit?(socket: Socket<Data>, event: string, ack: Ack | undefined): void;
   /**
    * The server wants to close this connection: resolves when it may. Must not reject, and has a
    * deadline of its own.

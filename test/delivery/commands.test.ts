@@ -1,6 +1,6 @@
 /** What a socket may have waiting while a join of it lasts. */
 import { expect, it } from 'vitest';
-import type { Authenticator } from '../../src/auth/authenticator.ts';
+import type { Doorkeeper } from '../../src/auth/doorkeeper.ts';
 import type { Chat } from '../../src/chat/chat.ts';
 import type { SentMessage } from '../../src/chat/schemas.ts';
 import { type ChatSocket, createCommands } from '../../src/delivery/commands.ts';
@@ -32,13 +32,13 @@ it('sends that wait for a join are bounded, and go out in order when it ends', a
       },
     } as Chat,
     joining: { underWay: () => join } as unknown as Joining,
-    authenticator: {} as Authenticator,
+    doorkeeper: {} as Doorkeeper,
     tokenExpiry: { watch: () => undefined, forget: () => undefined, close: () => undefined },
     eventLimit: null,
     log: { error: () => undefined },
   });
   const actor = { kind: 'user', userId: USER, expiresAtMs: null } as const;
-  const data = { actor, running: 0, waitingSize: 0, onIdle: null };
+  const data = { actor, address: '', refusedTokens: 0, running: 0, waitingSize: 0, onIdle: null };
   const socket = { id: 'one', data, sendFrame: () => undefined } as unknown as ChatSocket;
 
   const codes: string[] = [];

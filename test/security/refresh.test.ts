@@ -12,7 +12,7 @@ async function refresh({ goesMeanwhile }: { goesMeanwhile: boolean }) {
   const socket = {
     id: 'one',
     connected: true,
-    data: { actor, running: 0, onIdle: null },
+    data: { actor, address: '', refusedTokens: 0, running: 0, onIdle: null },
     sendFrame: vi.fn(),
   };
   const authenticate = async (): Promise<Actor> => {
@@ -22,7 +22,7 @@ async function refresh({ goesMeanwhile }: { goesMeanwhile: boolean }) {
   const deps = {
     chat: {},
     joining: {},
-    authenticator: { authenticate },
+    doorkeeper: { identify: authenticate },
     tokenExpiry: { watch },
     log: { error: vi.fn() },
   };

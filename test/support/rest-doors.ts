@@ -4,6 +4,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
+import { createDoorkeeper } from '../../src/auth/doorkeeper.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
@@ -85,8 +86,11 @@ export async function openRestDoor(
   const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes, refusalBody });
   const http = await createHttpApp({
     chat,
-    authenticator: createAuthenticator(
-      readConfig(options.jwtSecret === undefined ? {} : { JWT_SECRET: options.jwtSecret }).auth,
+    doorkeeper: createDoorkeeper(
+      createAuthenticator(
+        readConfig(options.jwtSecret === undefined ? {} : { JWT_SECRET: options.jwtSecret }).auth,
+      ),
+      null,
     ),
     corsOrigins: '*',
     maxPayloadBytes,

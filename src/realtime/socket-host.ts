@@ -1,0 +1,33 @@
+/** What the connections of one Socket.IO server share. Types only. */
+
+import type { SocketLimits } from '../protocol/socket-packet.ts';
+import type { MemoryBudget } from '../shared/memory-budget.ts';
+import type { PacketLimit } from './engine-limits.ts';
+import type { RealtimeLog } from './engine-log.ts';
+import type { SocketConnection } from './socket-connection.ts';
+import type { Namespace, SocketOwner } from './socket-namespace.ts';
+
+export interface ConnectionHost {
+  readonly limits: SocketOwner['limits'] & {
+    readonly maxNamespacesPerSession: number;
+    readonly maxAttachmentBytes: number;
+  };
+  readonly packetLimits: SocketLimits;
+  /** Those of the CONNECT of a session without identity. */
+  readonly connectLimits: SocketLimits;
+  readonly memory: MemoryBudget;
+  /** undefined: as many packets as they like. */
+  readonly packetLimit: PacketLimit | undefined;
+  readonly log: RealtimeLog;
+  /** Whether the facts of the request outlive the first CONNECT. */
+  readonly keepsFacts: boolean;
+  namespace(name: string): Namespace | undefined;
+  /** Sockets came or went. */
+  count(change: 1 | -1): void;
+  /** The connection has a namespace: its connect timeout is over. */
+  connected(connection: SocketConnection): void;
+  /** A binary packet is being put together, which has a deadline, or no longer. */
+  assembling(connection: SocketConnection, isUnderWay: boolean): void;
+  /** The connection has a namespace no longer, and time for another CONNECT. */
+  left(connection: SocketConnection): void;
+}
