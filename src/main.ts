@@ -1,5 +1,6 @@
 /** The process: settings, the service (here, or in workers that run this same file), signals. */
 import './refuse-unsupported-node.js';
+import cluster from 'node:cluster';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { type App, startApp } from './app.ts';
@@ -21,7 +22,13 @@ const EMBEDDED_STOP_MS = 3_000;
 /** Of one process: the writer's, and what opens before what it replaces is closed. */
 const CONNECTIONS_BESIDES_POOL = 5;
 
+/** Of pm2's cluster mode, or anybody else's use of node:cluster. */
+const CLUSTERED =
+  "pm2's cluster mode, like node:cluster, gives out connections that this service takes by itself: " +
+  'start it once, in fork mode (`exec_mode: "fork"`), and set WORKERS for several processes.';
+
 async function main(): Promise<void> {
+  if (cluster.isWorker) throw new Error(CLUSTERED);
   loadNativeServer();
   loadDotEnv();
   const { config, log } = settings();

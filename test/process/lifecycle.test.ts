@@ -1,9 +1,12 @@
 /** How the process starts, refuses to start, and stops. */
+
+import cluster from 'node:cluster';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import { io } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -61,6 +64,24 @@ describe('a start that is refused says why in one sentence and exits with 1', ()
     const { code, output } = await runToEnd({ DATABASE_URL: db.url, PORT: `${port}` });
     other.close();
     expect(output).toMatch(new RegExp(`Can not listen on 127.0.0.1:${port}: the port is in use`));
+    expect(code).toBe(1);
+  });
+});
+
+describe('a start within a cluster of Node, as in pm2', () => {
+  it('is refused with the way to several processes', async () => {
+    cluster.setupPrimary({
+      exec: fileURLToPath(new URL('../../src/main.ts', import.meta.url)),
+      execArgv: ['--import', 'tsx'],
+      silent: true,
+    });
+    const worker = cluster.fork({ DATABASE_URL: db.url, PORT: '0', NODE_ENV: 'test' });
+    let output = '';
+    worker.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    const [code] = await once<[number]>(worker.process, 'close', 60_000);
+    expect(output).toMatch(/^messaging-service can not start: pm2's cluster mode.* set WORKERS/);
     expect(code).toBe(1);
   });
 });
