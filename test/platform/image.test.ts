@@ -70,6 +70,8 @@ describe.skipIf(place === '')('the image', () => {
       REDIS_URL: redisUrl(),
       REDIS_PREFIX: uniquePrefix(),
       JWT_SECRET,
+      // Fewer than a shell's limit of open files allows: more would be worth a warning.
+      MAX_CONNECTIONS: '500',
     };
     const [program = '', ...args] = image?.command ?? [];
     service = spawn(program, args, {
@@ -168,11 +170,8 @@ describe.skipIf(place === '')('the image', () => {
   it('logs no warning, and stops at SIGTERM with 0', async () => {
     service.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);
-    const levels = output
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => Number(/"level":(\d+)/.exec(line)?.[1]));
-    expect(levels.length).toBeGreaterThan(0);
-    expect(Math.max(...levels)).toBeLessThan(40);
+    const lines = output.split('\n').filter((line) => line.startsWith('{'));
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.filter((line) => !/"level":[123]0\b/.test(line))).toEqual([]);
   });
 });

@@ -52,6 +52,8 @@ function run(
       HOST: '127.0.0.1',
       PORT: '0',
       DATABASE_POOL_MAX: '4',
+      // It writes what it has compiled in the background, a file for each module and all at once.
+      ...(openFiles === undefined ? {} : { TSX_DISABLE_CACHE: '1' }),
       ...env,
     },
   });
