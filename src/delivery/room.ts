@@ -19,7 +19,7 @@ import { ReadPace } from './read-pace.ts';
 import type { Offer, RoomContext } from './room-context.ts';
 import { RoomMembers } from './room-members.ts';
 
-/** Nothing is known yet: messages are held until PostgreSQL has said where the conversation stands. */
+/** Nothing is known yet: messages are held until PostgreSQL says where the conversation stands. */
 const UNKNOWN = -1;
 
 export class Room {
@@ -270,8 +270,7 @@ export class Room {
     const known = { conversationId, seq, messageId: this.#headId };
     const now = await this.#context.store.readHead(known);
     if (now === null || now.membersVersion < this.members.version) await this.#recheckMembers();
-    // The conversation is deleted: nobody takes part in it any more.
-    if (now === null) this.#forgetBeyond(seq, heard);
+    if (now === null) this.#forgetBeyond(seq, heard); // The conversation is deleted.
     if (now?.goesOn === false && !this.#closed) await this.#openAnew(now, heard);
     this.#doubts -= cleared; // Those that came up meanwhile want another answer.
   }
@@ -286,14 +285,15 @@ export class Room {
     await this.#context.store.noteLostFuture({ conversationId, afterSeq, upToSeq: head });
     await this.#recheckMembers();
     if (this.#closed) return;
-    this.members.begin(this.members.version);
     this.#context.stats.reopened += 1;
+    this.members.begin(this.members.version);
     this.era += 1;
     this.head = lastSeq;
     this.#headId = now.lastMessageId;
+    this.cursors.forget();
     this.#held.clear();
     this.#target = this.#target > heard ? this.#target : lastSeq;
-    const resync = { conversation_id: conversationId, last_seq: lastSeq };
-    this.#context.publish(this.topic, eventFrame('resync', resync));
+    const frame = eventFrame('resync', { conversation_id: conversationId, last_seq: lastSeq });
+    this.#context.publish(this.topic, frame);
   }
 }

@@ -14,13 +14,13 @@ export interface Mutant {
 
 const NO_HEAD_CHECK: Patch = {
   file: 'delivery/rooms.ts',
-  find: 'rooms.get(head.conversationId)?.noticeHead(head.lastSeq, head.membersVersion);',
-  replace: 'void head;',
+  find: 'else room.noticeHead(lastSeq, membersVersion);',
+  replace: '',
 };
 const NO_REPAIR: Patch = {
   file: 'delivery/room.ts',
-  find: 'while (!this.closed && this.head < this.target && !this.held.has(this.head + 1)) {',
-  replace: 'while (this.closed) {',
+  find: 'this.#held.get(this.head + 1) === undefined\n    ) {',
+  replace: 'this.#closed\n    ) {',
 };
 
 export const mutants: readonly Mutant[] = [
@@ -33,9 +33,9 @@ export const mutants: readonly Mutant[] = [
       NO_REPAIR,
       {
         file: 'delivery/announcer.ts',
-        find: 'if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope()));',
+        find: 'if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope(), epoch()));',
         replace: `const made = envelope();
-    if (made.kind !== 'message' || made.seq % 7 !== 0) bus.publish(topic, encodeEnvelope(made));`,
+    if (made.kind !== 'message' || made.seq % 7 !== 0) bus.publish(topic, encodeEnvelope(made, epoch()));`,
       },
     ],
   },
@@ -52,15 +52,15 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'delivery/room.ts',
-        find: 'this.context.publish(this.topic, frame);',
+        find: 'this.#context.publish(this.topic, frame);',
         replace: `const waiting = (this as unknown as { late?: string | Uint8Array }).late;
     if (seq % 9 === 0) {
       (this as unknown as { late?: string | Uint8Array | undefined }).late = frame;
       return;
     }
     (this as unknown as { late?: string | Uint8Array | undefined }).late = undefined;
-    this.context.publish(this.topic, frame);
-    if (waiting !== undefined) this.context.publish(this.topic, waiting);`,
+    this.#context.publish(this.topic, frame);
+    if (waiting !== undefined) this.#context.publish(this.topic, waiting);`,
       },
     ],
   },
@@ -71,9 +71,9 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'delivery/room.ts',
-        find: 'this.context.publish(this.topic, frame);',
+        find: 'this.#context.publish(this.topic, frame);',
         replace:
-          'this.context.publish(this.topic, frame); if (seq % 11 === 0) this.context.publish(this.topic, frame);',
+          'this.#context.publish(this.topic, frame); if (seq % 11 === 0) this.#context.publish(this.topic, frame);',
       },
     ],
   },
@@ -118,10 +118,10 @@ export const mutants: readonly Mutant[] = [
     holdMs: 2_000,
     patches: [
       {
-        file: 'delivery/room.ts',
+        file: 'delivery/room-members.ts',
         find: `    this.remove(member);
     member.evicted = true;
-    this.context.evicted(this, member, missed);`,
+    this.#deps.evicted(member, missed);`,
         replace: '    void [member, missed];',
       },
     ],
@@ -149,7 +149,8 @@ export const mutants: readonly Mutant[] = [
         replace: `if (standing === null) {
         const [head] = await store.readHeads([conversationId]);
         if (head === undefined) throw await refusal(actor, conversationId);
-        return { ...head, lastReadSeq: 0, lastDeliveredSeq: 0, unread: { count: 0, exact: true } };
+        const marks = { lastReadSeq: 0, lastDeliveredSeq: 0, unread: { count: 0, exact: true } };
+        return { ...head, ...marks, lastMessageId: null, lostFuture: null };
       }`,
       },
     ],
