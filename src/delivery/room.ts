@@ -293,7 +293,7 @@ export class Room {
     this.cursors.forget();
     this.#held.clear();
     this.#target = this.#target > heard ? this.#target : lastSeq;
-    const frame = eventFrame('resync', { conversation_id: conversationId, last_seq: lastSeq });
-    this.#context.publish(this.topic, frame);
+    const told = eventFrame('resync', { conversation_id: conversationId, last_seq: lastSeq });
+    this.#context.publish(this.topic, told);
   }
 }
