@@ -18,6 +18,7 @@ import type { PageDeps } from './http/page-routes.ts';
 import { createReadiness } from './http/readiness.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
 import { createLimits } from './limits/limits.ts';
+import { connectionsOfOne, createWorkLine, DEFAULT_WORK_LIMITS } from './limits/work-line.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createPeerNode } from './peers/peers.ts';
@@ -111,6 +112,14 @@ export async function startApp(deps: AppDeps): Promise<App> {
     redis,
     trustedProxies: config.trustedProxies,
   });
+  const work = createWorkLine({
+    limits: {
+      ...DEFAULT_WORK_LIMITS,
+      ...config.work,
+      maxConnections: connectionsOfOne(config.database.poolMax),
+      maxWaitMs: config.database.queryDeadlineMs,
+    },
+  });
 
   const uws = createUwsApp(config.tls);
   // Made last of the realtime parts, used by the first: nothing is published before it exists.
@@ -129,6 +138,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
         clock: systemClock,
         contentRules: config.content,
         sendLimit: limits.sends,
+        work,
       });
       return { ...chat, messages: metrics.measured(chat.messages) };
     },
@@ -136,6 +146,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     subscribers: (topic) => server.subscribers(topic),
     epochs,
     eventLimit: limits.events,
+    work,
     settings: {
       ...config.delivery,
       maxBackpressureBytes: config.realtime.maxBackpressureBytes,
@@ -182,6 +193,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     busStatus: bus.status,
     bus: () => redisBus?.stats() ?? null,
     refusals: limits.stats,
+    work: work.stats,
     peers: () => node?.stats() ?? null,
   });
   const bridge = createUwsBridge({
@@ -219,6 +231,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     await node?.close();
     delivery.close();
     await http.close();
+    work.close();
     await bus.close();
     redis?.close();
     await database.close(POOL_CLOSE_MS);

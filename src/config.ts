@@ -95,6 +95,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     }),
     corsOrigins: originsOf(values),
     rateLimits: rateLimitsOf(values),
+    work: Object.freeze({
+      paidMsPerSecond: values.WORK_PER_PERSON_MS,
+      maxWaiting: values.WORK_PER_PERSON_MAX_WAITING,
+    }),
     trustedProxies: Object.freeze(listOf(values.TRUSTED_PROXIES)),
     maxPayloadBytes: values.MAX_PAYLOAD_BYTES,
     maxHeldBytes: Math.max(values.MAX_HELD_BYTES, values.MAX_PAYLOAD_BYTES * MIN_HELD_PAYLOADS),

@@ -5,6 +5,7 @@ import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
 import { createHttpApp } from '../../src/http/http-app.ts';
+import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { createDatabase } from '../../src/store/database.ts';
@@ -47,6 +48,7 @@ const http = await createHttpApp({
     clock: { monotonicMs: () => performance.now(), after: () => nobodyListens },
     contentRules: config.content,
     sendLimit: null,
+    work: createWorkLine({ limits: DEFAULT_WORK_LIMITS }),
   }),
   doorkeeper: createDoorkeeper(createAuthenticator(config.auth), null),
   corsOrigins: config.corsOrigins,

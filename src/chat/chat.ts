@@ -6,6 +6,7 @@ import { createMembership } from './membership.ts';
 import { createMessages } from './messages.ts';
 import type { Clock, Events, Store, UserLimit } from './ports.ts';
 import { createTyping } from './typing.ts';
+import type { PersonalWork } from './work.ts';
 
 export interface ChatDeps {
   store: Store;
@@ -13,15 +14,16 @@ export interface ChatDeps {
   clock: Clock;
   contentRules: ContentRules;
   sendLimit: UserLimit | null;
+  work: PersonalWork;
 }
 
-export function createChat({ store, events, clock, contentRules, sendLimit }: ChatDeps) {
-  const membership = createMembership({ store });
+export function createChat({ store, events, clock, contentRules, sendLimit, work }: ChatDeps) {
+  const membership = createMembership({ store, work });
   return {
     membership,
-    messages: createMessages({ store, events, contentRules, sendLimit }),
-    conversations: createConversations({ store, events }),
-    cursors: createCursors({ store, events }),
+    messages: createMessages({ store, events, contentRules, sendLimit, work }),
+    conversations: createConversations({ store, events, work }),
+    cursors: createCursors({ store, events, work }),
     typing: createTyping({ membership, events, clock }),
   };
 }

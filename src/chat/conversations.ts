@@ -11,22 +11,30 @@ import {
   DEFAULT_CONVERSATIONS_LIMIT,
   type ParticipantChange,
 } from './schemas.ts';
+import { listCost, membershipCost, type PersonalWork } from './work.ts';
 
 /** The most people one conversation can have. */
 export const MAX_PARTICIPANTS = 256;
 
-export function createConversations({ store, events }: { store: Store; events: Events }) {
+export interface ConversationsDeps {
+  store: Store;
+  events: Events;
+  work: PersonalWork;
+}
+
+export function createConversations({ store, events, work }: ConversationsDeps) {
   /** @throws ChatError identity_mismatch, invalid_request (cursor), unavailable */
   async function list(
     actor: Actor,
     userId: string,
     query: ConversationsQuery,
   ): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null }> {
-    const page = await store.listConversations({
+    const request = {
       userId: actingUser(actor, userId, 'userId'),
       limit: query.limit ?? DEFAULT_CONVERSATIONS_LIMIT,
       cursor: query.cursor ?? null,
-    });
+    };
+    const page = await work.alone(request.userId, () => store.listConversations(request), listCost);
     if (page === null) {
       throw new ChatError('invalid_request', 'cursor is not one that this service gave.', {
         cursor: 'is not one that this service gave',
@@ -54,11 +62,16 @@ export function createConversations({ store, events }: { store: Store; events: E
     if (actor.kind === 'user' && !participantIds.includes(actor.userId)) {
       throw new ChatError('identity_mismatch', 'You must be among participant_ids.');
     }
-    const result = await store.createConversation({
+    const request = {
       id: newId(),
       requestMatchId: input.request_match_id?.toLowerCase() ?? null,
       participantIds,
-    });
+    };
+    const result = await work.alone(
+      callerOf(actor),
+      () => store.createConversation(request),
+      () => membershipCost(participantIds.length),
+    );
     switch (result.outcome) {
       case 'created':
         events.conversationCreated(result.conversation);
@@ -84,11 +97,13 @@ export function createConversations({ store, events }: { store: Store; events: E
     userId: string,
   ): Promise<ParticipantChange> {
     const change = { conversationId: conversationId.toLowerCase(), userId: userId.toLowerCase() };
-    const result = await store.addParticipant({
-      ...change,
-      addedBy: actor.kind === 'user' ? actor.userId : null,
-      maxParticipants: MAX_PARTICIPANTS,
-    });
+    const addedBy = callerOf(actor);
+    const request = { ...change, addedBy, maxParticipants: MAX_PARTICIPANTS };
+    const result = await work.alone(
+      addedBy,
+      () => store.addParticipant(request),
+      () => membershipCost(),
+    );
     switch (result.outcome) {
       case 'changed':
         events.participantAdded({ ...change, membersVersion: result.membersVersion });
@@ -120,7 +135,11 @@ export function createConversations({ store, events }: { store: Store; events: E
       conversationId: conversationId.toLowerCase(),
       userId: actingUser(actor, userId, 'userId'),
     };
-    const result = await store.removeParticipant(change);
+    const result = await work.alone(
+      callerOf(actor),
+      () => store.removeParticipant(change),
+      () => membershipCost(),
+    );
     switch (result.outcome) {
       case 'changed':
         events.participantRemoved({ ...change, membersVersion: result.membersVersion });
@@ -154,5 +173,8 @@ export function createConversations({ store, events }: { store: Store; events: E
 
   return { disconnectUser, list, create, addParticipant, removeParticipant };
 }
+
+/** The person who calls; null is a service. */
+const callerOf = (actor: Actor): string | null => (actor.kind === 'user' ? actor.userId : null);
 
 export type Conversations = ReturnType<typeof createConversations>;

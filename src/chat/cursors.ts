@@ -1,9 +1,25 @@
 /** Read and delivered cursors: how far each participant has come. They only move forward. */
+import { createMarkLine } from './marks.ts';
 import { actingUser, noAccess } from './membership.ts';
 import type { Actor, Events, Store } from './ports.ts';
 import type { DeliveredResult, ReadResult } from './schemas.ts';
+import { markCost, type PersonalWork } from './work.ts';
 
-export function createCursors({ store, events }: { store: Store; events: Events }) {
+export interface CursorsDeps {
+  store: Store;
+  events: Events;
+  work: PersonalWork;
+}
+
+export function createCursors({ store, events, work }: CursorsDeps) {
+  // One line for each cursor: either moves by itself.
+  const read = createMarkLine((mark) =>
+    work.alone(mark.userId, () => store.markRead(mark), markCost),
+  );
+  const delivered = createMarkLine((mark) =>
+    work.alone(mark.userId, () => store.markDelivered(mark), markCost),
+  );
+
   /**
    * Marks everything up to `up_to_seq` (left out: everything there is) as read by the person.
    *
@@ -16,7 +32,7 @@ export function createCursors({ store, events }: { store: Store; events: Events 
   ): Promise<ReadResult> {
     const userId = actingUser(actor, input.user_id, 'user_id');
     const id = conversationId.toLowerCase();
-    const result = await store.markRead({
+    const result = await read({
       conversationId: id,
       userId,
       upToSeq: input.up_to_seq ?? null,
@@ -43,7 +59,7 @@ export function createCursors({ store, events }: { store: Store; events: Events 
   ): Promise<DeliveredResult> {
     const userId = actingUser(actor, input.user_id, 'user_id');
     const id = conversationId.toLowerCase();
-    const result = await store.markDelivered({
+    const result = await delivered({
       conversationId: id,
       userId,
       upToSeq: input.up_to_seq,

@@ -3,6 +3,7 @@
  */
 import { ChatError } from './errors.ts';
 import type { Actor, Standing, Store, Unread } from './ports.ts';
+import { joinCost, lookCost, type PersonalWork, STANDING_ROWS } from './work.ts';
 
 /** A participant's standing with what is unread counted. */
 export interface CountedStanding extends Standing {
@@ -55,7 +56,24 @@ export function requireService(actor: Actor): void {
   throw new ChatError('identity_mismatch', 'Only a service may do this.');
 }
 
-export function createMembership({ store }: { store: Store }) {
+type Look = Parameters<Store['readUnread']>[0];
+
+export function createMembership({ store, work }: { store: Store; work: PersonalWork }) {
+  /** Looks under way: a person's many devices that join at once ask the same. */
+  const looks = new Map<string, Promise<Unread>>();
+
+  /** A look of a person's own: what there is to go through may be much. */
+  function look(at: Look): Promise<Unread> {
+    const key = `${at.conversationId} ${at.userId} ${at.lastReadSeq} ${at.lastSeq}`;
+    const same = looks.get(key);
+    if (same !== undefined) return same;
+    const asked = work
+      .alone(at.userId, () => store.readUnread(at), lookCost)
+      .finally(() => looks.delete(key));
+    looks.set(key, asked);
+    return asked;
+  }
+
   /** The refusal after a participant look-up found nothing: only a service needs a second look. */
   async function refusal(actor: Actor, conversationId: string): Promise<ChatError> {
     if (actor.kind === 'user') return noAccess(actor, 'not_a_participant');
@@ -70,10 +88,16 @@ export function createMembership({ store }: { store: Store }) {
       conversationId: string,
       userId: string,
     ): Promise<CountedStanding> {
-      const standing = await store.readStanding(conversationId, userId);
+      const standing = await work.shared(
+        userId,
+        STANDING_ROWS,
+        () => store.readStanding(conversationId, userId),
+        joinCost,
+      );
       if (standing === null) throw await refusal(actor, conversationId);
+      const { lastReadSeq, lastSeq } = standing;
       const unread =
-        standing.unread ?? (await store.readUnread({ conversationId, userId, ...standing }));
+        standing.unread ?? (await look({ conversationId, userId, lastReadSeq, lastSeq }));
       return { ...standing, unread };
     },
 
@@ -83,7 +107,9 @@ export function createMembership({ store }: { store: Store }) {
       conversationId: string,
       userId: string,
     ): Promise<{ name: string | null }> {
-      const participant = await store.readParticipant(conversationId, userId);
+      const participant = await work.shared(userId, 1, () =>
+        store.readParticipant(conversationId, userId),
+      );
       if (participant === null) throw await refusal(actor, conversationId);
       return participant;
     },

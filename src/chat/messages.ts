@@ -11,6 +11,7 @@ import {
   type SendInput,
   type SentMessage,
 } from './schemas.ts';
+import { type PersonalWork, pageCost } from './work.ts';
 
 export interface MessagesDeps {
   store: Store;
@@ -18,9 +19,10 @@ export interface MessagesDeps {
   contentRules: ContentRules;
   /** null: as many as they like. Services are not limited. */
   sendLimit: UserLimit | null;
+  work: PersonalWork;
 }
 
-export function createMessages({ store, events, contentRules, sendLimit }: MessagesDeps) {
+export function createMessages({ store, events, contentRules, sendLimit, work }: MessagesDeps) {
   /**
    * Stores one message and announces it. Resolves after COMMIT; a repeat of a `client_message_id`
    * gives the first message with `duplicate: true` and announces nothing.
@@ -77,19 +79,21 @@ export function createMessages({ store, events, contentRules, sendLimit }: Messa
   /**
    * A page of the conversation in chronological order; `total` is the number of messages.
    *
-   * @throws ChatError invalid_request, not_a_participant, not_found, unavailable
+   * @throws ChatError invalid_request, not_a_participant, not_found, rate_limited, unavailable
    */
   async function history(
     actor: Actor,
     conversationId: string,
     query: HistoryQuery,
   ): Promise<HistoryPage> {
-    const read = await store.readHistory({
+    const request = {
       conversationId: conversationId.toLowerCase(),
       viewerId: actor.kind === 'user' ? actor.userId : null,
       limit: query.limit ?? DEFAULT_HISTORY_LIMIT,
       place: placeOf(query),
-    });
+    };
+    const ask = () => store.readHistory(request);
+    const read = await work.shared(request.viewerId, request.limit, ask, pageCost);
     if (read.outcome !== 'page') throw noAccess(actor, read.outcome);
     return { messages: read.messages, total: read.total };
   }

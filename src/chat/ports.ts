@@ -135,7 +135,7 @@ export interface Store {
   markDelivered(request: {
     conversationId: string;
     userId: string;
-    upToSeq: number;
+    upToSeq: number | null;
   }): Promise<CursorOutcome>;
   /** `addedBy` null is a service; otherwise that user must be a participant in the same transaction. */
   addParticipant(request: {

@@ -6,6 +6,7 @@ import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Chat } from '../chat/chat.ts';
 import type { Events, Store } from '../chat/ports.ts';
+import type { PersonalWork } from '../chat/work.ts';
 import type { NamespaceHandler } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
 import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
@@ -34,6 +35,8 @@ export interface DeliveryDeps {
   /** Which database PostgreSQL is; told when it is another one, or has gone back. */
   epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
   eventLimit: CommandsDeps['eventLimit'];
+  /** Reading for one person, over all their sockets. */
+  work: PersonalWork;
   settings: DeliverySettings;
   log: {
     debug(fields: object, message: string): void;
@@ -140,6 +143,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     rooms,
     membership: chat.membership,
     store,
+    work: deps.work,
     replayed: (messages) => {
       joinStats.replayed += messages;
     },

@@ -51,8 +51,8 @@ interface Running {
 /** Joins of one conversation that a socket may have under way: more are of no use to anybody. */
 const MAX_RUNNING_JOINS = 16;
 
-export function createJoining({ rooms, membership, store, replayed, limits }: JoiningDeps) {
-  const replay = createReplay({ store, replayed, limits });
+export function createJoining({ rooms, membership, store, work, replayed, limits }: JoiningDeps) {
+  const replay = createReplay({ store, work, replayed, limits });
   /** The rooms a socket is in or on its way into: all that is kept of it while nothing happens. */
   const joined = new MultiMap<Socket, Room>();
   /** By `runningKey`; the second join of one conversation waits for the first. */
@@ -62,7 +62,8 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
    * Joins; `acknowledge` is called in the turn in which live delivery begins, before its first
    * message and after the last replayed one.
    *
-   * @throws ChatError identity_mismatch, not_a_participant, not_found, invalid_request, unavailable
+   * @throws ChatError identity_mismatch, not_a_participant, not_found, invalid_request, rate_limited,
+   *   unavailable
    */
   async function join(
     socket: Socket,
@@ -90,13 +91,13 @@ export function createJoining({ rooms, membership, store, replayed, limits }: Jo
     const entry = before ?? { busy: Promise.resolve(), count: 0, left: false };
     if (before === undefined) running.set(key, entry);
     entry.count += 1;
-    const work = entry.busy.then(() => {
+    const entering = entry.busy.then(() => {
       if (entry.left || !socket.connected) throw leftMeanwhile();
       return enter(room, socket, actor, userId, input.after_seq ?? null, acknowledge);
     });
-    entry.busy = work.catch(() => undefined);
+    entry.busy = entering.catch(() => undefined);
     try {
-      await work;
+      await entering;
     } finally {
       entry.count -= 1;
       // After a leave there may be another entry, of joins that came later.

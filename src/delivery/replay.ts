@@ -4,6 +4,7 @@
  */
 import { ChatError } from '../chat/errors.ts';
 import type { MessageRange, Standing, Store } from '../chat/ports.ts';
+import { type PersonalWork, stretchCost } from '../chat/work.ts';
 import { messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
 import { ReadPace } from './read-pace.ts';
@@ -11,6 +12,7 @@ import type { Room } from './room.ts';
 
 export interface ReplayDeps {
   store: Pick<Store, 'readRange'>;
+  work: PersonalWork;
   /** Told how many messages each stretch of a replay sent. */
   replayed?: ((messages: number) => void) | undefined;
   limits: ReplayLimits;
@@ -42,7 +44,7 @@ export interface ReplayPlan {
 export const READ_IT_YOURSELF: ReplayPlan = { from: Number.POSITIVE_INFINITY, resync: true };
 const NOTHING_TO_READ: ReplayPlan = { from: Number.POSITIVE_INFINITY, resync: false };
 
-export function createReplay({ store, replayed, limits }: ReplayDeps) {
+export function createReplay({ store, work, replayed, limits }: ReplayDeps) {
   /** Resolves when PostgreSQL has said whether the room's head stands. */
   async function settled(room: Room, member: Member): Promise<void> {
     const giveUpAtMs = performance.now() + limits.catchUpMs;
@@ -93,12 +95,15 @@ export function createReplay({ store, replayed, limits }: ReplayDeps) {
       requireHere(member);
     }
     const upToSeq = room.head;
-    const range = await store.readRange({
-      conversationId: room.conversationId,
-      afterSeq: position,
-      upToSeq,
-      limit: pace.batch,
-    });
+    const rows = Math.min(pace.batch, upToSeq - position);
+    const read = () =>
+      store.readRange({
+        conversationId: room.conversationId,
+        afterSeq: position,
+        upToSeq,
+        limit: pace.batch,
+      });
+    const range = await work.shared(member.userId, rows, read, stretchCost);
     requireHere(member);
     if (range.lastSeq < upToSeq) {
       room.doubt();

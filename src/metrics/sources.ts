@@ -3,6 +3,7 @@ import type { BusStatus } from '../bus/bus.ts';
 import type { RedisBusStats } from '../bus/redis-bus.ts';
 import type { DeliveryStats } from '../delivery/delivery.ts';
 import type { RefusalStats } from '../limits/limits.ts';
+import type { WorkStats } from '../limits/work-line.ts';
 import type { PeerStats } from '../peers/peers.ts';
 import type { ConnectionStats } from '../realtime/connection-cap.ts';
 import type { SocketServerStats } from '../realtime/socket-server.ts';
@@ -23,6 +24,7 @@ export interface MetricsSources {
   /** null: one node alone. */
   bus(): RedisBusStats | null;
   refusals(): RefusalStats;
+  work(): WorkStats;
   /** null: one node alone. */
   peers(): PeerStats | null;
 }

@@ -34,6 +34,7 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     bus,
     busStatus,
     refusals,
+    work,
     peers,
   } = sources;
 
@@ -238,7 +239,13 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
   // Limits
   counters('messaging_rate_limited_total', 'What was over a limit, by kind.', 'kind', () => ({
     ...refusals(),
+    work: work().refused,
   }));
+  gauge(
+    'messaging_waiting_work',
+    "Calls that wait in their own person's line, behind that person's other work.",
+    () => work().waiting,
+  );
 }
 
 const NOTHING_DROPPED = { linkDown: 0, overBound: 0, tooLarge: 0, unconfirmed: 0 };

@@ -6,6 +6,7 @@ import type { Actor, Store } from '../../src/chat/ports.ts';
 import type { JoinResult } from '../../src/chat/schemas.ts';
 import { createJoining, type Joining } from '../../src/delivery/joining.ts';
 import { createRooms } from '../../src/delivery/rooms.ts';
+import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createStoreFixture, type StoreFixture } from '../store/fixture.ts';
@@ -57,10 +58,12 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
     },
     log: { warn: () => undefined, debug: () => undefined },
   });
+  const work = createWorkLine({ limits: DEFAULT_WORK_LIMITS });
   const joining: Joining = createJoining({
     rooms,
-    membership: createMembership({ store: seen }),
+    membership: createMembership({ store: seen, work }),
     store: seen,
+    work,
     limits: {
       maxReplay: 10_000,
       maxJoinedConversations: 10,

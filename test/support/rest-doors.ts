@@ -11,6 +11,7 @@ import { readConfig } from '../../src/config.ts';
 import { refusalBody } from '../../src/http/errors.ts';
 import { createHttpApp } from '../../src/http/http-app.ts';
 import { createUwsBridge } from '../../src/http/uws-bridge.ts';
+import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
 import { createLog } from '../../src/log.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
 import { createDatabase } from '../../src/store/database.ts';
@@ -81,6 +82,7 @@ export async function openRestDoor(
     clock: { monotonicMs: () => 0, after: () => () => undefined },
     contentRules: { maxContentLength: 4_000, sanitizeHtml: 'strip' },
     sendLimit: null,
+    work: createWorkLine({ limits: DEFAULT_WORK_LIMITS }),
   });
   const app = createUwsApp();
   const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes, refusalBody });

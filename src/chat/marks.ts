@@ -1,0 +1,71 @@
+/**
+ * Marks of one person in one conversation, one after the other: those that come while one is under way
+ * become a single one, the furthest. It covers what the others ask for, so these are answered as they
+ * would be after it: the cursor stands there, and they have covered nothing new.
+ */
+import { ChatError } from './errors.ts';
+import type { CursorOutcome } from './ports.ts';
+
+export interface Mark {
+  conversationId: string;
+  userId: string;
+  /** null means everything there is. */
+  upToSeq: number | null;
+}
+
+interface Caller {
+  upToSeq: number | null;
+  resolve: (outcome: CursorOutcome) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Marks that wait for one that is under way; a person who makes more of them does not mean it. */
+const MAX_WAITING_MARKS = 2_000;
+
+/** Returns the function that marks; its errors are those of `run`, and rate_limited. */
+export function createMarkLine(
+  run: (mark: Mark) => Promise<CursorOutcome>,
+): (mark: Mark) => Promise<CursorOutcome> {
+  /** Who waits, by person and conversation, where a mark is under way. */
+  const waiting = new Map<string, Caller[]>();
+
+  async function goOn(key: string, mark: Mark): Promise<void> {
+    for (;;) {
+      const callers = waiting.get(key) ?? [];
+      if (callers.length === 0) break;
+      waiting.set(key, []);
+      await together(mark, callers);
+    }
+    waiting.delete(key);
+  }
+
+  /** Never rejects: the callers are told. */
+  async function together(mark: Mark, callers: readonly Caller[]): Promise<void> {
+    const furthest = callers.reduce((a, b) => (isFurther(b.upToSeq, a.upToSeq) ? b : a));
+    try {
+      const outcome = await run({ ...mark, upToSeq: furthest.upToSeq });
+      const after: CursorOutcome =
+        outcome.outcome === 'moved' ? { ...outcome, outcome: 'unchanged', marked: 0 } : outcome;
+      for (const caller of callers) caller.resolve(caller === furthest ? outcome : after);
+    } catch (error) {
+      for (const { reject } of callers) reject(error);
+    }
+  }
+
+  return (mark) =>
+    new Promise((resolve, reject) => {
+      const key = `${mark.conversationId} ${mark.userId}`;
+      const caller: Caller = { upToSeq: mark.upToSeq, resolve, reject };
+      const callers = waiting.get(key);
+      if (callers === undefined) {
+        waiting.set(key, [caller]);
+        void goOn(key, mark);
+      } else if (callers.length < MAX_WAITING_MARKS) callers.push(caller);
+      else reject(new ChatError('rate_limited', 'Too many marks of one conversation; slow down.'));
+    });
+}
+
+/** Where two reach equally far, the earlier one is the one that moves. */
+function isFurther(a: number | null, b: number | null): boolean {
+  return b !== null && (a === null || a > b);
+}
