@@ -7,6 +7,7 @@ import { compile as compileProxies } from '@fastify/proxy-addr';
 import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type Environment, environmentSchema } from './environment.ts';
+import { originOf } from './shared/origin.ts';
 
 /** A frame carries one message: a character may be 6 bytes as a JSON escape. */
 function maxFrameBytes(maxContentLength: number): number {
@@ -191,7 +192,7 @@ function checkTogether(values: Environment, problems: string[]): void {
     }
   }
   for (const origin of listOf(values.CORS_ORIGINS)) {
-    if (origin !== '*' && !isOrigin(origin)) {
+    if (origin !== '*' && originOf(origin) === undefined) {
       problems.push(
         `CORS_ORIGINS has ${JSON.stringify(origin)}: an origin is scheme://host[:port].`,
       );
@@ -241,12 +242,6 @@ function isProxyRange(text: string): boolean {
   }
 }
 
-function isOrigin(text: string): boolean {
-  return (
-    URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text
-  );
-}
-
 function listOf(value: string | undefined): string[] {
   return (value ?? '')
     .split(',')
@@ -278,5 +273,5 @@ function originsOf(values: Environment): '*' | readonly string[] {
   const origins = listOf(values.CORS_ORIGINS);
   if (origins.includes('*')) return '*';
   if (origins.length === 0 && values.NODE_ENV !== 'production') return '*';
-  return Object.freeze(origins);
+  return Object.freeze(origins.flatMap((origin) => originOf(origin) ?? []));
 }

@@ -66,7 +66,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
     ],
     types: ['config.ts', 'log.ts', 'workers'],
   },
-  'config.ts': { runtime: ['environment.ts'] },
+  'config.ts': { runtime: ['environment.ts', 'shared'] },
   'environment.ts': { runtime: [] },
   'log.ts': { runtime: [] },
   shared: { runtime: [] },
@@ -207,11 +207,19 @@ describe('the arrows', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('loads uWebSockets.js in one file', () => {
+  it('loads uWebSockets.js in one file, and has its types from one', () => {
     const loaders = files.filter(({ text }) =>
       /(?:require|import)\w*\(?[^\n]*'uWebSockets\.js'/.test(text),
     );
-    expect(loaders.map(({ name }) => name)).toEqual(['realtime/uws.ts']);
+    // Its own types would let strings through, which are other bytes on another binary.
+    expect(loaders.map(({ name }) => name)).toEqual(['realtime/uws-types.ts', 'realtime/uws.ts']);
+  });
+
+  it('makes text for native code in one file', () => {
+    const makers = files.filter(({ text }) =>
+      codeOf(text).some((line) => /\bas (?:unknown as )?(?:Ascii|NativeText)\b/.test(line)),
+    );
+    expect(makers.map(({ name }) => name)).toEqual(['shared/native-text.ts']);
   });
 });
 

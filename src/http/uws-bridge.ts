@@ -20,12 +20,15 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyServerFactory } from 'fastify';
 import type { HttpResponse, TemplatedApp } from '../realtime/uws.ts';
+import { answerWithoutBody } from '../shared/bodyless-answer.ts';
 import {
   createMemoryBudget,
   DEFAULT_MAX_HELD_BYTES,
   type MemoryBudget,
 } from '../shared/memory-budget.ts';
-import { type Refusal, readHead } from './uws-head.ts';
+import { ascii, utf8 } from '../shared/native-text.ts';
+import { statusLine } from './uws-fields.ts';
+import { type Refusal, type RequestHead, readHead } from './uws-head.ts';
 import { type BodyLimits, UwsRequest } from './uws-request.ts';
 import { type ResponseContext, UwsResponse } from './uws-response.ts';
 
@@ -67,6 +70,11 @@ export interface UwsBridge {
   idle(): Promise<void>;
 }
 
+const CONTENT_TYPE = ascii('Content-Type');
+const JSON_TYPE = ascii('application/json; charset=utf-8');
+const CONNECTION = ascii('Connection');
+const CLOSE = ascii('close');
+
 const defaultMaxHeaderBytes = 16_384;
 const defaultMaxBufferedBytes = 16 * 1024 * 1024;
 const defaultBodyTimeoutMs = 30_000;
@@ -99,7 +107,7 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
     app.any('/*', (res, req) => {
       const head = readHead(req, maxHeaderBytes);
       if (head.refusal !== undefined) {
-        refuse(res, head.refusal, refusalBody(head.refusal), head.close);
+        refuse(res, head, head.refusal, refusalBody(head.refusal));
         return;
       }
       load.up();
@@ -144,12 +152,13 @@ function createLoad() {
   };
 }
 
-function refuse(res: HttpResponse, refusal: Refusal, body: string, clientCloses: boolean): void {
-  const status = refusal.status === 431 ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  res.writeStatus(status).writeHeader('Content-Type', 'application/json; charset=utf-8');
-  if (clientCloses) res.writeHeader('Connection', 'close');
-  // What follows on this connection can not be trusted to be a request.
-  res.end(body, true);
+function refuse(res: HttpResponse, head: RequestHead, { status }: Refusal, body: string): void {
+  res.writeStatus(statusLine(status, ''));
+  res.writeHeader(CONTENT_TYPE, JSON_TYPE);
+  if (head.close) res.writeHeader(CONNECTION, CLOSE);
+  // Closed, for what follows on this connection can not be trusted to be a request.
+  if (head.method === 'HEAD') answerWithoutBody(res, Buffer.byteLength(body), true);
+  else res.end(utf8(body), true);
 }
 
 function fastifyRefusal({ status, message }: Refusal): string {

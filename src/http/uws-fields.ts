@@ -4,6 +4,14 @@
  */
 import { type OutgoingHttpHeader, STATUS_CODES, validateHeaderName } from 'node:http';
 import type { HttpResponse } from '../realtime/uws.ts';
+import {
+  type Ascii,
+  ascii,
+  isAscii,
+  latin1,
+  type NativeText,
+  utf8,
+} from '../shared/native-text.ts';
 
 /** Header fields as an application hands them over. */
 export type Fields = Readonly<Record<string, OutgoingHttpHeader | undefined>>;
@@ -12,8 +20,8 @@ export type Fields = Readonly<Record<string, OutgoingHttpHeader | undefined>>;
 export interface FieldBlock {
   /** `name: value` lines joined by CRLF, '' when there are none. */
   text: string;
-  /** Fields whose value is not ASCII, as Latin-1 bytes; uWebSockets.js would write UTF-8. */
-  binary: [name: string, value: Buffer][] | undefined;
+  /** Fields whose value is not ASCII, as the Latin-1 bytes that Node writes. */
+  binary: [name: Ascii, value: NativeText][] | undefined;
   /** The announced length of the body in bytes, -1 when none was. */
   contentLength: number;
   /** The application wants the connection closed after this response. */
@@ -22,7 +30,6 @@ export interface FieldBlock {
 
 // As Node's: tab, printable ASCII and Latin-1.
 const unsafeValue = /[^\t\x20-\x7e\x80-\xff]/;
-const beyondAscii = /[^\0-\x7f]/;
 const plainName = /^[A-Za-z0-9-]+$/;
 const closeToken = /(?:^|[\s,])close(?:$|[\s,])/i;
 
@@ -86,23 +93,24 @@ export function addField(block: FieldBlock, name: string, value: OutgoingHttpHea
 }
 
 function addLine(block: FieldBlock, name: string, value: string): void {
-  if (beyondAscii.test(value)) {
-    block.binary ??= [];
-    block.binary.push([name, Buffer.from(value, 'latin1')]);
-  } else {
+  if (isAscii(value)) {
     block.text += `\r\n${name}: ${value}`;
+  } else {
+    block.binary ??= [];
+    block.binary.push([ascii(name), latin1(value)]);
   }
 }
 
-const statusLines = new Map<number, string>();
+const CONNECTION = ascii('Connection');
+const statusLines = new Map<number, Ascii>();
 for (const [code, text] of Object.entries(STATUS_CODES)) {
-  statusLines.set(Number(code), `${code} ${text}`);
+  statusLines.set(Number(code), ascii(`${code} ${text}`));
 }
 
 /** `200 OK`; with the application's own reason phrase when it set one. */
-export function statusLine(code: number, message: string): string {
-  if (message !== '') return `${code} ${message}`;
-  return statusLines.get(code) ?? `${code} unknown`;
+export function statusLine(code: number, message: string): NativeText {
+  if (message !== '') return latin1(`${code} ${message}`);
+  return statusLines.get(code) ?? ascii(`${code} unknown`);
 }
 
 /**
@@ -113,16 +121,16 @@ export function statusLine(code: number, message: string): string {
  */
 export function writeBlock(
   res: HttpResponse,
-  status: string,
+  status: NativeText,
   connection: string | undefined,
   block: FieldBlock,
 ): void {
   res.writeStatus(status);
   if (connection !== undefined) {
-    res.writeHeader('Connection', connection + block.text);
+    res.writeHeader(CONNECTION, utf8(connection + block.text));
   } else if (block.text !== '') {
     const colon = block.text.indexOf(': ');
-    res.writeHeader(block.text.slice(2, colon), block.text.slice(colon + 2));
+    res.writeHeader(ascii(block.text.slice(2, colon)), utf8(block.text.slice(colon + 2)));
   }
   if (block.binary === undefined) return;
   for (const [name, value] of block.binary) res.writeHeader(name, value);

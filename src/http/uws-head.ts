@@ -1,11 +1,10 @@
 /**
  * Reads the head of a request out of uWebSockets.js into what Node's `http` would show, and says
- * what must be refused. Needed because the Node 20 build checks less than Node's parser does: a
- * repeated Host or Content-Length and any Transfer-Encoding pass it, which is how requests are
- * smuggled past a proxy.
+ * what must be refused.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpRequest } from '../realtime/uws.ts';
+import { RequestFraming } from '../shared/request-framing.ts';
 
 export interface RequestHead {
   readonly method: string;
@@ -46,18 +45,15 @@ const firstWins = new Set([
   'server',
   'user-agent',
 ]);
-// Two of these and two readers may see two requests.
-const onlyOnce = new Set(['host', 'content-length', 'transfer-encoding']);
 
 const beyondAscii = /[^\0-\x7f]/;
-const digits = /^\d{1,15}$/;
 const closeToken = /(?:^|[\s,])close(?:$|[\s,])/i;
 
 // uWebSockets.js calls back once a field, within `forEach`. One function for all requests and the
 // request at hand in variables: no closure per request.
 let headers: IncomingHttpHeaders = {};
 let headBytes = 0;
-let repeated: string | undefined;
+let framing = new RequestFraming();
 
 function takeField(name: string, value: string): void {
   headBytes += name.length + value.length + 4; // ': ' and CRLF
@@ -68,10 +64,13 @@ function takeField(name: string, value: string): void {
     headers['set-cookie'] = [...(headers['set-cookie'] ?? []), text];
     return;
   }
+  if (framing.take(name, text)) {
+    headers[name] ??= text;
+    return;
+  }
   const seen = headers[name];
   // Not `undefined`: names like `constructor` find Object.prototype's.
   if (typeof seen !== 'string') headers[name] = text;
-  else if (onlyOnce.has(name)) repeated = name;
   else if (!firstWins.has(name)) headers[name] = seen + (name === 'cookie' ? '; ' : ', ') + text;
 }
 
@@ -89,11 +88,10 @@ export function readHead(request: HttpRequest, maxHeaderBytes: number): RequestH
 
   headers = {};
   headBytes = method.length + url.length + 12; // two blanks, HTTP/1.1, CRLF
-  repeated = undefined;
+  framing = new RequestFraming();
   request.forEach(takeField);
 
-  const length = headers['content-length'];
-  const coding = headers['transfer-encoding'];
+  const { contentLength: length, transferEncoding: coding } = framing;
   const connection = headers.connection;
   return {
     method,
@@ -103,27 +101,14 @@ export function readHead(request: HttpRequest, maxHeaderBytes: number): RequestH
     hasBody: coding !== undefined || (length !== undefined && length !== '0'),
     contentLength: length === undefined ? 0 : Number(length),
     close: connection !== undefined && closeToken.test(connection),
-    refusal: findRefusal(length, coding, maxHeaderBytes),
+    refusal: findRefusal(maxHeaderBytes),
   };
 }
 
-function findRefusal(
-  length: string | undefined,
-  coding: string | undefined,
-  maxHeaderBytes: number,
-): Refusal | undefined {
+function findRefusal(maxHeaderBytes: number): Refusal | undefined {
   if (headBytes > maxHeaderBytes) {
     return { status: 431, message: 'Request header fields are too large' };
   }
-  if (repeated !== undefined) return { status: 400, message: `Repeated header ${repeated}` };
-  if (typeof headers.host !== 'string') return { status: 400, message: 'Missing header host' };
-  if (length !== undefined && !digits.test(length)) {
-    return { status: 400, message: 'Malformed header content-length' };
-  }
-  if (coding === undefined) return undefined;
-  // uWebSockets.js reads a body with any transfer coding as chunked.
-  if (coding.toLowerCase() !== 'chunked' || length !== undefined) {
-    return { status: 400, message: 'Unsupported header transfer-encoding' };
-  }
-  return undefined;
+  const fault = framing.fault();
+  return fault === undefined ? undefined : { status: 400, message: fault };
 }

@@ -8,11 +8,12 @@
  * one that ignores it is destroyed at `maxBufferedBytes`.
  */
 import type { HttpResponse } from '../realtime/uws.ts';
+import { answerWithoutBody } from '../shared/bodyless-answer.ts';
+import { utf8 } from '../shared/native-text.ts';
 import { UwsBody } from './uws-body.ts';
 import { statusLine, writeBlock } from './uws-fields.ts';
 import type { RequestPeer, UwsRequest, UwsSocket } from './uws-request.ts';
 import { ResponseError, UwsResponseHead } from './uws-response-head.ts';
-import { toBytes } from './uws-text.ts';
 
 type Chunk = string | Uint8Array | null | undefined;
 type Done = (error?: Error | null) => void;
@@ -210,9 +211,7 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
       writeBlock(res, status, closes ? 'close' : keepAlive, block);
       let length = block.contentLength;
       if (length < 0 && data && this.req.method === 'HEAD') length = Buffer.byteLength(data);
-      // Not as argument of endWithoutBody: that would leave the response waiting for the body.
-      if (length >= 0 && this.statusCode !== 204) res.writeHeader('Content-Length', `${length}`);
-      res.endWithoutBody();
+      answerWithoutBody(res, length < 0 || this.statusCode === 204 ? undefined : length);
       return;
     }
     // Asked to close, uWebSockets.js says so itself unless the client did. It closes at once, so
@@ -222,7 +221,7 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
     const libraryCloses = !this.#clientCloses && (cutsBody || (block.close && this.req.complete));
     const connection = libraryCloses ? undefined : closes ? 'close' : keepAlive;
     writeBlock(res, status, connection, block);
-    res.end(typeof data === 'string' ? toBytes(data) : (data ?? ''), libraryCloses);
+    res.end(typeof data === 'string' ? utf8(data) : (data ?? undefined), libraryCloses);
   }
 
   #hasBody(): boolean {

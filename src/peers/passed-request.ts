@@ -7,7 +7,8 @@
  * client opens a new one. Nothing is tried twice: a second GET could miss what the first one took.
  */
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { ENGINE_ERRORS, type EngineError, type HttpReply } from '../realtime/engine-http.ts';
+import { ENGINE_ERRORS, type EngineError } from '../realtime/engine-http.ts';
+import type { HttpReply } from '../realtime/engine-reply.ts';
 import type { HttpRequest } from '../realtime/uws.ts';
 import { KEY_HEADER, type PeerCall } from './peer-call.ts';
 

@@ -8,10 +8,12 @@
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { ConnectionCap } from '../realtime/connection-cap.ts';
+import { STRANGER } from '../realtime/engine-cors.ts';
 import { closeSpread } from '../realtime/engine-drain.ts';
-import { ENGINE_ERRORS, HttpReply } from '../realtime/engine-http.ts';
+import { ENGINE_ERRORS } from '../realtime/engine-http.ts';
 import { TAG_BYTES, tagOf, tagText } from '../realtime/engine-ids.ts';
 import type { Peers } from '../realtime/engine-peers.ts';
+import { HttpReply } from '../realtime/engine-reply.ts';
 import { createUwsApp, type Listening, listenExclusive } from '../realtime/uws.ts';
 import type { RedisServer } from '../redis/server.ts';
 import { CountedAgent } from './counted-agent.ts';
@@ -142,8 +144,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
 
   // Whatever is not Engine.IO. No peer asks for it.
   app.any('/*', (res, req) => {
-    const nobody = { allowed: false, allowOrigin: '', credentials: false };
-    new HttpReply(res, req, nobody).error(ENGINE_ERRORS.forbidden, true);
+    new HttpReply(res, req, STRANGER).error(ENGINE_ERRORS.forbidden, true);
   });
 
   return {

@@ -7,6 +7,7 @@
  * those of the reserve for whoever needs them here. It counts connections, not sessions: also those
  * that never send a request, which uWebSockets.js closes after about 10 s.
  */
+import { ascii, utf8 } from '../shared/native-text.ts';
 import type { HttpResponse, TemplatedApp } from './uws.ts';
 
 export interface ConnectionCapOptions {
@@ -41,8 +42,14 @@ export interface ConnectionStats {
 /** It is told so often at most: a flood of connections shall not become one of lines. */
 const WARN_INTERVAL_MS = 60_000;
 
+const UNAVAILABLE = ascii('503 Service Unavailable');
+const CONTENT_TYPE = ascii('Content-Type');
+const JSON_TYPE = ascii('application/json; charset=utf-8');
+const RETRY_AFTER = ascii('Retry-After');
+
 export function createConnectionCap(options: ConnectionCapOptions): ConnectionCap {
   const { max, tls, refusalBody, retryAfterSeconds, log } = options;
+  const retryAfter = ascii(`${retryAfterSeconds}`);
   let open = 0;
   let refused = 0;
   let warnedAt = Number.NEGATIVE_INFINITY;
@@ -63,14 +70,14 @@ export function createConnectionCap(options: ConnectionCapOptions): ConnectionCa
       res.close();
       return;
     }
-    res.writeStatus('503 Service Unavailable');
-    res.writeHeader('Content-Type', 'application/json; charset=utf-8');
-    res.writeHeader('Retry-After', String(retryAfterSeconds));
-    res.end(refusalBody, true);
+    res.writeStatus(UNAVAILABLE);
+    res.writeHeader(CONTENT_TYPE, JSON_TYPE);
+    res.writeHeader(RETRY_AFTER, retryAfter);
+    res.end(utf8(refusalBody), true);
   }
 
   return {
-    guard: (app) => void app.filter((res, change) => changed(res, Number(change))),
+    guard: (app) => void app.filter(changed),
     opened() {
       open += 1;
     },

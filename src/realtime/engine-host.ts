@@ -4,6 +4,7 @@
  */
 
 import type { MemoryBudget } from '../shared/memory-budget.ts';
+import type { Ascii } from '../shared/native-text.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { Stranger, Strangers } from './engine-strangers.ts';
@@ -48,7 +49,7 @@ export interface SessionHost<Session extends HostedSession> {
   /** Closed polling sessions whose client has not heard of it yet. */
   readonly closing: DeadlineQueue<Session>;
   /** The topic through which uWebSockets.js pings a bucket of the wheel. */
-  heartbeatTopic(bucket: number): string;
+  heartbeatTopic(bucket: number): Ascii;
   /** A session got, or lost, its WebSocket. */
   countWebSocket(change: 1 | -1): void;
   /** The session has closed: count it, and stop pinging it. */

@@ -5,7 +5,7 @@
  */
 
 import type { Connection } from './engine-host.ts';
-import type { HttpReply } from './engine-http.ts';
+import type { HttpReply } from './engine-reply.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 /** Requests for sessions that other processes have. */

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { encodePayload, type Frame, payloadSize } from '../protocol/engine-packet.ts';
 import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
-import type { HttpReply } from './engine-http.ts';
+import type { HttpReply } from './engine-reply.ts';
 
 const CONTENT_TYPE = 'text/plain; charset=UTF-8';
 /** Speed before size: chat payloads are repetitive, and the thread pool is shared. */

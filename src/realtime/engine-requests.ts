@@ -5,15 +5,14 @@
  * Guarantees: each request gets exactly one answer; a bad one touches no session but its own.
  */
 
+import type { Cors, CorsDecision } from './engine-cors.ts';
 import type { Connection } from './engine-host.ts';
 import {
   type ClientGate,
-  type Cors,
-  type CorsDecision,
   ENGINE_ERRORS,
   type EngineError,
-  HttpReply,
   hasControlCharacters,
+  isWellFramed,
   parseQuery,
   type RequestFacts,
   readFacts,
@@ -22,6 +21,7 @@ import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { ForeignSessions } from './engine-peers.ts';
 import type { PostReceiver } from './engine-post.ts';
+import { HttpReply } from './engine-reply.ts';
 import type { EngineSession } from './engine-session.ts';
 import { acceptWebSocket } from './engine-websocket.ts';
 import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.ts';
@@ -181,6 +181,11 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       const decision = cors(req.getHeader('origin'), req.getHeader('host'));
       const reply = new HttpReply(res, req, decision);
       try {
+        if (!isWellFramed(req)) {
+          // What follows on this connection can not be trusted to be a request.
+          reply.error(ENGINE_ERRORS.badRequest, true);
+          return;
+        }
         if (req.getMethod() === 'options' && deps.trusts(req)) {
           reply.preflight(req.getHeader('access-control-request-headers'));
           return;
@@ -195,7 +200,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     },
     upgrade(res, req, context) {
       const decision = cors(req.getHeader('origin'), req.getHeader('host'));
-      const query = check(req, decision);
+      const query = isWellFramed(req) ? check(req, decision) : ENGINE_ERRORS.badRequest;
       const result = 'code' in query ? query : upgradeHandler(res, req, query);
       if ('handler' in result) acceptWebSocket(res, req, context, result.handler);
       else new HttpReply(res, req, decision).error(result, true);

@@ -6,13 +6,16 @@
  */
 
 import type { MemoryBudget } from '../shared/memory-budget.ts';
+import { type Ascii, ascii } from '../shared/native-text.ts';
 import type { ConnectionCap } from './connection-cap.ts';
+import { createCors } from './engine-cors.ts';
 import { closeSpread } from './engine-drain.ts';
 import type { SessionHost } from './engine-host.ts';
-import { type ClientGate, createCors, type RequestFacts } from './engine-http.ts';
+import type { ClientGate, RequestFacts } from './engine-http.ts';
 import { createSessionIds } from './engine-ids.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
+import { openPacket } from './engine-open.ts';
 import type { Peers } from './engine-peers.ts';
 import { createPostReceiver } from './engine-post.ts';
 import {
@@ -46,17 +49,17 @@ export interface EngineServerOptions<Owner> {
 
 export interface EngineServer<Owner> {
   /** Before every topic given to this server: topics of an app are shared by all its servers. */
-  readonly topicPrefix: string;
+  readonly topicPrefix: Ascii;
   /** See `Topics.publish`. */
   publish(
-    topic: string,
+    topic: Ascii,
     frame: string | Uint8Array,
     except?: EngineSession<Owner>,
     shed?: boolean,
   ): void;
-  subscribers(topic: string): number;
   /** It is known whom the session speaks for, or no longer known. */
   identified(session: EngineSession<Owner>, isKnown: boolean): void;
+  subscribers(topic: Ascii): number;
   /** A queue of deadlines on the heartbeat's ticks. */
   deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T>;
   stopAccepting(): void;
@@ -93,7 +96,7 @@ export function createEngineServer<Owner>(
   const sessions = new Map<string, EngineSession<Owner>>();
   const closedBy = new Map<string, number>();
   // A control character keeps the heartbeat's topics and everybody else's apart.
-  const topicPrefix = `${(servers++).toString(36)}\u0001`;
+  const topicPrefix = ascii(`${(servers++).toString(36)}\u0001`);
   let accepting = true;
   let webSockets = 0;
   const newSessionId = createSessionIds(peers?.tag);
@@ -102,15 +105,15 @@ export function createEngineServer<Owner>(
   const topics = createTopics<EngineSession<Owner>>({
     app,
     ...(peers === undefined ? {} : { peers: { app: peers.app, sockets: peerSockets } }),
-    ownTopicPrefix: `${topicPrefix}\u0003`,
+    ownTopicPrefix: ascii(`${topicPrefix}\u0003`),
     maxBackpressureBytes: limits.maxBackpressureBytes,
     shedBackpressureBytes: limits.shedBackpressureBytes,
     members: () => sessions.values(),
   });
   const strangers = createStrangers<EngineSession<Owner>>(limits, memory);
-  const heartbeatTopics: string[] = [];
-  const heartbeatTopic = (bucket: number): string =>
-    (heartbeatTopics[bucket] ??= `${topicPrefix}\u0002${bucket}`);
+  const heartbeatTopics: Ascii[] = [];
+  const heartbeatTopic = (bucket: number): Ascii =>
+    (heartbeatTopics[bucket] ??= ascii(`${topicPrefix}\u0002${bucket}`));
   const wheel = createHeartbeat<EngineSession<Owner>>({
     pingIntervalMs: limits.pingIntervalMs,
     pingTimeoutMs: limits.pingTimeoutMs,
@@ -161,17 +164,6 @@ export function createEngineServer<Owner>(
     return session;
   }
 
-  /** `0{"sid":"…","upgrades":["websocket"],"pingInterval":25000,…}` */
-  function openPacket(session: EngineSession<Owner>, upgrades: readonly string[]): string {
-    return `0${JSON.stringify({
-      sid: session.sid,
-      upgrades,
-      pingInterval: limits.pingIntervalMs,
-      pingTimeout: limits.pingTimeoutMs,
-      maxPayload: limits.maxPayloadBytes,
-    })}`;
-  }
-
   const deps: RequestDeps<Owner> = {
     limits,
     log,
@@ -184,7 +176,7 @@ export function createEngineServer<Owner>(
     gate: options.gate,
     openPolling(facts, reply) {
       const session = createSession(facts, true);
-      session.deliver(openPacket(session, ['websocket']));
+      session.deliver(openPacket(session.sid, ['websocket'], limits));
       session.polling?.attach(reply);
       session.polling?.flush();
       session.start();
@@ -195,7 +187,7 @@ export function createEngineServer<Owner>(
           const session = createSession(facts, false);
           socket.getUserData().handler = session;
           session.onOpen(socket);
-          socket.send(openPacket(session, []), false);
+          session.deliver(openPacket(session.sid, [], limits));
           session.start();
         },
         onFrame: () => undefined,

@@ -8,6 +8,7 @@
  */
 
 import type { EnginePacket, Frame } from '../protocol/engine-packet.ts';
+import type { Ascii } from '../shared/native-text.ts';
 import type {
   Connection,
   EngineSocket,
@@ -18,6 +19,7 @@ import type {
 import type { RequestFacts } from './engine-http.ts';
 import { PollingTransport } from './engine-polling.ts';
 import { receiveFrame, receivePacket } from './engine-receive.ts';
+import { sendFrame } from './engine-send.ts';
 
 /** What the layer above does with sessions. `Owner` is what it hangs on each. */
 export type EngineHandler<Owner = unknown> = SessionHandler<EngineSession<Owner>>;
@@ -47,7 +49,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
   socket: EngineSocket | undefined = undefined;
   /** A WebSocket that may take over; at most one at a time. */
   probe: { readonly probed: boolean; abandon(): void } | undefined = undefined;
-  #topics: Set<string> | undefined = undefined;
+  #topics: Set<Ascii> | undefined = undefined;
   readonly #host: SessionHost<EngineSession<Owner>>;
 
   constructor(
@@ -79,15 +81,15 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
   }
 
   /** Sends text, in one write with what is published to `topic` in the same turn if that is cheaper. */
-  sendBeside(topic: string, text: string): void {
+  sendBeside(topic: Ascii, text: string): void {
     if (this.state === 'open') this.#host.topics.deliverBeside(topic, this, text);
   }
 
   deliver(frame: Frame): void {
     const { socket, polling } = this;
     if (socket !== undefined) {
-      // 1 is "all went to the kernel"; only the other answers are worth a second call.
-      if (socket.send(frame, typeof frame !== 'string') !== 1) this.#host.topics.checkPace(this);
+      // Only the other answers are worth a second call.
+      if (sendFrame(socket, frame) !== 1) this.#host.topics.checkPace(this);
     } else if (polling !== undefined && !polling.push(frame)) {
       this.endSlow();
     }
@@ -106,7 +108,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
     queueMicrotask(() => this.abort('memory'));
   }
 
-  subscribe(topic: string): void {
+  subscribe(topic: Ascii): void {
     if (this.state !== 'open') return;
     if (this.socket !== undefined) {
       this.socket.subscribe(topic);
@@ -117,17 +119,17 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
     this.#host.topics.joinPolling(topic, this);
   }
 
-  unsubscribe(topic: string): void {
+  unsubscribe(topic: Ascii): void {
     if (this.socket !== undefined) this.socket.unsubscribe(topic);
     else if (this.#topics?.delete(topic)) this.#host.topics.leavePolling(topic, this);
   }
 
-  isSubscribed(topic: string): boolean {
+  isSubscribed(topic: Ascii): boolean {
     return this.socket?.isSubscribed(topic) ?? this.#topics?.has(topic) ?? false;
   }
 
   /** The topics subscribed to, the heartbeat's among them. */
-  subscriptions(): readonly string[] {
+  subscriptions(): readonly Ascii[] {
     return this.socket?.getTopics() ?? [...(this.#topics ?? [])];
   }
 
@@ -178,7 +180,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
     this.probe = undefined;
     const wasClosing = this.state === 'closing';
     polling.release('6');
-    for (const frame of polling.takeAll()) socket.send(frame, typeof frame !== 'string');
+    for (const frame of polling.takeAll()) sendFrame(socket, frame);
     const topics = this.#topics;
     this.#leavePollingTopics();
     if (wasClosing) {

@@ -14,6 +14,7 @@
  */
 
 import type { Frame } from '../protocol/engine-packet.ts';
+import { type Ascii, escapeAfter, type NativeText, utf8 } from '../shared/native-text.ts';
 import type { TemplatedApp, WebSocket } from './uws.ts';
 
 /** A member of topics as seen from here. */
@@ -31,14 +32,14 @@ export interface TopicMember {
 }
 
 export interface Topics<M extends TopicMember> {
-  publish(topic: string, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
+  publish(topic: Ascii, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
   /** A publish that members without a WebSocket do not hear. */
-  publishToSockets(topic: string, frame: string): void;
+  publishToSockets(topic: Ascii, frame: string): void;
   /** To one member, in one write with what is published to `topic` in this turn if that is cheaper. */
-  deliverBeside(topic: string, member: M, text: string): void;
-  subscribers(topic: string): number;
-  joinPolling(topic: string, member: M): void;
-  leavePolling(topic: string, member: M): void;
+  deliverBeside(topic: Ascii, member: M, text: string): void;
+  subscribers(topic: Ascii): number;
+  joinPolling(topic: Ascii, member: M): void;
+  leavePolling(topic: Ascii, member: M): void;
   /** A member's socket took data or got a direct frame: look how far behind it is. */
   checkPace(member: M): void;
   /** The member has ended. */
@@ -52,7 +53,7 @@ export interface TopicsOptions<M extends TopicMember> {
   /** A second app, and those of its WebSockets that are open: an app's topics are its own. */
   readonly peers?: { readonly app: TemplatedApp; readonly sockets: ReadonlySet<unknown> };
   /** Before a member's `sid`, its own topic. */
-  readonly ownTopicPrefix: string;
+  readonly ownTopicPrefix: Ascii;
   readonly maxBackpressureBytes: number;
   readonly shedBackpressureBytes: number;
   /** Every member with a WebSocket, for the scan. */
@@ -79,7 +80,7 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
   const { app, ownTopicPrefix, peers, maxBackpressureBytes, shedBackpressureBytes, members } =
     options;
   const scanEveryBytes = maxBackpressureBytes * SCAN_SHARE;
-  const polling = new Map<string, Set<M>>();
+  const polling = new Map<Ascii, Set<M>>();
   const slow = new Set<M>();
   let unscannedBytes = 0;
 
@@ -95,11 +96,7 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
     for (const member of members()) if (member.socket !== undefined) checkPace(member);
   }
 
-  function publishToSockets(
-    topic: string,
-    frame: string | Uint8Array,
-    except: M | undefined,
-  ): void {
+  function publishToSockets(topic: Ascii, frame: NativeText, except: M | undefined): void {
     const sender = except?.socket;
     const isPeer = sender !== undefined && peers?.sockets.has(sender) === true;
     sender?.publish(topic, frame, false); // To everybody else of its own app.
@@ -109,7 +106,7 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
     }
   }
 
-  function subscribers(topic: string): number {
+  function subscribers(topic: Ascii): number {
     return (
       app.numSubscribers(topic) +
       (peers?.app.numSubscribers(topic) ?? 0) +
@@ -117,7 +114,7 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
     );
   }
 
-  function publishSparing(topic: string, frame: string | Uint8Array, except: M | undefined): void {
+  function publishSparing(topic: Ascii, frame: NativeText, except: M | undefined): void {
     const spared: WebSocket<unknown>[] = [];
     for (const { socket } of slow) {
       // Frames published before stay queued: every socket keeps at least its heartbeat topic.
@@ -129,10 +126,12 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
 
   return {
     publish(topic, frame, except, shed) {
-      unscannedBytes += frame.length;
+      // Nothing on the way to uWebSockets.js makes other bytes of text.
+      const bytes = typeof frame === 'string' ? utf8(frame) : frame;
+      unscannedBytes += bytes.length;
       if (unscannedBytes > scanEveryBytes) scan();
-      if (shed && slow.size > 0) publishSparing(topic, frame, except);
-      else publishToSockets(topic, frame, except);
+      if (shed && slow.size > 0) publishSparing(topic, bytes, except);
+      else publishToSockets(topic, bytes, except);
       const pollers = polling.get(topic);
       if (pollers === undefined) return;
       const text = typeof frame === 'string' ? frame : Buffer.from(frame).toString();
@@ -141,7 +140,7 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
         member.deliver(text);
       }
     },
-    publishToSockets: (topic, frame) => publishToSockets(topic, frame, undefined),
+    publishToSockets: (topic, frame) => publishToSockets(topic, utf8(frame), undefined),
     subscribers,
     deliverBeside(topic, member, text) {
       if (member.socket === undefined || subscribers(topic) > LARGE_AUDIENCE) {
@@ -149,10 +148,10 @@ export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): 
         return;
       }
       // Only what is published waits for the end of the turn; so this has a topic of its own.
-      const ownTopic = ownTopicPrefix + member.sid;
+      const ownTopic = escapeAfter(ownTopicPrefix, member.sid);
       if (!member.hasOwnTopic) member.hasOwnTopic = member.socket.subscribe(ownTopic);
       const own = peers?.sockets.has(member.socket) === true ? peers.app : app;
-      own.publish(ownTopic, text, false);
+      own.publish(ownTopic, utf8(text), false);
       // uWebSockets.js holds few frames back before it writes them: this sees all but the latest.
       checkPace(member);
     },

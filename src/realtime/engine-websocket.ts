@@ -5,13 +5,15 @@
  * can do nothing but probe and upgrade, and only for a limited time.
  */
 
+import { ascii, latin1, utf8 } from '../shared/native-text.ts';
 import type { Connection, EngineSocket } from './engine-host.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { EngineSession } from './engine-session.ts';
 import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocketBehavior } from './uws.ts';
 
 const PROBE_PING = '2probe';
-const PROBE_PONG = '3probe';
+const PROBE_PONG = ascii('3probe');
+const NO_EXTENSIONS = ascii('');
 const UPGRADE = '5';
 /** Longer frames are neither: they need not be decoded. */
 const PROBE_FRAME_BYTES = 16;
@@ -100,9 +102,9 @@ export function acceptWebSocket(
   const protocol = req.getHeader('sec-websocket-protocol').split(',', 1)[0]?.trim() ?? '';
   res.upgrade(
     { handler: handler ?? REFUSED },
-    req.getHeader('sec-websocket-key'),
-    protocol,
-    '',
+    latin1(req.getHeader('sec-websocket-key')),
+    utf8(protocol),
+    NO_EXTENSIONS,
     context,
   );
 }

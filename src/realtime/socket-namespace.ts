@@ -14,6 +14,7 @@ import {
   encodeTextAck,
   encodeTextEvent,
 } from '../protocol/socket-packet.ts';
+import { type Ascii, escapeAfter } from '../shared/native-text.ts';
 import { newRandomId, SOCKET_ID_BYTES } from './engine-ids.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { EngineSession } from './engine-session.ts';
@@ -25,7 +26,7 @@ export interface Namespace {
   readonly name: string;
   readonly handler: NamespaceHandler;
   /** Before every topic of this namespace. */
-  readonly topicPrefix: string;
+  readonly topicPrefix: Ascii;
 }
 
 /** What a socket needs of its connection. */
@@ -128,7 +129,7 @@ export class NamespaceSocket implements Socket, AckSender {
     const frame = name === '/' ? encodeTextAck(id, json) : `43${name},${id}[${json}]`;
     const { session } = this.connection;
     if (topic === undefined) session.send(frame);
-    else session.sendBeside(topicPrefix + topic, frame);
+    else session.sendBeside(escapeAfter(topicPrefix, topic), frame);
   }
 
   /** An ACK from the client. */
@@ -144,7 +145,7 @@ export class NamespaceSocket implements Socket, AckSender {
     }
     if (this.state !== 'connected') return;
     const { session, limits } = this.connection;
-    const key = this.#namespace.topicPrefix + topic;
+    const key = escapeAfter(this.#namespace.topicPrefix, topic);
     if (session.isSubscribed(key)) return;
     if (this.#topicCount >= limits.maxTopicsPerSocket) {
       throw new RangeError(`A socket may join ${limits.maxTopicsPerSocket} topics`);
@@ -155,7 +156,7 @@ export class NamespaceSocket implements Socket, AckSender {
 
   leave(topic: string): void {
     const { session } = this.connection;
-    const key = this.#namespace.topicPrefix + topic;
+    const key = escapeAfter(this.#namespace.topicPrefix, topic);
     if (this.#topicCount === 0 || !session.isSubscribed(key)) return;
     this.#topicCount--;
     session.unsubscribe(key);

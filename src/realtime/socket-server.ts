@@ -6,6 +6,7 @@ import {
   DEFAULT_MAX_HELD_BYTES,
   type MemoryBudget,
 } from '../shared/memory-budget.ts';
+import { type Ascii, escapeAfter } from '../shared/native-text.ts';
 import type { ConnectionCap } from './connection-cap.ts';
 import type { ClientGate } from './engine-http.ts';
 import type { EngineLimits, PacketLimit } from './engine-limits.ts';
@@ -222,9 +223,9 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
 
   const mainPrefix = topicPrefix(engine.topicPrefix, '/');
 
-  function topicKey(namespace: string | undefined, topic: string): string {
-    if (namespace === undefined || namespace === '/') return mainPrefix + topic;
-    return topicPrefix(engine.topicPrefix, namespace) + topic;
+  function topicKey(namespace: string | undefined, topic: string): Ascii {
+    if (namespace === undefined || namespace === '/') return escapeAfter(mainPrefix, topic);
+    return escapeAfter(topicPrefix(engine.topicPrefix, namespace), topic);
   }
 
   return {
@@ -256,6 +257,6 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
 }
 
 /** Before the topics of a namespace. No namespace has a comma in it, so no two share a topic. */
-function topicPrefix(serverPrefix: string, namespace: string): string {
-  return namespace === '/' ? `${serverPrefix}:` : `${serverPrefix}${namespace},`;
+function topicPrefix(serverPrefix: Ascii, namespace: string): Ascii {
+  return escapeAfter(serverPrefix, namespace === '/' ? ':' : `${namespace},`);
 }

@@ -6,40 +6,22 @@
  * failing load is one sentence; a port is taken exclusively or refused, and shared only on demand.
  */
 
-import type { ListenOptions, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { ListenOptions } from 'uWebSockets.js';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { loadFailure } from './uws-load-failure.ts';
+import type { Native, TemplatedApp, us_listen_socket } from './uws-types.ts';
 
 export type {
   HttpRequest,
   HttpResponse,
-  RecognizedString,
   TemplatedApp,
-  us_listen_socket,
   us_socket_context_t,
   WebSocket,
   WebSocketBehavior,
-} from 'uWebSockets.js';
-
-// The native function takes (host, port, options, callback); the published types forgot that form.
-declare module 'uWebSockets.js' {
-  interface TemplatedApp {
-    listen(
-      host: string,
-      port: number,
-      options: ListenOptions,
-      cb: (listenSocket: us_listen_socket | false) => void,
-    ): TemplatedApp;
-  }
-}
-
-type Native = typeof import('uWebSockets.js') & {
-  readonly LIBUS_LISTEN_EXCLUSIVE_PORT: ListenOptions;
-  _cfg(key: string): void;
-};
+} from './uws-types.ts';
 
 /**
  * Bytes of request line and header fields that uWebSockets.js collects when they arrive in several
@@ -112,7 +94,10 @@ export function createUwsApp(tls: TlsFiles | null = null): TemplatedApp {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`TLS_KEY_FILE and TLS_CERT_FILE can not be used: ${reason}`, { cause });
   }
-  return native().SSLApp({ key_file_name: tls.keyFile, cert_file_name: tls.certFile });
+  return native().SSLApp({
+    key_file_name: Buffer.from(tls.keyFile),
+    cert_file_name: Buffer.from(tls.certFile),
+  });
 }
 
 /**

@@ -176,11 +176,14 @@ describe.each([
       client.send(`GET /tiny HTTP/1.1\r\n${host}Host: evil\r\n\r\n`);
       const response = await client.response();
       expect(response.status).toBe(400);
-      expect(response.json()).toEqual({
-        error: 'Bad Request',
-        message: 'Repeated header host',
-        statusCode: 400,
-      });
+      // The library for Node 22 and later is the first to notice, and says so in HTML.
+      if (!response.body.startsWith('<')) {
+        expect(response.json()).toEqual({
+          error: 'Bad Request',
+          message: 'Repeated header host',
+          statusCode: 400,
+        });
+      }
       await client.closed;
     });
 

@@ -1,6 +1,7 @@
 /** What the README says of the HTTP parser of uWebSockets.js for Node 20, and that no other has it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createUwsApp, type Listening, listenExclusive } from '../../src/realtime/uws.ts';
+import { ascii } from '../../src/shared/native-text.ts';
 import { open } from '../http/raw-http.ts';
 
 const isOld = process.versions.node.startsWith('20.');
@@ -9,7 +10,7 @@ const app = createUwsApp();
 let listening: Listening;
 beforeAll(async () => {
   app.any('/*', (res) => {
-    res.end('heard');
+    res.end(ascii('heard'));
   });
   listening = await listenExclusive(app, '127.0.0.1', 0);
 });

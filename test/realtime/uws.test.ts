@@ -14,7 +14,7 @@ const apps: TemplatedApp[] = [];
 function answering(text: string): TemplatedApp {
   const app = createUwsApp();
   app.any('/*', (res) => {
-    res.end(text);
+    res.end(Buffer.from(text));
   });
   apps.push(app);
   return app;
