@@ -138,6 +138,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
         clock: systemClock,
         contentRules: config.content,
         sendLimit: limits.sends,
+        fanOutLimit: limits.fanOut,
         work,
       });
       return { ...chat, messages: metrics.measured(chat.messages) };

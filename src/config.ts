@@ -257,6 +257,7 @@ function rateLimitsOf(values: Environment) {
     windowSeconds: values.RATE_LIMIT_WINDOW_SECONDS,
     sends: values.RATE_LIMIT_SENDS,
     requests: values.RATE_LIMIT_REQUESTS,
+    fanOut: values.RATE_LIMIT_FAN_OUT,
     events: values.RATE_LIMIT_EVENTS,
     connections: values.RATE_LIMIT_CONNECTIONS,
     failedHandshakes: values.RATE_LIMIT_FAILED_HANDSHAKES,

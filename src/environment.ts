@@ -66,6 +66,8 @@ export const environmentSchema = Type.Object({
   RATE_LIMIT_WINDOW_SECONDS: Count(10, 1, 3_600),
   RATE_LIMIT_SENDS: Count(300, 1, 1_000_000),
   RATE_LIMIT_REQUESTS: Count(1_000, 1, 1_000_000),
+  // One conversation of as many people as there may be in one always fits.
+  RATE_LIMIT_FAN_OUT: Count(1_000, 256, 1_000_000),
   RATE_LIMIT_EVENTS: Count(1_000, 1, 1_000_000),
   RATE_LIMIT_CONNECTIONS: Count(2_000, 1, 1_000_000),
   RATE_LIMIT_FAILED_HANDSHAKES: Count(100, 1, 1_000_000),

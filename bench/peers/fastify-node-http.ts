@@ -48,6 +48,7 @@ const http = await createHttpApp({
     clock: { monotonicMs: () => performance.now(), after: () => nobodyListens },
     contentRules: config.content,
     sendLimit: null,
+    fanOutLimit: null,
     work: createWorkLine({ limits: DEFAULT_WORK_LIMITS }),
   }),
   doorkeeper: createDoorkeeper(createAuthenticator(config.auth), null),

@@ -13,16 +13,20 @@ export interface ChatDeps {
   events: Events;
   clock: Clock;
   contentRules: ContentRules;
+  /** Messages of one person; null: as many as they like. Services are not limited, here and below. */
   sendLimit: UserLimit | null;
+  /** People told of what one person does to conversations. */
+  fanOutLimit: UserLimit | null;
   work: PersonalWork;
 }
 
-export function createChat({ store, events, clock, contentRules, sendLimit, work }: ChatDeps) {
+export function createChat(deps: ChatDeps) {
+  const { store, events, clock, contentRules, sendLimit, fanOutLimit, work } = deps;
   const membership = createMembership({ store, work });
   return {
     membership,
     messages: createMessages({ store, events, contentRules, sendLimit, work }),
-    conversations: createConversations({ store, events, work }),
+    conversations: createConversations({ store, events, fanOutLimit, work }),
     cursors: createCursors({ store, events, work }),
     typing: createTyping({ membership, events, clock }),
   };

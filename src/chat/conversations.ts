@@ -2,7 +2,7 @@
 import { newId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess, requireService } from './membership.ts';
-import type { Actor, Events, Store } from './ports.ts';
+import type { Actor, Events, Store, UserLimit } from './ports.ts';
 import {
   type Conversation,
   type ConversationSummary,
@@ -19,10 +19,20 @@ export const MAX_PARTICIPANTS = 256;
 export interface ConversationsDeps {
   store: Store;
   events: Events;
+  /** How many people one person may have told of conversations made and memberships changed. */
+  fanOutLimit: UserLimit | null;
   work: PersonalWork;
 }
 
-export function createConversations({ store, events, work }: ConversationsDeps) {
+export function createConversations({ store, events, fanOutLimit, work }: ConversationsDeps) {
+  /** A change that everybody in a conversation is told of is paid for by those who make it. */
+  async function payForChange(actor: Actor, conversationId: string): Promise<void> {
+    if (fanOutLimit === null || actor.kind === 'service') return;
+    // One who takes no part pays the same for every conversation, so that nothing is told by it.
+    const people = await store.countParticipants(conversationId, actor.userId);
+    await fanOutLimit.consume(actor.userId, Math.min(Math.max(people, 1), MAX_PARTICIPANTS));
+  }
+
   /** @throws ChatError identity_mismatch, invalid_request (cursor), unavailable */
   async function list(
     actor: Actor,
@@ -47,7 +57,7 @@ export function createConversations({ store, events, work }: ConversationsDeps) 
    * Creates a conversation, or finds the one its match already has.
    *
    * @throws ChatError invalid_request, identity_mismatch (a user must be among the participants),
-   *   conversation_exists, unknown_reference, unavailable
+   *   conversation_exists, unknown_reference, rate_limited, unavailable
    */
   async function create(
     actor: Actor,
@@ -61,6 +71,9 @@ export function createConversations({ store, events, work }: ConversationsDeps) 
     }
     if (actor.kind === 'user' && !participantIds.includes(actor.userId)) {
       throw new ChatError('identity_mismatch', 'You must be among participant_ids.');
+    }
+    if (fanOutLimit !== null && actor.kind === 'user') {
+      await fanOutLimit.consume(actor.userId, participantIds.length);
     }
     const request = {
       id: newId(),
@@ -97,6 +110,7 @@ export function createConversations({ store, events, work }: ConversationsDeps) 
     userId: string,
   ): Promise<ParticipantChange> {
     const change = { conversationId: conversationId.toLowerCase(), userId: userId.toLowerCase() };
+    await payForChange(actor, change.conversationId);
     const addedBy = callerOf(actor);
     const request = { ...change, addedBy, maxParticipants: MAX_PARTICIPANTS };
     const result = await work.alone(
@@ -135,6 +149,7 @@ export function createConversations({ store, events, work }: ConversationsDeps) 
       conversationId: conversationId.toLowerCase(),
       userId: actingUser(actor, userId, 'userId'),
     };
+    await payForChange(actor, change.conversationId);
     const result = await work.alone(
       callerOf(actor),
       () => store.removeParticipant(change),

@@ -148,6 +148,8 @@ export interface Store {
     conversationId: string;
     userId: string;
   }): Promise<MembershipOutcome>;
+  /** How many people take part, for one of them; 0 for everybody else. */
+  countParticipants(conversationId: string, viewerId: string): Promise<number>;
   /** null when the user is not a participant or there is no such conversation. Coalesced: calls of the same moment share a query. */
   readStanding(conversationId: string, userId: string): Promise<Standing | null>;
   /** How many of the messages after a cursor, up to `lastSeq`, are of others; a look of bounded cost. */
@@ -247,14 +249,14 @@ export interface Events {
 
 // ── Limits ──────────────────────────────────────────────────────────────────────────────────────
 
-/** How often one person may do something. */
+/** How often, or how much of, something one person may do. */
 export interface UserLimit {
   /**
-   * Counts one. Calls of one person settle in their order, so that no message overtakes another.
+   * Counts one, or as many `units`. Calls of one person settle in their order, so that no message overtakes another.
    *
    * @throws ChatError rate_limited, with the seconds after which to try again
    */
-  consume(userId: string): Promise<void>;
+  consume(userId: string, units?: number): Promise<void>;
 }
 
 /**

@@ -7,8 +7,8 @@
  */
 
 export interface FixedWindow {
-  /** Counts one; whether it was within the limit. */
-  take(key: string): boolean;
+  /** Counts one, or as many `units`; whether that was within the limit. */
+  take(key: string, units?: number): boolean;
   /** How many more of `key` are within the limit in the current window. */
   left(key: string): number;
   /** Whole seconds until the current window ends, at least 1. */
@@ -39,9 +39,9 @@ export function createFixedWindow(
   const counted = (key: string): number => recent.get(key) ?? older.get(key) ?? 0;
 
   return {
-    take(key) {
+    take(key, units = 1) {
       roll();
-      const count = counted(key) + 1;
+      const count = counted(key) + units;
       if (recent.size >= MAX_KEYS / 2 && !recent.has(key)) {
         older = recent;
         recent = new Map();

@@ -11,6 +11,7 @@ export interface LimitsOptions {
     windowSeconds: number;
     sends: number;
     requests: number;
+    fanOut: number;
     events: number;
     connections: number;
     failedHandshakes: number;
@@ -22,6 +23,8 @@ export interface LimitsOptions {
 export interface Limits {
   sends: UserLimit | null;
   requests: UserLimit | null;
+  /** People told of conversations made and memberships changed. */
+  fanOut: UserLimit | null;
   events: PacketLimit | null;
   gate: Gate | null;
   stats(): RefusalStats;
@@ -31,6 +34,8 @@ export interface Limits {
 export interface RefusalStats {
   readonly messages: number;
   readonly requests: number;
+  /** Conversations made and memberships changed. */
+  readonly fan_out: number;
   /** Packets of connections. */
   readonly events: number;
   readonly connections: number;
@@ -44,6 +49,7 @@ export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): L
   const refused = {
     messages: 0,
     requests: 0,
+    fan_out: 0,
     events: 0,
     connections: 0,
     identities: 0,
@@ -54,7 +60,7 @@ export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): L
     refused[kind] += 1;
   };
   if (rates === null) {
-    return { sends: null, requests: null, events: null, gate: null, stats };
+    return { sends: null, requests: null, fanOut: null, events: null, gate: null, stats };
   }
   const shared = redis === null ? {} : { redis };
   const { windowSeconds } = rates;
@@ -72,6 +78,13 @@ export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): L
       limit: rates.requests,
       windowSeconds,
       refused: count('requests'),
+      ...shared,
+    }),
+    fanOut: createUserLimit({
+      name: 'people told of conversations',
+      limit: rates.fanOut,
+      windowSeconds,
+      refused: count('fan_out'),
       ...shared,
     }),
     events: createPacketLimit({ limit: rates.events, windowMs, refused: count('events') }),

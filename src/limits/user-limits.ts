@@ -29,11 +29,11 @@ const ANSWER_MS = 250;
 const MAX_SPENT = 10_000;
 
 /**
- * KEYS: the counter. ARGV: the window in milliseconds. Returns the count with this one and the
- * milliseconds until it starts anew.
+ * KEYS: the counter. ARGV: the window in milliseconds, and what to count. Returns the count with this
+ * and the milliseconds until it starts anew.
  */
-const COUNT_ONE = `
-local count = redis.call('INCR', KEYS[1])
+const COUNT = `
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
 local left = redis.call('PTTL', KEYS[1])
 local window = tonumber(ARGV[1])
 if left < 0 or left > window then
@@ -58,11 +58,15 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
   }
 
   /** How long the person has to wait; 0: this one is within the limit; undefined: nobody knows. */
-  async function countShared({ commands, prefix }: NonNullable<typeof redis>, userId: string) {
+  async function countShared(
+    { commands, prefix }: NonNullable<typeof redis>,
+    userId: string,
+    units: number,
+  ) {
     const waitMs = (spentUntilMs.get(userId) ?? 0) - performance.now();
     if (waitMs > 0) return waitMs;
     const key = `${prefix}limit:${name}:${userId}`;
-    const answer = await inTime(commands.eval(COUNT_ONE, 1, key, windowMs), ANSWER_MS);
+    const answer = await inTime(commands.eval(COUNT, 1, key, windowMs, units), ANSWER_MS);
     if (answer === undefined) return undefined;
     const [count, leftMs] = Array.isArray(answer) ? answer.map(Number) : [];
     if (count === undefined || leftMs === undefined) throw new Error('Redis counted nothing');
@@ -71,22 +75,27 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
     return Math.max(1, leftMs);
   }
 
-  async function count(userId: string, before: Promise<void> | undefined): Promise<void> {
+  async function count(
+    userId: string,
+    units: number,
+    before: Promise<void> | undefined,
+  ): Promise<void> {
     await before?.catch(() => undefined);
     const sharedWaitMs = redis?.status().ok
-      ? await countShared(redis, userId).catch((error: unknown) => redis.report(error))
+      ? await countShared(redis, userId, units).catch((error: unknown) => redis.report(error))
       : undefined;
     const waitMs =
-      sharedWaitMs ?? (local.take(userId) ? 0 : Math.max(1, local.retryAfterSeconds() * 1000));
+      sharedWaitMs ??
+      (local.take(userId, units) ? 0 : Math.max(1, local.retryAfterSeconds() * 1000));
     if (waitMs > 0) throw refusal(waitMs);
   }
 
   return {
-    async consume(userId) {
+    async consume(userId, units = 1) {
       const before = counting.get(userId);
       // With so many waiting at once this one is over the limit whatever Redis will say of them.
       if (before !== undefined && before.calls >= limit) throw refusal(0);
-      const mine = count(userId, before?.tail);
+      const mine = count(userId, units, before?.tail);
       const entry = before ?? { tail: mine, calls: 0 };
       entry.tail = mine;
       entry.calls += 1;

@@ -185,3 +185,21 @@ function attemptCounter(): () => boolean {
 function isForeignKeyViolation(error: unknown): boolean {
   return isServerError(error) && error.code === FOREIGN_KEY_VIOLATION;
 }
+
+/** How many take part, for one of them; 0 for everybody else, who must not learn that. */
+export async function countParticipants(
+  database: Database,
+  conversationId: string,
+  viewerId: string,
+): Promise<number> {
+  const [row] = await database.query(
+    (sql) => sql<{ participants: number }[]>`
+      SELECT count(*) FILTER (WHERE EXISTS (
+        SELECT FROM messaging.conversation_participants
+        WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${viewerId}::uuid
+      )) AS participants
+      FROM messaging.conversation_participants WHERE conversation_id = ${conversationId}::uuid`,
+  );
+  if (row === undefined) throw new Error('An aggregate without GROUP BY gives one row');
+  return row.participants;
+}

@@ -14,7 +14,7 @@ import { createHistory, type HistoryLimits } from './history.ts';
 import { type ListLimits, listConversations } from './list.ts';
 import { noteLostFuture } from './lost-futures.ts';
 import { createNotices } from './notices.ts';
-import { addParticipant, removeParticipant } from './participants.ts';
+import { addParticipant, countParticipants, removeParticipant } from './participants.ts';
 
 export interface StoreDeps {
   database: Database;
@@ -53,6 +53,7 @@ export function createStore({ database, writer, limits, epochs }: StoreDeps): St
     markDelivered: (request) => markDelivered(database, request),
     addParticipant: (request) => addParticipant(database, request),
     removeParticipant: (request) => removeParticipant(database, request),
+    countParticipants: (id, viewerId) => countParticipants(database, id, viewerId),
     ...createDeliveryReads(database, within),
     ...createHeadReads(database, epochs, within),
     noteLostFuture: (lost) => noteLostFuture(database, lost),

@@ -59,7 +59,14 @@ describe('a half-open link to Redis', () => {
   it('is given up by the limits, which count with the other nodes again', async () => {
     const prefix = uniquePrefix();
     const { proxy, url } = await proxied();
-    const rates = { sends: 5, requests: 5, events: 5, connections: 5, failedHandshakes: 5 };
+    const rates = {
+      sends: 5,
+      requests: 5,
+      fanOut: 256,
+      events: 5,
+      connections: 5,
+      failedHandshakes: 5,
+    };
     const node = (at: string) => {
       const server = openRedisServer(at, prefix);
       ends.push(server.close);

@@ -82,6 +82,7 @@ export async function openRestDoor(
     clock: { monotonicMs: () => 0, after: () => () => undefined },
     contentRules: { maxContentLength: 4_000, sanitizeHtml: 'strip' },
     sendLimit: null,
+    fanOutLimit: null,
     work: createWorkLine({ limits: DEFAULT_WORK_LIMITS }),
   });
   const app = createUwsApp();
