@@ -105,18 +105,29 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
 
   function serve(dispatch: (req: UwsRequest, res: UwsResponse) => void): void {
     app.any('/*', (res, req) => {
-      const head = readHead(req, maxHeaderBytes);
-      if (head.refusal !== undefined) {
-        refuse(res, head, head.refusal, refusalBody(head.refusal));
-        return;
+      let response: UwsResponse | undefined;
+      try {
+        const head = readHead(req, maxHeaderBytes);
+        if (head.refusal !== undefined) {
+          refuse(res, head, head.refusal, refusalBody(head.refusal));
+          return;
+        }
+        load.up();
+        const request = new UwsRequest(head, bodies);
+        response = new UwsResponse(res, request, head.close, context);
+        if (head.hasBody) res.onData((chunk, isLast) => request.receive(chunk, isLast));
+        dispatch(request, response);
+      } catch (error) {
+        // Left without an answer here, uWebSockets.js aborts the process: no draining, no words.
+        if (response?.settled !== true) {
+          response?.abort();
+          res.close();
+        }
+        throw error;
       }
-      load.up();
-      const request = new UwsRequest(head, bodies);
-      const response = new UwsResponse(res, request, head.close, context);
-      if (head.hasBody) res.onData((chunk, isLast) => request.receive(chunk, isLast));
-      dispatch(request, response);
       // Only now: what was answered at once needs no handler, and nothing aborts in between.
-      if (!response.settled) res.onAborted(() => response.abort());
+      const taken = response;
+      if (!taken.settled) res.onAborted(() => taken.abort());
     });
   }
 

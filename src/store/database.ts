@@ -191,7 +191,11 @@ export function createDatabase(options: DatabaseOptions): Database {
   function noteFailure(error: unknown): unknown {
     if (error instanceof DatabaseUnavailable && error.reason !== 'outdated' && !away) {
       away = true;
-      log.warn({ reason: error.reason, err: error.cause }, 'PostgreSQL does not answer');
+      const { reason, cause } = error;
+      log.warn(
+        cause === undefined ? { reason } : { reason, err: cause },
+        'PostgreSQL does not answer',
+      );
     }
     return error;
   }
