@@ -98,8 +98,10 @@ function markStep(database: Database, cursor: Cursor, request: CursorRequest): P
     const fromSeq = cursor.place(participant);
     const targetSeq = Math.min(request.upToSeq ?? conversation.last_seq, conversation.last_seq);
     if (targetSeq <= fromSeq) {
-      // On a later attempt an earlier one may have moved it and lost the reply: say so again.
-      return new Unchanged({ moved: attempts > 1, seq: fromSeq, targetSeq, marked: 0 });
+      // On a later attempt an earlier one may have moved it and lost the reply: say so again. One that
+      // stands at 0 nobody has ever moved, and there is nothing to say of it.
+      const moved = attempts > 1 && fromSeq > 0;
+      return new Unchanged({ moved, seq: fromSeq, targetSeq, marked: 0 });
     }
     const toSeq = Math.min(targetSeq, fromSeq + MAX_SPAN);
     const span = { conversationId, fromSeq, toSeq };

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { markRead as markReadOn } from '../../src/store/cursors.ts';
+import type { Database } from '../../src/store/database.ts';
 import { MAX_SPAN } from '../../src/store/statuses.ts';
 import { createStoreFixture, nobody, type StoreFixture } from './fixture.ts';
 
@@ -63,6 +65,22 @@ describe('a cursor', () => {
   it('of an empty conversation has nowhere to go', async () => {
     const id = await talk([alice, bob]);
     expect(await markRead(id, bob)).toEqual({ outcome: 'unchanged', seq: 0, marked: 0 });
+  });
+
+  it('is moved, for whoever asks again because the reply was lost, unless nobody ever moved it', async () => {
+    /** Loses the reply of every first attempt. */
+    const unlucky: Database = {
+      ...f.database,
+      async transaction(work) {
+        await f.database.transaction(work);
+        return f.database.transaction(work);
+      },
+    };
+    const request = { userId: bob, upToSeq: null };
+    const empty = { ...request, conversationId: await talk([alice, bob]) };
+    expect(await markReadOn(unlucky, empty)).toMatchObject({ outcome: 'unchanged', seq: 0 });
+    const one = { ...request, conversationId: await talk([alice, bob], alice) };
+    expect(await markReadOn(unlucky, one)).toMatchObject({ outcome: 'moved', seq: 1 });
   });
 
   it('of reading takes the one of delivery along, not the other way round', async () => {
