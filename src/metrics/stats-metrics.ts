@@ -148,6 +148,11 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     'Memory the messages not yet answered hold, roughly.',
     () => writer().unansweredBytes,
   );
+  gauge(
+    'messaging_send_queue_locked_conversations',
+    'Conversations whose messages wait because of a lock that somebody else holds.',
+    () => writer().heldUp,
+  );
   counter(
     'messaging_store_retries_total',
     'Attempts to commit a batch after a conflict or a lost connection.',
@@ -167,6 +172,11 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     'messaging_database_waiting_calls',
     'Calls waiting for a connection of the pool.',
     () => database().waiting,
+  );
+  gauge(
+    'messaging_database_lock_waiting_calls',
+    'Calls waiting, without a connection, for a lock that somebody else holds, or for their turn at it.',
+    () => database().lockWaiting,
   );
   counter(
     'messaging_database_lost_connections_total',

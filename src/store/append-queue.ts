@@ -43,8 +43,9 @@ export interface AppendQueue {
   release(batch: readonly Ticket[]): void;
   /** Lets go of a ticket that waits no longer, if it is the first of its conversation. */
   forget(ticket: Ticket): void;
-  /** How many tickets wait. */
+  /** How many tickets wait, and how many in one conversation. */
   size(): number;
+  waitingIn(conversationId: string): number;
 }
 
 export function createAppendQueue(): AppendQueue {
@@ -116,5 +117,9 @@ export function createAppendQueue(): AppendQueue {
       lines.delete(line.conversationId);
     },
     size: () => size,
+    waitingIn: (conversationId) => {
+      const line = lines.get(conversationId);
+      return line === undefined ? 0 : waitingIn(line);
+    },
   };
 }

@@ -1,26 +1,39 @@
 /**
  * Sees a batch through to an outcome for every ticket: again after what passes by itself, in halves
  * when one row can not be stored, by looking the messages up when nobody knows whether a commit
- * happened.
+ * happened. What waits for somebody else's lock is handed back, not waited for.
  *
  * Guarantees: nobody is told an outcome that is not known; a message is never stored twice; when a
  * caller has given up, only a COMMIT already on its way can still store the message; the order
- * within a conversation survives retries and halving.
+ * within a conversation survives retries and halving, and when a ticket is handed back, so is
+ * whatever follows it in its conversation.
  */
 import { ChatError } from '../chat/errors.ts';
 import type { AppendOutcome } from '../chat/ports.ts';
 import { type Attempt, appendBatch } from './append-batch.ts';
+import { LOCKED } from './append-plan.ts';
 import type { Ticket } from './append-queue.ts';
 import type { Lane, Log } from './database.ts';
 import { DatabaseUnavailable, isServerError } from './link.ts';
+import { isLocked } from './lock-waits.ts';
 import type { SenderCache } from './sender-cache.ts';
 import { asUnavailable, retryPauseMs } from './transaction.ts';
+
+/** Tickets that somebody else's lock holds up, those of a conversation together and in their order. */
+export interface HeldUp {
+  /** Their conversations' rows are locked. */
+  locked: Ticket[];
+  /** A statement about all of them waited in vain for a lock, which may concern a single one. */
+  timedOut: Ticket[];
+}
 
 export interface RetryOptions {
   lane: Lane;
   senders: SenderCache;
   /** Whether to plan the statements anew. */
   plansAreOld: boolean;
+  /** Whether locked conversations are waited for, each for LOCK_WAIT_MS at most. */
+  waits: boolean;
   log: Log;
   /** Longest wait for the answer to one attempt, connecting included. */
   attemptDeadlineMs: number;
@@ -32,44 +45,59 @@ export interface RetryOptions {
   onRetry(): void;
 }
 
+/** A batch on its way. */
+interface Work extends RetryOptions {
+  /** Tickets held up, by conversation: what follows them there follows them here. */
+  heldUp: Map<string, { cause: keyof HeldUp; tickets: Ticket[] }>;
+}
+
 const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
 const DATA_EXCEPTION = /^22/;
 
-/** Resolves when every ticket of the batch is settled. Never rejects. */
-export function commitBatch(batch: readonly Ticket[], options: RetryOptions): Promise<void> {
-  return seeThrough(batch, options, false);
+/** Resolves, with those that are held up, when every other ticket of the batch is settled. Never rejects. */
+export async function commitBatch(
+  batch: readonly Ticket[],
+  options: RetryOptions,
+): Promise<HeldUp> {
+  const work: Work = { ...options, heldUp: new Map() };
+  const unsure = batch.some((ticket) => ticket.mayBeStored);
+  await seeThrough(batch, work, unsure);
+  const left: HeldUp = { locked: [], timedOut: [] };
+  for (const { cause, tickets } of work.heldUp.values()) left[cause].push(...tickets);
+  return left;
 }
 
 /** `unsure`: an earlier attempt may have stored these messages. */
-async function seeThrough(
-  batch: readonly Ticket[],
-  options: RetryOptions,
-  unsure: boolean,
-): Promise<void> {
+async function seeThrough(batch: readonly Ticket[], work: Work, unsure: boolean): Promise<void> {
+  const ours = passing(batch, work);
   for (let attempt = 1; ; attempt += 1) {
     // The others have been told that it failed: what is not yet stored must not be stored later.
-    const live = batch.filter((ticket) => !ticket.settled);
+    const live = ours.filter((ticket) => !ticket.settled);
     if (live.length === 0) return;
-    const result = await tryOnce(live, options, unsure);
+    const result = await tryOnce(live, work, unsure);
     if (result === 'done') return;
 
-    options.onRetry();
+    work.onRetry();
     unsure ||= result.unknown;
     for (const ticket of live) ticket.mayBeStored = unsure;
     const { error } = result;
-    const passing = asUnavailable(error) instanceof DatabaseUnavailable;
+    if (isLocked(error)) {
+      setAside(live, 'timedOut', work);
+      return;
+    }
+    const willPass = asUnavailable(error) instanceof DatabaseUnavailable;
     // Out of reach: until it is back, or the deadline has answered everyone.
-    if (error instanceof DatabaseUnavailable || (passing && attempt < options.maxAttempts)) {
+    if (error instanceof DatabaseUnavailable || (willPass && attempt < work.maxAttempts)) {
       await pause(retryPauseMs(attempt));
-    } else if (!passing && isServerError(error) && live.length > 1) {
-      return await seeHalvesThrough(live, options, unsure);
+    } else if (!willPass && isServerError(error) && live.length > 1) {
+      return await seeHalvesThrough(live, work, unsure);
     } else if (codeOf(error) === UNIQUE_VIOLATION && !unsure) {
       unsure = true;
     } else {
-      for (const ticket of live) refuseRow(ticket, error, options);
-      if (!passing && !isAboutData(error)) {
-        options.log.error({ err: error, messages: live.length }, 'Messages could not be stored');
+      for (const ticket of live) refuseRow(ticket, error, work);
+      if (!willPass && !isAboutData(error)) {
+        work.log.error({ err: error, messages: live.length }, 'Messages could not be stored');
       }
       return;
     }
@@ -79,40 +107,64 @@ async function seeThrough(
 /** One row of the batch can not be stored: halving finds it, and the rest is stored without it. */
 async function seeHalvesThrough(
   batch: readonly Ticket[],
-  options: RetryOptions,
+  work: Work,
   unsure: boolean,
 ): Promise<void> {
   const middle = Math.ceil(batch.length / 2);
-  await seeThrough(batch.slice(0, middle), options, unsure);
-  await seeThrough(batch.slice(middle), options, unsure);
+  await seeThrough(batch.slice(0, middle), work, unsure);
+  await seeThrough(batch.slice(middle), work, unsure);
+}
+
+/** The tickets whose conversations are not held up. */
+function passing(batch: readonly Ticket[], work: Work): readonly Ticket[] {
+  if (work.heldUp.size === 0) return batch;
+  const isHeldUp = ({ draft }: Ticket): boolean => work.heldUp.has(draft.conversationId);
+  setAside(batch.filter(isHeldUp), 'locked', work);
+  return batch.filter((ticket) => !isHeldUp(ticket));
+}
+
+function setAside(tickets: readonly Ticket[], cause: keyof HeldUp, { heldUp }: Work): void {
+  for (const ticket of tickets) {
+    const { conversationId } = ticket.draft;
+    const held = heldUp.get(conversationId);
+    if (held === undefined) heldUp.set(conversationId, { cause, tickets: [ticket] });
+    else held.tickets.push(ticket);
+  }
 }
 
 async function tryOnce(
   live: readonly Ticket[],
-  options: RetryOptions,
+  work: Work,
   unsure: boolean,
 ): Promise<'done' | { error: unknown; unknown: boolean }> {
   const drafts = live.map((ticket) => ticket.draft);
   let committing = false;
   const attempt: Attempt = {
     mayBeStored: unsure,
-    plansAreOld: options.plansAreOld,
-    senders: options.senders,
+    plansAreOld: work.plansAreOld,
+    waits: work.waits,
+    senders: work.senders,
     isWanted: (index) => live[index]?.settled === false,
-    onCommitting: () => {
+    onCommitting: (indexes) => {
       committing = true;
-      for (const ticket of live) ticket.mayBeStored = true;
+      for (const index of indexes) {
+        const ticket = live[index];
+        if (ticket !== undefined) ticket.mayBeStored = true;
+      }
     },
   };
   try {
-    const outcomes = await options.lane.run(
+    const outcomes = await work.lane.run(
       (sql) => appendBatch(sql, drafts, attempt),
-      options.attemptDeadlineMs,
+      work.attemptDeadlineMs,
     );
+    const locked: Ticket[] = [];
     live.forEach((ticket, index) => {
       const outcome = outcomes[index];
-      if (outcome !== undefined) options.settle(ticket, outcome);
+      if (outcome === LOCKED) locked.push(ticket);
+      else if (outcome !== undefined) work.settle(ticket, outcome);
     });
+    setAside(locked, 'locked', work);
     return 'done';
   } catch (error) {
     return { error, unknown: committing && error instanceof DatabaseUnavailable };

@@ -38,25 +38,30 @@ export interface ConversationHeadRow {
 
 /**
  * Locks the conversations in the order of their ids, which is every writer's order. FOR NO KEY
- * UPDATE, because FOR UPDATE would wait for (and hold up) foreign-key checks. What must be true of
- * a conversation is read in later statements: this one's snapshot is older than its wait.
+ * UPDATE, because FOR UPDATE would wait for (and hold up) foreign-key checks. Those that somebody
+ * else has locked are left out, or with `waits` waited for, each for LOCK_WAIT_MS at most. What must
+ * be true of a conversation is read in later statements: this one's snapshot is older than its wait.
  */
-export const lockConversations = (sql: Sql, ids: readonly string[]) =>
+export const lockConversations = (sql: Sql, ids: readonly string[], waits: boolean) =>
   sql<ConversationHeadRow[]>`
     SELECT id, ctid, last_seq, members_version, last_message_at,
       clock_timestamp() AT TIME ZONE 'UTC' AS now
     FROM messaging.conversations WHERE id = ANY(${ids}::uuid[])
-    ORDER BY id FOR NO KEY UPDATE`;
+    ORDER BY id FOR NO KEY UPDATE ${waits ? sql`` : sql`SKIP LOCKED`}`;
 
 export interface SenderRow {
   /** Place of the pair in the arrays given, from 1. */
   place: number;
+  /** Whether there is such a conversation, locked by somebody else or not. */
+  exists: boolean;
+  member: boolean;
   name: string | null;
 }
 
 /**
- * Which of the pairs (conversation, sender) are participations, and the senders' names. LIMIT keeps
- * the planner from turning a look-up per pair into a join over the table; so it does below.
+ * Which of the pairs (conversation, sender) are participations, and the senders' names; a row for
+ * each pair. LIMIT keeps the planner from turning a look-up per pair into a join over the table; so it
+ * does below.
  */
 export const readSenders = (
   sql: Sql,
@@ -64,15 +69,17 @@ export const readSenders = (
   senderIds: readonly string[],
 ) =>
   sql<SenderRow[]>`
-    SELECT d.place::int AS place, p.name
+    SELECT d.place::int AS place,
+      EXISTS (SELECT FROM messaging.conversations c WHERE c.id = d.conversation_id) AS exists,
+      p.member IS NOT NULL AS member, p.name
     FROM unnest(${conversationIds}::uuid[], ${senderIds}::uuid[])
       WITH ORDINALITY AS d (conversation_id, sender_id, place)
-    CROSS JOIN LATERAL (
-      SELECT u.name::text AS name
+    LEFT JOIN LATERAL (
+      SELECT true AS member, u.name::text AS name
       FROM messaging.conversation_participants p JOIN auth.users u ON u.id = p.participant_id
       WHERE p.conversation_id = d.conversation_id AND p.participant_id = d.sender_id
       LIMIT 1
-    ) p`;
+    ) p ON true`;
 
 /** Messages already stored under the drafts' client_message_ids. */
 export const readKeyed = (sql: Sql, keyed: readonly MessageDraft[]) =>

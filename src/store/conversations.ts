@@ -40,7 +40,10 @@ export async function createConversation(
   const participantIds = [...new Set(request.participantIds.map((id) => id.toLowerCase()))];
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await database.transaction((sql) => create(sql, { ...request, participantIds }));
+      return await database.transaction(
+        (sql) => create(sql, { ...request, participantIds }),
+        `match ${request.requestMatchId ?? request.id}`,
+      );
     } catch (error) {
       if (!isServerError(error)) throw error;
       // Deleted by its owner after we had looked.

@@ -4,6 +4,7 @@
  */
 import type { CursorOutcome } from '../chat/ports.ts';
 import type { Database, Sql } from './database.ts';
+import { RowLocked } from './lock-waits.ts';
 import { advanceStatuses, lockConversation, MAX_SPAN, type Span } from './statuses.ts';
 import { Unchanged } from './transaction.ts';
 
@@ -84,23 +85,25 @@ type Step =
 
 function markStep(database: Database, cursor: Cursor, request: CursorRequest): Promise<Step> {
   const { conversationId, userId } = request;
-  let attempts = 0;
-  return database.transaction<Step>(async (sql) => {
-    attempts += 1;
+  return database.transaction<Step>(async (sql, { mayBeDone, waits }) => {
     const [[conversation], [participant]] = await Promise.all([
-      lockConversation(sql, conversationId),
-      sql<CursorRow[]>`
-        SELECT last_read_seq, last_delivered_seq FROM messaging.conversation_participants
-        WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid`,
+      lockConversation(sql, conversationId, waits),
+      sql<(CursorRow | { last_read_seq: null })[]>`
+        SELECT p.last_read_seq, p.last_delivered_seq FROM messaging.conversations c
+        LEFT JOIN messaging.conversation_participants p
+          ON p.conversation_id = c.id AND p.participant_id = ${userId}::uuid
+        WHERE c.id = ${conversationId}::uuid`,
     ]);
-    if (conversation === undefined) return new Unchanged({ refused: 'no_conversation' });
-    if (participant === undefined) return new Unchanged({ refused: 'not_a_participant' });
+    if (participant === undefined) return new Unchanged({ refused: 'no_conversation' });
+    // True of this moment, whoever holds the lock; a wait would tell that there is something to lock.
+    if (participant.last_read_seq === null) return new Unchanged({ refused: 'not_a_participant' });
+    if (conversation === undefined) throw new RowLocked();
     const fromSeq = cursor.place(participant);
     const targetSeq = Math.min(request.upToSeq ?? conversation.last_seq, conversation.last_seq);
     if (targetSeq <= fromSeq) {
-      // On a later attempt an earlier one may have moved it and lost the reply: say so again. One that
-      // stands at 0 nobody has ever moved, and there is nothing to say of it.
-      const moved = attempts > 1 && fromSeq > 0;
+      // An earlier attempt may have moved it and lost the reply: say so again. One that stands at 0
+      // nobody has ever moved, and there is nothing to say of it.
+      const moved = mayBeDone && fromSeq > 0;
       return new Unchanged({ moved, seq: fromSeq, targetSeq, marked: 0 });
     }
     const toSeq = Math.min(targetSeq, fromSeq + MAX_SPAN);
@@ -111,7 +114,7 @@ function markStep(database: Database, cursor: Cursor, request: CursorRequest): P
       countOfOthers(sql, userId, span),
     ]);
     return { moved: true, seq: toSeq, targetSeq, marked: count?.messages ?? 0 };
-  });
+  }, conversationId);
 }
 
 function countOfOthers(sql: Sql, userId: string, { conversationId, fromSeq, toSeq }: Span) {

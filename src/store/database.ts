@@ -4,14 +4,20 @@
  * when the server is back, the next call simply connects.
  *
  * Guarantees: a call settles within `queryDeadlineMs`; at most `maxWaiting` calls wait for one of
- * at most `poolMax` connections; nothing runs twice except inside `transaction`, and what was refused
- * because it had been prepared for other tables. Where epochs are kept,
- * every answer is of the database heard of last: connections to another one are dropped.
+ * at most `poolMax` connections; none of these waits for longer than LOCK_WAIT_MS for a lock, and
+ * what needs one that somebody else holds is tried again until the deadline; nothing else runs twice
+ * except inside `transaction`, and what was refused because it had been prepared for other tables.
+ * Where epochs are kept, every answer is of the database heard of last: connections to another one
+ * are dropped.
  */
 import type { Epochs } from './epoch.ts';
 import { greet } from './greeting.ts';
 import { DatabaseUnavailable, type Link, openLink, type Sql } from './link.ts';
+import { createLockTurns } from './lock-turns.ts';
+import { LOCK_WAIT_MS } from './lock-waits.ts';
+import { createPool } from './pool.ts';
 import {
+  type Attempt,
   asUnavailable,
   cleanlyOn,
   inTransaction,
@@ -43,8 +49,6 @@ export interface DatabaseOptions {
   statementTimeoutMs: number;
   connectTimeoutMs: number;
   idleInTransactionTimeoutMs: number;
-  /** Longest wait for a lock; default 0: as long as a statement may take. */
-  lockTimeoutMs?: number;
   applicationName: string;
   /** Told by every new connection which database it has reached; left out: nobody asks. */
   epochs?: Epochs;
@@ -65,57 +69,75 @@ export interface Database {
   /**
    * Runs `work` on a connection of the pool. Statements issued without awaiting the one before are
    * pipelined; await them together (`Promise.all`). Rejects with ChatError('unavailable') when
-   * PostgreSQL can not answer in time; errors about the statement itself pass through.
+   * PostgreSQL can not answer in time; errors about the statement itself pass through. Runs again when
+   * a lock was not to be had in time: work of several statements must be repeatable.
    */
   query<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /**
-   * Runs `work` between BEGIN and COMMIT, again after a serialization failure, a deadlock or a
-   * connection lost with the outcome unknown: ONLY for work that may be repeated. Work that resolves
-   * with `Unchanged` is rolled back instead.
+   * Runs `work` between BEGIN and COMMIT, again after a serialization failure, a deadlock, a lock that
+   * was not to be had or a connection lost with the outcome unknown: ONLY for work that may be repeated.
+   * Work that resolves with `Unchanged` is rolled back instead.
+   *
+   * @param key what it locks, such as a conversation's id: one at a time works under it
    */
-  transaction<T>(work: (sql: TransactionSql) => Promise<T | Unchanged<T>>): Promise<T>;
+  transaction<T>(
+    work: (sql: TransactionSql, attempt: Attempt) => Promise<T | Unchanged<T>>,
+    key?: string,
+  ): Promise<T>;
   /** A connection apart from the pool, with these session settings. */
   lane(settings?: Record<string, string>): Lane;
   /** Refuses new calls, lets running ones finish for at most `timeoutMs`, then closes everything. */
   close(timeoutMs: number): Promise<void>;
-  stats(): { connections: number; busy: number; waiting: number; lost: number };
+  stats(): DatabaseStats;
+}
+
+export interface DatabaseStats {
+  connections: number;
+  /** Connections of the pool at work. */
+  busy: number;
+  /** Calls waiting for one of these. */
+  waiting: number;
+  /** Calls waiting for what somebody has locked, and for their turn at it. */
+  lockWaiting: number;
+  /** Connections lost or given up so far. */
+  lost: number;
 }
 
 const DEFAULT_MAX_WAITING = 5000;
+/** The share of the pool that calls may hold which found something locked before. */
+const LOCKED_SHARE = 1 / 4;
+/** The share of the calls in line that may wait for one thing that is locked. */
+const LOCKED_LINE_SHARE = 1 / 5;
 const MAX_TRANSACTION_ATTEMPTS = 8;
 const GOODBYE_MS = 500;
 
 export function createDatabase(options: DatabaseOptions): Database {
   const { queryDeadlineMs, poolMax, log } = options;
   const maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
-  const links = new Set<Link>();
-  const idle: Link[] = [];
-  /** Who waits for a connection; called with none, they are refused. */
-  const waiting = new Set<(link?: Link) => void>();
+  const pool = createPool({ max: poolMax, maxWaiting, open: (onGone) => open(onGone) });
+  const turns = createLockTurns({
+    seats: Math.ceil(poolMax * LOCKED_SHARE),
+    maxWaiting,
+    maxWaitingOnKey: Math.ceil(maxWaiting * LOCKED_LINE_SHARE),
+  });
   const laneLinks = new Set<Link>();
   const { epochs } = options;
   const epochOf = new WeakMap<Link, string>();
   let closing = false;
   let lost = 0;
   let away = false;
-  let onQuiet: (() => void) | undefined;
 
-  function open(home: Set<Link>, settings: Record<string, string> = {}): Link {
+  function open(onGone: (link: Link) => void, settings: Record<string, string> = {}): Link {
     const link = openLink({
       ...options,
       settings,
-      lockTimeoutMs: options.lockTimeoutMs ?? 0,
+      lockTimeoutMs: LOCK_WAIT_MS,
       greet: epochs && (async (sql) => meet(epochs, link, await greet(sql))),
       onGone: () => {
-        home.delete(link);
-        const at = idle.indexOf(link);
-        if (at >= 0) idle.splice(at, 1);
         if (!closing) lost += 1;
-        // Its place is free: whoever waits may connect.
-        if (home === links) serveNext();
+        onGone(link);
       },
     });
-    home.add(link);
     return link;
   }
 
@@ -126,57 +148,20 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   // What is in flight there rejects as lost: it was said by another database.
   epochs?.onChange((epoch) => {
-    for (const link of [...links, ...laneLinks]) {
+    for (const link of [...pool.links(), ...laneLinks]) {
       const its = epochOf.get(link);
       if (its !== undefined && its !== epoch) link.retire();
     }
   });
 
-  function takeFree(): Link | undefined {
-    return idle.pop() ?? (links.size < poolMax && !closing ? open(links) : undefined);
-  }
-
-  function serveNext(): void {
-    for (const give of waiting) {
-      const link = takeFree();
-      if (link === undefined) return;
-      give(link);
-    }
-  }
-
-  function acquire(deadlineMs: number): Promise<Link> {
-    if (closing) return Promise.reject(new DatabaseUnavailable('crowded'));
-    const free = waiting.size === 0 ? takeFree() : undefined;
-    if (free !== undefined) return Promise.resolve(free);
-    if (waiting.size >= maxWaiting) return Promise.reject(new DatabaseUnavailable('crowded'));
-    return new Promise((resolve, reject) => {
-      const give = (link?: Link): void => {
-        clearTimeout(timer);
-        waiting.delete(give);
-        if (link === undefined) reject(new DatabaseUnavailable('crowded'));
-        else resolve(link);
-      };
-      const timer = setTimeout(give, deadlineMs);
-      waiting.add(give);
-    });
-  }
-
-  function release(link: Link): void {
-    if (!link.isGone()) idle.push(link);
-    serveNext();
-    if (busyCount() === 0 && waiting.size === 0) onQuiet?.();
-  }
-
-  const busyCount = (): number => links.size - idle.length;
-
   async function onPool<T>(work: (sql: Sql) => Promise<T>, deadlineAt: number): Promise<T> {
-    const link = await acquire(deadlineAt - performance.now());
+    const link = await pool.acquire(deadlineAt - performance.now());
     try {
       return noteHealth(await link.run(work, Math.max(0, deadlineAt - performance.now())));
     } catch (error) {
       throw noteFailure(error);
     } finally {
-      release(link);
+      pool.release(link);
     }
   }
 
@@ -203,28 +188,35 @@ export function createDatabase(options: DatabaseOptions): Database {
   async function query<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const deadlineAt = performance.now() + queryDeadlineMs;
     try {
-      return await onPool(work, deadlineAt).catch((error: unknown) => {
-        if (isOutdated(error)) return onPool(work, deadlineAt);
-        throw error;
-      });
+      return await turns.run(null, deadlineAt, () =>
+        onPool(work, deadlineAt).catch((error: unknown) => {
+          if (isOutdated(error)) return onPool(work, deadlineAt);
+          throw error;
+        }),
+      );
     } catch (error) {
       throw asUnavailable(error);
     }
   }
 
   async function transaction<T>(
-    work: (sql: TransactionSql) => Promise<T | Unchanged<T>>,
+    work: (sql: TransactionSql, attempt: Attempt) => Promise<T | Unchanged<T>>,
+    key: string | null = null,
   ): Promise<T> {
     const deadlineAt = performance.now() + queryDeadlineMs;
+    let mayBeDone = false;
+    const once = (waits: boolean): Promise<T> =>
+      onPool((sql) => inTransaction(sql, () => work(sql, { mayBeDone, waits })), deadlineAt);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await onPool((sql) => inTransaction(sql, work), deadlineAt);
+        return await turns.run(key, deadlineAt, once);
       } catch (error) {
         const pauseMs = retryPauseMs(attempt);
         const late = performance.now() + pauseMs >= deadlineAt;
         if (late || attempt === MAX_TRANSACTION_ATTEMPTS || !isRepeatable(error)) {
           throw asUnavailable(error);
         }
+        mayBeDone ||= error instanceof DatabaseUnavailable && error.reason === 'lost';
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
@@ -235,7 +227,10 @@ export function createDatabase(options: DatabaseOptions): Database {
     return {
       run: async (work, deadlineMs) => {
         if (closing) throw new DatabaseUnavailable('crowded');
-        if (link === undefined || link.isGone()) link = open(laneLinks, settings);
+        if (link === undefined || link.isGone()) {
+          link = open((gone) => laneLinks.delete(gone), settings);
+          laneLinks.add(link);
+        }
         try {
           return noteHealth(await link.run((sql) => cleanlyOn(sql, work), deadlineMs));
         } catch (error) {
@@ -247,17 +242,9 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   async function close(timeoutMs: number): Promise<void> {
     closing = true;
-    if (busyCount() > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        onQuiet = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    for (const give of waiting) give();
-    await Promise.all([...links, ...laneLinks].map((link) => link.end(GOODBYE_MS)));
+    turns.close();
+    await pool.drain(timeoutMs);
+    await Promise.all([...pool.links(), ...laneLinks].map((link) => link.end(GOODBYE_MS)));
   }
 
   return {
@@ -265,11 +252,10 @@ export function createDatabase(options: DatabaseOptions): Database {
     transaction,
     lane,
     close,
-    stats: () => ({
-      connections: links.size + laneLinks.size,
-      busy: busyCount(),
-      waiting: waiting.size,
-      lost,
-    }),
+    stats: () => {
+      const { connections, busy, waiting } = pool.stats();
+      const all = connections + laneLinks.size;
+      return { connections: all, busy, waiting, lockWaiting: turns.waiting(), lost };
+    },
   };
 }

@@ -8,6 +8,7 @@
 import type { MembershipOutcome } from '../chat/ports.ts';
 import type { Database, Sql } from './database.ts';
 import { isServerError } from './link.ts';
+import { RowLocked } from './lock-waits.ts';
 import {
   advanceInSteps,
   advanceStatuses,
@@ -15,7 +16,7 @@ import {
   MAX_SPAN,
   type Span,
 } from './statuses.ts';
-import { Unchanged } from './transaction.ts';
+import { type Attempt, Unchanged } from './transaction.ts';
 
 export interface AddRequest {
   conversationId: string;
@@ -48,12 +49,12 @@ export async function addParticipant(
   database: Database,
   request: AddRequest,
 ): Promise<MembershipOutcome> {
-  const isRepeated = attemptCounter();
   try {
-    return await settle(
-      database,
-      await database.transaction<Change>((sql) => add(sql, request, isRepeated())),
+    const change = await database.transaction<Change>(
+      (sql, attempt) => add(sql, request, attempt),
+      request.conversationId,
     );
+    return await settle(database, change);
   } catch (error) {
     // The user was deleted after we had looked.
     if (isForeignKeyViolation(error)) return { outcome: 'unknown_reference' };
@@ -61,22 +62,33 @@ export async function addParticipant(
   }
 }
 
-async function add(sql: Sql, request: AddRequest, repeated: boolean): Promise<Attempted> {
+async function add(sql: Sql, request: AddRequest, attempt: Attempt): Promise<Attempted> {
   const { conversationId, userId, addedBy, maxParticipants } = request;
   const [[conversation], [state]] = await Promise.all([
-    lockConversation(sql, conversationId),
-    sql<{ participants: number; present: boolean; allowed: boolean; known: boolean }[]>`
-      SELECT count(*) AS participants,
+    lockConversation(sql, conversationId, attempt.waits),
+    sql<
+      {
+        exists: boolean;
+        participants: number;
+        present: boolean;
+        allowed: boolean;
+        known: boolean;
+      }[]
+    >`
+      SELECT EXISTS (SELECT FROM messaging.conversations WHERE id = ${conversationId}::uuid) AS exists,
+        count(*) AS participants,
         coalesce(bool_or(participant_id = ${userId}::uuid), false) AS present,
         ${addedBy}::uuid IS NULL
           OR coalesce(bool_or(participant_id = ${addedBy}::uuid), false) AS allowed,
         EXISTS (SELECT FROM auth.users WHERE id = ${userId}::uuid) AS known
       FROM messaging.conversation_participants WHERE conversation_id = ${conversationId}::uuid`,
   ]);
-  if (conversation === undefined) return refused('no_conversation');
   if (state === undefined) throw new Error('An aggregate without GROUP BY gives one row');
+  if (!state.exists) return refused('no_conversation');
+  // True of this moment, whoever holds the lock; a wait would tell that there is something to lock.
   if (!state.allowed) return refused('not_a_participant');
-  if (state.present) return untouched(sql, conversation, repeated);
+  if (conversation === undefined) throw new RowLocked();
+  if (state.present) return untouched(sql, conversation, attempt);
   if (!state.known) return refused('unknown_reference');
   if (state.participants >= maxParticipants) return refused('too_many');
   const lastSeq = conversation.last_seq;
@@ -100,31 +112,41 @@ export async function removeParticipant(
   database: Database,
   request: RemoveRequest,
 ): Promise<MembershipOutcome> {
-  const isRepeated = attemptCounter();
-  return settle(
-    database,
-    await database.transaction<Change>((sql) => remove(sql, request, isRepeated())),
+  const change = await database.transaction<Change>(
+    (sql, attempt) => remove(sql, request, attempt),
+    request.conversationId,
   );
+  return settle(database, change);
 }
 
-async function remove(sql: Sql, request: RemoveRequest, repeated: boolean): Promise<Attempted> {
+async function remove(sql: Sql, request: RemoveRequest, attempt: Attempt): Promise<Attempted> {
   const { conversationId, userId } = request;
-  const [[conversation], [removed]] = await Promise.all([
-    lockConversation(sql, conversationId),
-    sql<{ last_read_seq: number }[]>`
-      DELETE FROM messaging.conversation_participants
-      WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid
-      RETURNING last_read_seq`,
+  const [[conversation], [state]] = await Promise.all([
+    lockConversation(sql, conversationId, attempt.waits),
+    sql<{ id: string; members_version: number; last_read_seq: number | null }[]>`
+      SELECT c.id, c.members_version, p.last_read_seq FROM messaging.conversations c
+      LEFT JOIN messaging.conversation_participants p
+        ON p.conversation_id = c.id AND p.participant_id = ${userId}::uuid
+      WHERE c.id = ${conversationId}::uuid`,
   ]);
-  if (conversation === undefined) return refused('no_conversation');
-  if (removed === undefined) {
-    return untouched(sql, conversation, repeated);
-  }
-  return recordChange(sql, {
-    conversationId,
-    fromSeq: removed.last_read_seq,
-    toSeq: conversation.last_seq,
-  });
+  if (state === undefined) return refused('no_conversation');
+  const present = state.last_read_seq !== null;
+  if (!present && !attempt.mayBeDone) return untouched(sql, state, attempt);
+  if (conversation === undefined) throw new RowLocked();
+  if (!present) return untouched(sql, conversation, attempt);
+  // execute() sends it now; awaited only, it would go after the statements recordChange awaits.
+  const deletion = sql`
+    DELETE FROM messaging.conversation_participants
+    WHERE conversation_id = ${conversationId}::uuid AND participant_id = ${userId}::uuid`.execute();
+  const [, changed] = await Promise.all([
+    deletion,
+    recordChange(sql, {
+      conversationId,
+      fromSeq: state.last_read_seq ?? 0,
+      toSeq: conversation.last_seq,
+    }),
+  ]);
+  return changed;
 }
 
 /** Reads the new version and completes the first statuses of `waiting`, in one round trip. */
@@ -156,30 +178,21 @@ function refused(
 }
 
 /**
- * On a repeated attempt an earlier one may have made the change and lost the reply. Under which
+ * An earlier attempt may have made the change and lost the reply. Under which
  * version is not known any more, and the present one may be somebody else's change, which must not
  * pass for this one: it gets a version of its own.
  */
 async function untouched(
   sql: Sql,
   conversation: { id: string; members_version: number },
-  repeated: boolean,
+  { mayBeDone }: Attempt,
 ): Promise<Attempted> {
   const { id, members_version: membersVersion } = conversation;
-  if (!repeated) return new Unchanged({ outcome: { outcome: 'unchanged', membersVersion } });
+  if (!mayBeDone) return new Unchanged({ outcome: { outcome: 'unchanged', membersVersion } });
   await sql`
     UPDATE messaging.conversations SET members_version = members_version + 1
     WHERE id = ${id}::uuid`;
   return { outcome: { outcome: 'changed', membersVersion: membersVersion + 1 } };
-}
-
-/** Tells each call whether it is a repeated one. */
-function attemptCounter(): () => boolean {
-  let attempts = 0;
-  return () => {
-    attempts += 1;
-    return attempts > 1;
-  };
 }
 
 function isForeignKeyViolation(error: unknown): boolean {

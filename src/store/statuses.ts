@@ -60,22 +60,25 @@ export function advanceStatuses(sql: Sql, { conversationId, fromSeq, toSeq }: Sp
 export async function advanceInSteps(database: Database, span: Span): Promise<void> {
   for (let fromSeq = span.fromSeq; fromSeq < span.toSeq; fromSeq += MAX_SPAN) {
     const toSeq = Math.min(span.toSeq, fromSeq + MAX_SPAN);
-    await database.transaction((sql) =>
-      Promise.all([
-        lockConversation(sql, span.conversationId),
-        advanceStatuses(sql, { ...span, fromSeq, toSeq }),
-      ]),
+    await database.transaction(
+      (sql) =>
+        Promise.all([
+          lockConversation(sql, span.conversationId, true),
+          advanceStatuses(sql, { ...span, fromSeq, toSeq }),
+        ]),
+      span.conversationId,
     );
   }
 }
 
 /**
  * Takes the lock that orders everything within a conversation. The writer takes the same one, first
- * of all; it leaves foreign-key checks of others alone (which FOR UPDATE would not). What must see
- * the state after the wait belongs into a later statement.
+ * of all; it leaves foreign-key checks of others alone (which FOR UPDATE would not). No row: there is
+ * no such conversation, or it is locked and `waits` is false. What must see the state after the wait
+ * belongs into a later statement.
  */
-export function lockConversation(sql: Sql, conversationId: string) {
+export function lockConversation(sql: Sql, conversationId: string, waits: boolean) {
   return sql<{ id: string; last_seq: number; members_version: number }[]>`
     SELECT id, last_seq, members_version FROM messaging.conversations
-    WHERE id = ${conversationId}::uuid FOR NO KEY UPDATE`;
+    WHERE id = ${conversationId}::uuid FOR NO KEY UPDATE ${waits ? sql`` : sql`SKIP LOCKED`}`;
 }

@@ -1,6 +1,14 @@
 /** Transactions, and which failures of them pass by themselves. */
 import { DatabaseUnavailable, isServerError, type Sql } from './link.ts';
 
+/** What work in a transaction is told of the attempt it is part of. */
+export interface Attempt {
+  /** Whether an earlier attempt may have been committed, its reply lost. */
+  mayBeDone: boolean;
+  /** Whether it may wait for a row, for LOCK_WAIT_MS; else it throws RowLocked. */
+  waits: boolean;
+}
+
 /**
  * What `work` resolves with when it has written nothing: its locks are let go by ROLLBACK, which does
  * not wait for the disk. A row lock alone makes COMMIT wait, and a refusal would take longer where

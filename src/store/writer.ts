@@ -3,15 +3,17 @@
  *
  * Guarantees: `append` settles after COMMIT, or refuses within `sendDeadlineMs`; messages of one
  * conversation are stored, and their promises settled, in the order of the calls; what waits is
- * bounded in number and bytes. A lone message is written at once; whatever arrives while a batch is
- * in flight makes the next one.
+ * bounded in number and bytes; what somebody else has locked holds up its own conversation alone. A
+ * lone message is written at once; whatever arrives while a batch is in flight makes the next one.
  */
 import { ChatError } from '../chat/errors.ts';
 import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
+import { createAside } from './append-aside.ts';
 import { bytesOf, faultOf, withLowerCaseIds } from './append-draft.ts';
 import { createAppendQueue, type Ticket } from './append-queue.ts';
-import { commitBatch } from './append-retry.ts';
+import { commitBatch, type HeldUp } from './append-retry.ts';
 import { WRITER_SETTINGS } from './append-statements.ts';
+import { createUnanswered } from './append-unanswered.ts';
 import type { Database, Lane, Log } from './database.ts';
 import type { Epochs } from './epoch.ts';
 import { createSenderCache } from './sender-cache.ts';
@@ -21,6 +23,8 @@ export interface WriterLimits {
   maxQueue: number;
   /** Most memory they may hold, roughly. */
   maxQueueBytes: number;
+  /** Most messages that wait behind those of one conversation that somebody else has locked. */
+  maxBehindLocked: number;
   /** Most messages in one transaction. */
   maxBatch: number;
   /** Most memory they may hold, roughly: what an attempt can carry well before its deadline. */
@@ -40,6 +44,7 @@ export interface WriterLimits {
 export const defaultWriterLimits: WriterLimits = {
   maxQueue: 20_000,
   maxQueueBytes: 64 * 1024 * 1024,
+  maxBehindLocked: 1000,
   maxBatch: 1000,
   maxBatchBytes: 4 * 1024 * 1024,
   // While PostgreSQL works on one batch, this process makes the next: measured 1.5 to 2 times one.
@@ -56,6 +61,8 @@ export interface WriterStats {
   unansweredBytes: number;
   /** Of these, messages not yet in a batch. */
   waiting: number;
+  /** Conversations that somebody else has locked, or keeps from being written to. */
+  heldUp: number;
   batches: number;
   messages: number;
   retries: number;
@@ -96,28 +103,34 @@ const PLAN_LIFE_MS = 10_000;
 
 const SHUTTING_DOWN = 'This server is shutting down. Try again on another one.';
 const TOO_MUCH_WAITS = 'Too many messages are waiting. Try again shortly.';
+const IS_HELD_UP = 'This conversation can not be written to at the moment. Try again shortly.';
 const NOT_STORED = 'The message could not be stored in time. Try again shortly.';
 const OUTCOME_UNKNOWN =
   'It is not known whether the message was stored. Sending it again with the same client_message_id is safe.';
 
 export function createWriter({ database, limits, epochs, log, onBatch }: WriterDeps): Writer {
   const queue = createAppendQueue();
-  // In the order of the calls, and so of the deadlines.
-  const unanswered = new Set<Ticket>();
-  const idleLanes: WriterLane[] = Array.from({ length: limits.lanes }, () => ({
+  const unanswered = createUnanswered(giveUp);
+  const openLane = (): WriterLane => ({
     ...database.lane(WRITER_SETTINGS),
     plannedAt: performance.now(),
-  }));
+  });
+  const idleLanes = Array.from({ length: limits.lanes }, openLane);
+  // Not connected before it is needed.
+  const asideLane = openLane();
+  const aside = createAside({
+    maxBatch: limits.maxBatch,
+    attempt: (tickets, waits) => commit(asideLane, tickets, waits),
+    onThrough: free,
+  });
   const senders = createSenderCache({
     maxEntries: limits.maxKnownSenders,
     lifeMs: limits.senderNameLifeMs,
   });
   epochs?.onChange(senders.clear);
   const counts = { batches: 0, messages: 0, retries: 0 };
-  let unansweredBytes = 0;
   let dispatching = false;
   let draining = false;
-  let deadlineTimer: NodeJS.Timeout | undefined;
   let onEmpty: (() => void) | undefined;
 
   function append(draft: MessageDraft): Promise<AppendOutcome> {
@@ -125,12 +138,17 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
     const fault = faultOf(draft);
     if (fault !== undefined) return Promise.reject(new ChatError('invalid_request', fault));
     const bytes = bytesOf(draft);
-    if (unanswered.size >= limits.maxQueue || unansweredBytes + bytes > limits.maxQueueBytes) {
+    if (
+      unanswered.count() >= limits.maxQueue ||
+      unanswered.bytes() + bytes > limits.maxQueueBytes
+    ) {
       return Promise.reject(unavailable(TOO_MUCH_WAITS));
     }
+    const canonical = withLowerCaseIds(draft);
+    if (isTooFarBehind(canonical.conversationId)) return Promise.reject(unavailable(IS_HELD_UP));
     return new Promise((resolve, reject) => {
       const ticket: Ticket = {
-        draft: withLowerCaseIds(draft),
+        draft: canonical,
         bytes,
         deadlineAt: performance.now() + limits.sendDeadlineMs,
         mayBeStored: false,
@@ -139,11 +157,15 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
         reject,
       };
       unanswered.add(ticket);
-      unansweredBytes += bytes;
-      deadlineTimer ??= setTimeout(expire, limits.sendDeadlineMs);
       queue.push(ticket);
       dispatchSoon();
     });
+  }
+
+  /** One conversation must not use up the queue while it can not be written to. */
+  function isTooFarBehind(conversationId: string): boolean {
+    if (!aside.has(conversationId)) return false;
+    return queue.waitingIn(conversationId) >= limits.maxBehindLocked;
   }
 
   /** After the sockets that are readable now have been read: their messages make one batch. */
@@ -168,66 +190,65 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
   }
 
   async function writeBatch(lane: WriterLane, batch: Ticket[]): Promise<void> {
+    const heldUp = await commit(lane, batch, false);
+    idleLanes.push(lane);
+    if (heldUp.locked.length + heldUp.timedOut.length === 0) return free(batch);
+    aside.put(heldUp);
+    free(batch.filter(({ draft }) => !aside.has(draft.conversationId)));
+  }
+
+  /** Gives their conversations back, so that what waits behind them comes next. */
+  function free(tickets: readonly Ticket[]): void {
+    queue.release(tickets);
+    dispatch();
+    if (unanswered.count() === 0) onEmpty?.();
+  }
+
+  /** Sees a batch through, but for what is held up. */
+  async function commit(
+    lane: WriterLane,
+    batch: readonly Ticket[],
+    waits: boolean,
+  ): Promise<HeldUp> {
     const startedAt = performance.now();
     const plansAreOld = startedAt - lane.plannedAt > PLAN_LIFE_MS;
     if (plansAreOld) lane.plannedAt = startedAt;
-    await commitBatch(batch, {
+    const heldUp = await commitBatch(batch, {
       lane,
       plansAreOld,
+      waits,
       senders,
       log,
       attemptDeadlineMs: limits.attemptDeadlineMs,
       maxAttempts: MAX_ATTEMPTS,
       settle: (ticket, outcome) => {
-        if (answered(ticket)) ticket.resolve(outcome);
+        if (unanswered.answer(ticket)) ticket.resolve(outcome);
       },
       refuse: (ticket, error) => {
-        if (answered(ticket)) ticket.reject(error);
+        if (unanswered.answer(ticket)) ticket.reject(error);
       },
       onRetry: () => {
         counts.retries += 1;
       },
     });
-    counts.batches += 1;
-    counts.messages += batch.length;
-    onBatch?.(batch.length, performance.now() - startedAt);
-    queue.release(batch);
-    idleLanes.push(lane);
-    dispatch();
-    if (unanswered.size === 0) onEmpty?.();
-  }
-
-  /** Marks a ticket answered; false when it has been before. */
-  function answered(ticket: Ticket): boolean {
-    if (ticket.settled) return false;
-    ticket.settled = true;
-    unansweredBytes -= ticket.bytes;
-    return unanswered.delete(ticket);
-  }
-
-  /** Answers whoever has waited too long. One timer serves all: deadlines come in order of calls. */
-  function expire(): void {
-    deadlineTimer = undefined;
-    const now = performance.now();
-    for (const ticket of unanswered) {
-      // Timers may fire a little early.
-      if (ticket.deadlineAt > now + 1) {
-        deadlineTimer = setTimeout(expire, ticket.deadlineAt - now);
-        return;
-      }
-      giveUp(ticket);
+    const messages = batch.length - heldUp.locked.length - heldUp.timedOut.length;
+    if (messages > 0) {
+      counts.batches += 1;
+      counts.messages += messages;
+      onBatch?.(messages, performance.now() - startedAt);
     }
+    return heldUp;
   }
 
   function giveUp(ticket: Ticket): void {
-    if (!answered(ticket)) return;
+    if (!unanswered.answer(ticket)) return;
     queue.forget(ticket);
     ticket.reject(unavailable(ticket.mayBeStored ? OUTCOME_UNKNOWN : NOT_STORED));
   }
 
   async function drain(timeoutMs: number): Promise<void> {
     draining = true;
-    if (unanswered.size > 0) {
+    if (unanswered.count() > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, timeoutMs);
         onEmpty = () => {
@@ -236,17 +257,18 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
         };
       });
     }
-    for (const ticket of unanswered) giveUp(ticket);
-    clearTimeout(deadlineTimer);
+    unanswered.giveUpAll();
+    aside.close();
   }
 
   return {
     append,
     drain,
     stats: () => ({
-      unanswered: unanswered.size,
-      unansweredBytes,
+      unanswered: unanswered.count(),
+      unansweredBytes: unanswered.bytes(),
       waiting: queue.size(),
+      heldUp: aside.size(),
       ...counts,
     }),
   };

@@ -117,7 +117,7 @@ describe('a new conversation', () => {
     await f.sql.begin(async (transaction) => {
       await transaction`DELETE FROM auth.users WHERE id = ${ben}`;
       making = create([anna, ben]);
-      await waitForBlocked();
+      await waitFor(() => f.database.stats().lockWaiting > 0, { what: 'it to meet the lock' });
     });
     expect(await making).toEqual({ outcome: 'unknown_reference', field: 'participant_ids' });
     expect(await conversationsOf(anna)).toBe(0);
@@ -197,16 +197,3 @@ describe('one conversation for a match', () => {
     expect(new Set(made.map(idOf)).size).toBe(1);
   });
 });
-
-/** Until a session of this database waits for a lock. */
-async function waitForBlocked(): Promise<void> {
-  await waitFor(
-    async () => {
-      const rows = await f.sql`
-        SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-      return rows.length > 0;
-    },
-    { what: 'a session to wait for the lock' },
-  );
-}

@@ -124,7 +124,13 @@ describe('query', () => {
         throw new ChatError('not_found', 'mine');
       }),
     ).rejects.toMatchObject({ code: 'not_found' });
-    expect(database.stats()).toEqual({ connections: 1, busy: 0, waiting: 0, lost: 0 });
+    expect(database.stats()).toEqual({
+      connections: 1,
+      busy: 0,
+      waiting: 0,
+      lockWaiting: 0,
+      lost: 0,
+    });
   });
 
   test('calls share at most poolMax connections', async () => {

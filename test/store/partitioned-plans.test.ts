@@ -153,7 +153,7 @@ describe('one partition is read by', () => {
     };
     const touched = await partitionsTouched(async (transaction) => {
       const sql = transaction as unknown as Sql;
-      const [head] = await lockConversations(sql, [talk]);
+      const [head] = await lockConversations(sql, [talk], false);
       await readSenders(sql, [talk], [bob]);
       await readKeyed(sql, [draft({ id: talk, members: [bob] }, { clientMessageId: 'a key' })]);
       const { ctid = '' } = head ?? {};

@@ -1,0 +1,99 @@
+/**
+ * A bounded number of connections, and who waits for one of them.
+ *
+ * Guarantees: at most `max` connections, opened when they are needed; at most `maxWaiting` calls in
+ * line, served in their order.
+ */
+import { DatabaseUnavailable, type Link } from './link.ts';
+
+export interface Pool {
+  /** A connection for one caller; rejects with DatabaseUnavailable when there is none in time. */
+  acquire(deadlineMs: number): Promise<Link>;
+  release(link: Link): void;
+  links(): Iterable<Link>;
+  stats(): { connections: number; busy: number; waiting: number };
+  /** Opens none any more; resolves when all are idle, or after `timeoutMs`, and refuses who waits still. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+export interface PoolOptions {
+  max: number;
+  maxWaiting: number;
+  /** Opens a connection; `onGone` is to be called when it is gone. */
+  open(onGone: (link: Link) => void): Link;
+}
+
+export function createPool({ max, maxWaiting, open }: PoolOptions): Pool {
+  const links = new Set<Link>();
+  const idle: Link[] = [];
+  /** Who waits for a connection; called with none, they are refused. */
+  const waiting = new Set<(link?: Link) => void>();
+  let closing = false;
+  let onQuiet: (() => void) | undefined;
+
+  const busy = (): number => links.size - idle.length;
+
+  function takeFree(): Link | undefined {
+    const free = idle.pop();
+    if (free !== undefined) return free;
+    if (links.size >= max || closing) return undefined;
+    const link = open(forget);
+    links.add(link);
+    return link;
+  }
+
+  function forget(link: Link): void {
+    links.delete(link);
+    const at = idle.indexOf(link);
+    if (at >= 0) idle.splice(at, 1);
+    // Its place is free: whoever waits may connect.
+    serveNext();
+  }
+
+  function serveNext(): void {
+    for (const give of waiting) {
+      const link = takeFree();
+      if (link === undefined) return;
+      give(link);
+    }
+  }
+
+  return {
+    acquire: (deadlineMs) => {
+      if (closing) return Promise.reject(new DatabaseUnavailable('crowded'));
+      const free = waiting.size === 0 ? takeFree() : undefined;
+      if (free !== undefined) return Promise.resolve(free);
+      if (waiting.size >= maxWaiting) return Promise.reject(new DatabaseUnavailable('crowded'));
+      return new Promise((resolve, reject) => {
+        const give = (link?: Link): void => {
+          clearTimeout(timer);
+          waiting.delete(give);
+          if (link === undefined) reject(new DatabaseUnavailable('crowded'));
+          else resolve(link);
+        };
+        const timer = setTimeout(give, deadlineMs);
+        waiting.add(give);
+      });
+    },
+    release: (link) => {
+      if (!link.isGone()) idle.push(link);
+      serveNext();
+      if (busy() === 0 && waiting.size === 0) onQuiet?.();
+    },
+    links: () => links,
+    stats: () => ({ connections: links.size, busy: busy(), waiting: waiting.size }),
+    drain: async (timeoutMs) => {
+      closing = true;
+      if (busy() > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, timeoutMs);
+          onQuiet = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      for (const give of waiting) give();
+    },
+  };
+}
