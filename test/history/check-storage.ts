@@ -10,6 +10,7 @@ export function checkStorage(history: History, table: Table, members: Members): 
   const rows = byConversation(table);
   checkPositions(table, rows, report);
   checkSends(history, table, report);
+  checkRefusals(history, members, report);
   checkOrder(history, rows, report);
   for (const row of table.messages) {
     if (!members.tookPart(row.conversationId, row.senderId, row.seq)) {
@@ -89,6 +90,16 @@ function checkAcked(send: Send, acked: Attempt[], found: MessageRow[], report: R
     if (row.seq !== message.seq) {
       report('acked with another seq', `${describe(send)}: #${message.seq}, stored ${place(row)}`);
       return;
+    }
+  }
+}
+
+/** Whoever takes part is never told that they do not. */
+function checkRefusals(history: History, members: Members, report: Report): void {
+  for (const send of history.sends) {
+    const refused = send.attempts.some(({ code }) => code === 'not_a_participant');
+    if (refused && members.wasAlwaysMember(send.conversationId, send.senderId)) {
+      report('a participant was refused', describe(send));
     }
   }
 }

@@ -152,6 +152,16 @@ test.each<[string, (parts: Parts) => void]>([
     ({ attempt }) =>
       Object.assign(attempt(5), { outcome: 'refused', code: 'unavailable', message: null }),
   ],
+  [
+    'a participant was refused',
+    ({ send, attempt }) =>
+      send(5).attempts.push({
+        ...attempt(5),
+        outcome: 'refused',
+        code: 'not_a_participant',
+        message: null,
+      }),
+  ],
   ['a second body under one key', ({ send }) => Object.assign(send(4), { conflicts: true })],
   ['stored with another body', ({ table }) => Object.assign(table.messages[1] ?? {}, { key: 'x' })],
   ['nobody sent this', ({ history }) => void history.sends.splice(1, 1)],

@@ -6,6 +6,7 @@ import { killNode, removeMembers, restartNodes } from './node-faults.ts';
 import {
   crashPostgres,
   freezePostgres,
+  lockRows,
   silentPostgresLink,
   swallowCommits,
   terminateBackends,
@@ -37,6 +38,7 @@ export const faults: readonly Fault[] = [
   crashPostgres,
   freezePostgres,
   swallowCommits,
+  lockRows,
   silentPostgresLink,
   silentRedisLink,
   removeMembers,

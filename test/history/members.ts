@@ -8,6 +8,8 @@ export interface Members {
   mayHear(conversationId: string, userId: string, seq: number, at: number): boolean;
   /** Whether they have ever been a participant. */
   wasMember(conversationId: string, userId: string): boolean;
+  /** Whether they have been one from before the first message to the end. */
+  wasAlwaysMember(conversationId: string, userId: string): boolean;
   /** Whether they are a participant at the end. */
   isMember(conversationId: string, userId: string): boolean;
 }
@@ -34,6 +36,10 @@ export function createMembers(history: History, table: Table): Members {
   return {
     tookPart,
     wasMember: (conversationId, userId) => of(conversationId, userId).length > 0,
+    wasAlwaysMember(conversationId, userId) {
+      const [first, ...more] = of(conversationId, userId);
+      return first?.action === 'added' && first.lastSeq === 0 && more.length === 0;
+    },
     isMember: (conversationId, userId) => of(conversationId, userId).at(-1)?.action === 'added',
     mayHear(conversationId, userId, seq, at) {
       if (tookPart(conversationId, userId, seq)) return true;

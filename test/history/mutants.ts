@@ -84,8 +84,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'store/append-batch.ts',
-        find: 'attempt.onCommitting();',
-        replace: `attempt.onCommitting();
+        find: 'attempt.onCommitting(plan.written);',
+        replace: `attempt.onCommitting(plan.written);
   setTimeout(() => void sql.unsafe('COMMIT').catch(() => undefined), 40);`,
       },
       {
@@ -101,7 +101,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 2_000,
     patches: [
       {
-        file: 'store/append-batch.ts',
+        file: 'store/append-plan.ts',
         find: 'const first = key === null ? undefined : byKey.get(key);',
         replace: 'const first: Message | undefined = undefined as Message | undefined;',
       },
@@ -164,6 +164,18 @@ export const mutants: readonly Mutant[] = [
         file: 'store/append-batch.ts',
         find: 'attempt.mayBeStored',
         replace: '(attempt.mayBeStored && Date.now() < 0)',
+      },
+    ],
+  },
+  {
+    name: 'take a locked conversation for one that is not there',
+    fault: 'pg-rows-locked',
+    holdMs: 2_000,
+    patches: [
+      {
+        file: 'store/append-plan.ts',
+        find: 'return LOCKED;',
+        replace: "return { outcome: 'no_conversation' };",
       },
     ],
   },

@@ -82,6 +82,46 @@ export const swallowCommits: Fault = {
   },
 };
 
+/**
+ * Somebody else locks what the service writes to: one conversation throughout, and for moments now
+ * this one, now that, or a sender.
+ */
+export const lockRows: Fault = {
+  name: 'pg-rows-locked',
+  holdMs: 7_000,
+  away: null,
+  async run({ cluster, workload, holdMs, random }) {
+    const startedAt = performance.now();
+    const until = startedAt + holdMs;
+    const [first, ...others] = random.shuffled(workload.conversations);
+    let locked = 0;
+    const hold = (id: string, what: 'conversation' | 'sender', forMs: number) =>
+      cluster.sql.begin(async (sql) => {
+        if (what === 'conversation') {
+          await sql`SELECT FROM messaging.conversations WHERE id = ${id} FOR UPDATE`;
+        } else {
+          await sql`
+            SELECT FROM auth.users WHERE id = (
+              SELECT participant_id FROM messaging.conversation_participants
+              WHERE conversation_id = ${id} LIMIT 1
+            ) FOR UPDATE`;
+        }
+        locked += 1;
+        await sleep(forMs);
+      });
+    async function moments(): Promise<void> {
+      while (performance.now() < until) {
+        const what = random.chance(0.7) ? 'conversation' : 'sender';
+        await hold(random.pick(others).id, what, random.between(5, 400));
+        await sleep(random.between(0, 100));
+      }
+    }
+    await Promise.all([first && hold(first.id, 'conversation', holdMs), moments()]);
+    const endedAt = performance.now();
+    return { startedAt, endedAt, evidence: `rows were locked ${locked} times` };
+  },
+};
+
 /** One node alone loses sight of PostgreSQL: nothing passes, nothing closes. */
 export const silentPostgresLink: Fault = {
   name: 'pg-link-silent',
