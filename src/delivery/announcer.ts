@@ -93,7 +93,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
 
   /** To one person's sockets on every node, joined or not. */
   function toPerson(userId: string, conversationId: string, version: number, frame: string): void {
-    news.tell(userId, conversationId, version, frame);
+    news.tell(userId, { conversationId, membersVersion: version }, frame);
     toOtherNodes(userTopic(userId), () => ({
       kind: 'news',
       conversationId,
@@ -129,19 +129,20 @@ export function createAnnouncer(deps: AnnouncerDeps) {
     }
   }
 
-  /** What was read from PostgreSQL because the bus may have lost it: to this node's sockets alone. */
+  /**
+   * What was read from PostgreSQL because the bus may have lost it: to this node's sockets alone, and
+   * of what is about one person to those that were there at `atMs` (of performance.now()).
+   */
   const here = {
-    memberChanged(action: 'added' | 'removed', change: MembershipChange): void {
+    memberChanged(action: 'added' | 'removed', change: MembershipChange, atMs: number): void {
       const frame = membershipFrame(action, change);
       toRoom(action, change, frame);
-      news.tell(change.userId, change.conversationId, change.membersVersion, frame);
+      news.tell(change.userId, change, frame, atMs);
     },
 
-    conversationCreated(conversation: Conversation, userIds: readonly string[]): void {
-      const frame = eventFrame('conversation_created', conversation);
-      for (const userId of userIds) {
-        news.tell(userId, conversation.id, FIRST_MEMBERS_VERSION, frame);
-      }
+    conversationCreated(conversation: Conversation, userId: string, atMs: number): void {
+      const place = { conversationId: conversation.id, membersVersion: FIRST_MEMBERS_VERSION };
+      news.tell(userId, place, eventFrame('conversation_created', conversation), atMs);
     },
 
     cursorsMoved(cursors: ParticipantCursors): void {
@@ -238,7 +239,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
         return;
       case 'news': {
         const text = Buffer.from(envelope.frame).toString();
-        news.tell(userOf(topic), envelope.conversationId, envelope.membersVersion, text);
+        news.tell(userOf(topic), envelope, text);
         return;
       }
       case 'control':

@@ -45,20 +45,21 @@ export function createCatchUp(deps: CatchUpDeps) {
 
   async function take(notice: Notice, answeredAt: number): Promise<void> {
     const { userId } = notice;
+    const atMs = answeredAt - notice.ageMs;
     if (notice.kind === 'disconnect') {
       // Who has come back since is meant no more. By the time of the answer, so that nobody is spared who
       // was there: it is late by the way of the answer, and who came in just then is ended too.
-      users.disconnectOlder(userId, answeredAt - notice.ageMs);
+      users.disconnectOlder(userId, atMs);
       return;
     }
     const { kind, conversationId, membersVersion } = notice;
     if (kind === 'added' && membersVersion === FIRST_MEMBERS_VERSION) {
       if (!users.has(userId)) return;
       const conversation = await store.readConversation(conversationId);
-      if (conversation !== null) announcer.here.conversationCreated(conversation, [userId]);
+      if (conversation !== null) announcer.here.conversationCreated(conversation, userId, atMs);
       return;
     }
-    announcer.here.memberChanged(kind, { conversationId, userId, membersVersion });
+    announcer.here.memberChanged(kind, { conversationId, userId, membersVersion }, atMs);
   }
 
   async function check(): Promise<void> {

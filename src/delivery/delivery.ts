@@ -93,7 +93,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       const frame = membershipFrame('removed', { conversationId, userId, membersVersion });
       // A service's socket is nobody's own; and a deleted conversation has no version to tell by.
       const isOwn = users.holds(userId, socket) && membersVersion > 0;
-      if (isOwn) news.tell(userId, conversationId, membersVersion, frame);
+      if (isOwn) news.tell(userId, { conversationId, membersVersion }, frame);
       else socket.sendFrame(frame);
     },
     limits: {

@@ -10,12 +10,26 @@ export const FIRST_MEMBERS_VERSION = 1;
 /** Most pairs of person and conversation remembered; the longest remembered go first. */
 const MAX_TOLD = 100_000;
 
+interface Place {
+  conversationId: string;
+  membersVersion: number;
+}
+
 export function createMembershipNews(users: Pick<UserSockets, 'has' | 'send'>) {
   const told = new Map<string, number>();
 
   return {
-    /** To every socket of the person, joined or not, unless they know. */
-    tell(userId: string, conversationId: string, membersVersion: number, frame: string): void {
+    /**
+     * To every socket of the person, joined or not, unless they know.
+     *
+     * @param beforeMs of performance.now(): a socket that connected later has seen the change
+     */
+    tell(
+      userId: string,
+      { conversationId, membersVersion }: Place,
+      frame: string,
+      beforeMs?: number,
+    ) {
       if (!users.has(userId)) return;
       const key = userId + conversationId;
       if (membersVersion <= (told.get(key) ?? 0)) return;
@@ -25,7 +39,7 @@ export function createMembershipNews(users: Pick<UserSockets, 'has' | 'send'>) {
         if (told.size <= MAX_TOLD) break;
         told.delete(oldest);
       }
-      users.send(userId, frame);
+      users.send(userId, frame, beforeMs);
     },
 
     /** PostgreSQL has gone back or is another one: versions count anew. */

@@ -32,9 +32,13 @@ export function createUserSockets(
     /**
      * To every socket of the person on this node. Without a topic of the Socket.IO server: people
      * have a few sockets each, and a topic for every connection is memory.
+     *
+     * @param connectedBeforeMs of performance.now(): who came later is left out
      */
-    send(userId: string, frame: string): void {
-      for (const socket of people.get(userId)) socket.sendFrame(frame);
+    send(userId: string, frame: string, connectedBeforeMs = Number.POSITIVE_INFINITY): void {
+      for (const socket of people.get(userId)) {
+        if (socket.data.connectedAtMs < connectedBeforeMs) socket.sendFrame(frame);
+      }
     },
 
     holds: (userId: string, socket: object): boolean =>

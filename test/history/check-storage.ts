@@ -12,6 +12,7 @@ export function checkStorage(history: History, table: Table, members: Members): 
   checkSends(history, table, report);
   checkRefusals(history, members, report);
   checkOrder(history, rows, report);
+  checkOrders(history, report);
   for (const row of table.messages) {
     if (!members.tookPart(row.conversationId, row.senderId, row.seq)) {
       report('accepted from an outsider', `${place(row)} of ${row.senderId}`);
@@ -24,7 +25,8 @@ export function checkStorage(history: History, table: Table, members: Members): 
 /** The seqs of every conversation are 1 … last_seq. */
 function checkPositions(table: Table, rows: Map<string, MessageRow[]>, report: Report): void {
   for (const { id, lastSeq } of table.conversations) {
-    const list = rows.get(id) ?? [];
+    const gone = table.deleted.filter(({ conversationId }) => conversationId === id);
+    const list = [...(rows.get(id) ?? []), ...gone].sort((one, other) => one.seq - other.seq);
     for (const [index, row] of list.entries()) {
       if (row.seq !== index + 1) {
         report('seqs have a gap or a double', `${id}: ${row.seq} where ${index + 1} is due`);
@@ -46,13 +48,21 @@ function checkSends(history: History, table: Table, report: Report): void {
     else same.push(row);
   }
   const asked = new Set<string>();
+  // Of a message that is no more, whoever took it away, nothing can be said; nor of its key.
+  const noMore = [...table.lost, ...table.deleted];
+  const noMoreIds = new Set(noMore.map(({ id }) => id));
+  const freed = new Set(noMore.map(keyOf));
   for (const send of history.sends) {
     asked.add(send.content);
     const found = stored.get(send.content) ?? [];
-    if (found.length > 1 && send.key !== null) {
+    const isFreed = freed.has(keyOf(send));
+    if (found.length > 1 && send.key !== null && !isFreed) {
       report('stored twice', `${send.content}: ${found.map(place).join(', ')}`);
     }
-    const acked = send.attempts.filter((attempt) => attempt.outcome === 'ok');
+    const acked = send.attempts.filter(
+      ({ outcome, message }) => outcome === 'ok' && !noMoreIds.has(message?.id ?? ''),
+    );
+    if (send.conflicts && isFreed) continue;
     if (send.conflicts) {
       if (found.length > 0 || acked.length > 0) {
         report('a second body under one key', `${send.content} was accepted`);
@@ -71,6 +81,9 @@ function checkSends(history: History, table: Table, report: Report): void {
     if (!asked.has(row.content)) report('nobody sent this', `${place(row)}: ${row.content}`);
   }
 }
+
+const keyOf = (of: { conversationId: string; senderId: string; key: string | null }): string =>
+  `${of.conversationId} ${of.senderId} ${of.key}`;
 
 function checkAcked(send: Send, acked: Attempt[], found: MessageRow[], report: Report): void {
   const ids = new Set(acked.map(({ message }) => message?.id));
@@ -156,6 +169,8 @@ function checkMarks(history: History, table: Table, report: Report): void {
     // Whoever is removed and added again starts anew at the end.
     if (mark.lastReadSeq === null || changed.has(key)) continue;
     const cursor = final.get(key);
+    // Acked by a database that is no more: it may be gone with it, and everybody begins anew.
+    if (table.replacedAt !== null && mark.invokedAt <= table.replacedAt) continue;
     if (cursor === undefined || cursor.lastReadSeq < mark.lastReadSeq) {
       report('a read mark was lost', `${key}: ${mark.lastReadSeq} was acked`);
     }
@@ -168,6 +183,20 @@ function checkMarks(history: History, table: Table, report: Report): void {
     for (const later of list) {
       const fell = list.find((one) => one.ackedAt < later.invokedAt && one.seq > later.seq);
       if (fell !== undefined) report('a read mark fell', `${key}: ${fell.seq}, then ${later.seq}`);
+    }
+  }
+}
+
+/** Whoever was connected when their disconnection was ordered has been disconnected since. */
+function checkOrders({ orders, devices }: History, report: Report): void {
+  for (const { userId, invokedAt, ackedAt } of orders) {
+    if (ackedAt === null) continue;
+    for (const { name, events } of devices.filter((device) => device.userId === userId)) {
+      const before = events.filter(({ at }) => at < invokedAt);
+      const last = before.findLast(({ kind }) => kind === 'connect' || kind === 'disconnect');
+      if (last?.kind !== 'connect') continue;
+      const ended = events.some(({ kind, at }) => kind === 'disconnect' && at >= invokedAt);
+      if (!ended) report('an order was not carried out', `${name} stayed connected`);
     }
   }
 }

@@ -14,30 +14,45 @@ interface Stream {
   restart: number | null;
   /** Whether the device has ever been told where it stands. */
   begun: boolean;
+  /** It has heard what was lost with a database, and was not told since. */
+  isLost: boolean;
+}
+
+/** What the table says of places: whether nothing is between two of them any more, and what was lost. */
+interface Places {
+  /** Whether every position after `from` up to `to` was deleted by hand. */
+  areGone(conversationId: string, from: number, to: number): boolean;
+  isLost(id: string): boolean;
 }
 
 export function checkStreams(history: History, table: Table, members: Members): Violation[] {
   const violations: Violation[] = [];
-  const rows = new Map(table.messages.map((row) => [`${row.conversationId} ${row.seq}`, row]));
+  const rows = new Map(
+    [...table.deleted, ...table.messages].map((row) => [`${row.conversationId} ${row.seq}`, row]),
+  );
+  const places = placesOf(table);
   const lastSeqs = new Map(table.conversations.map(({ id, lastSeq }) => [id, lastSeq]));
   for (const device of history.devices) {
     const { userId } = device;
     const report: Report = (rule, detail) =>
       violations.push({ rule, detail: `${device.name}: ${detail}` });
-    const streams = follow(device, report);
+    const streams = follow(device, places, report);
     for (const event of device.events) {
-      if (event.kind === 'message') checkHeard(event, device, rows, members, report);
-      else if (event.kind === 'joined' && !members.wasMember(event.conversationId, userId)) {
+      if (event.kind === 'message') {
+        if (!places.isLost(event.id)) checkHeard(event, device, rows, members, report);
+      } else if (event.kind === 'joined' && !members.wasMember(event.conversationId, userId)) {
         report('joined by an outsider', event.conversationId);
       }
     }
     checkReads(device, report);
+    if (table.deleted.length > 0) checkUndisturbed(device, report);
     for (const conversationId of device.joins) {
       if (!members.isMember(conversationId, device.userId)) continue;
       const stream = streams.get(conversationId);
       const due = lastSeqs.get(conversationId) ?? 0;
       if (stream?.state !== 'open') report('not back at the end', conversationId);
-      else if (stream.head !== due) {
+      else if (stream.isLost) report('never told of what was lost', conversationId);
+      else if (stream.head !== due && !places.areGone(conversationId, stream.head ?? due, due)) {
         report('a hole never closed', `${conversationId}: heard up to ${stream.head} of ${due}`);
       }
     }
@@ -52,12 +67,12 @@ export function checkStreams(history: History, table: Table, members: Members): 
 }
 
 /** Walks through the events and says where each conversation's stream stands at the end. */
-function follow(device: DeviceLog, report: Report): Map<string, Stream> {
+function follow(device: DeviceLog, places: Places, report: Report): Map<string, Stream> {
   const streams = new Map<string, Stream>();
   const of = (conversationId: string): Stream => {
     let stream = streams.get(conversationId);
     if (stream === undefined) {
-      stream = { state: 'closed', head: null, restart: null, begun: false };
+      stream = { state: 'closed', head: null, restart: null, begun: false, isLost: false };
       streams.set(conversationId, stream);
     }
     return stream;
@@ -78,7 +93,11 @@ function follow(device: DeviceLog, report: Report): Map<string, Stream> {
       }
       case 'joined': {
         const stream = of(event.conversationId);
-        checkSeam(stream, event, report);
+        checkSeam(stream, event, places, report);
+        if (stream.isLost && !event.resync) {
+          report('resumed on what was lost', `${event.conversationId} at #${event.lastSeq}`);
+        }
+        stream.isLost = false;
         stream.state = 'open';
         stream.head = event.lastSeq;
         stream.restart = null;
@@ -92,23 +111,31 @@ function follow(device: DeviceLog, report: Report): Map<string, Stream> {
       case 'resync':
         // Told, not silent: what follows begins with the next join.
         of(event.conversationId).head = null;
+        of(event.conversationId).isLost = false;
         break;
       case 'message':
-        take(of(event.conversationId), event, report);
+        take(of(event.conversationId), event, places, report);
     }
   }
   return streams;
 }
 
-function take(stream: Stream, event: Heard, report: Report): void {
+function take(stream: Stream, event: Heard, places: Places, report: Report): void {
   const { seq, conversationId } = event;
+  if (places.isLost(event.id)) stream.isLost = true;
+  else if (stream.isLost) {
+    report('heard something newer than what was lost', `${conversationId} #${seq}`);
+    stream.isLost = false;
+  }
+  const follows = (head: number | null): boolean =>
+    head !== null && seq > head && places.areGone(conversationId, head, seq - 1);
   if (stream.state === 'closed') {
     report('heard without having joined', `${conversationId} #${seq}`);
     return;
   }
-  if (stream.head !== null && seq === stream.head + 1) {
+  if (follows(stream.head)) {
     stream.head = seq;
-  } else if (stream.state === 'joining' && stream.restart !== null && seq === stream.restart + 1) {
+  } else if (stream.state === 'joining' && follows(stream.restart)) {
     stream.head = seq;
     stream.restart = null;
   } else {
@@ -123,13 +150,16 @@ function take(stream: Stream, event: Heard, report: Report): void {
 function checkSeam(
   stream: Stream,
   joined: Extract<StreamEvent, { kind: 'joined' }>,
+  places: Places,
   report: Report,
 ): void {
   const { conversationId, lastSeq, resync } = joined;
   if (stream.state !== 'joining' || resync) return;
   // By the replay, or because the old stream had brought it all by then.
-  const replayed = stream.head === lastSeq;
-  const nothingToReplay = stream.restart === lastSeq;
+  const reaches = (head: number | null): boolean =>
+    head !== null && head <= lastSeq && places.areGone(conversationId, head, lastSeq);
+  const replayed = reaches(stream.head);
+  const nothingToReplay = reaches(stream.restart);
   // Without after_seq the stream begins at the answer.
   const plain = stream.restart === null && stream.head === null;
   if (!replayed && !nothingToReplay && !plain) {
@@ -160,11 +190,37 @@ function checkHeard(
   }
 }
 
+/** Rows that somebody deleted are no reason to read everything again. */
+function checkUndisturbed(device: DeviceLog, report: Report): void {
+  for (const event of device.events) {
+    const told = event.kind === 'resync' || (event.kind === 'joined' && event.resync);
+    if (told) report('told to resync for rows that are gone', event.conversationId);
+  }
+}
+
+function placesOf(table: Table): Places {
+  const lost = new Set(table.lost.map(({ id }) => id));
+  const gone = new Set(table.deleted.map((row) => `${row.conversationId} ${row.seq}`));
+  return {
+    isLost: (id) => lost.has(id),
+    areGone(conversationId, from, to) {
+      for (let seq = from + 1; seq <= to; seq += 1) {
+        if (!gone.has(`${conversationId} ${seq}`)) return false;
+      }
+      return true;
+    },
+  };
+}
+
 function checkReads(device: DeviceLog, report: Report): void {
   const marks = new Map<string, number>();
   for (const event of device.events) {
     // Another node may not have heard yet what the one before has shown.
     if (event.kind === 'connect') marks.clear();
+    // PostgreSQL has gone back, and marks with it.
+    if (event.kind === 'resync') {
+      for (const key of marks.keys()) if (key.startsWith(event.conversationId)) marks.delete(key);
+    }
     if (event.kind !== 'read') continue;
     const key = `${event.conversationId} ${event.userId}`;
     const before = marks.get(key) ?? 0;

@@ -249,6 +249,122 @@ test.each<[string, (parts: Parts) => void]>([
   expect(rulesAfter(change)).toContain(rule);
 });
 
+describe('a database that was replaced', () => {
+  /** The last two messages were acked and heard, and went with the first database. */
+  const lose = ({ table, send }: Parts): void => {
+    table.lost = table.messages.splice(4).map((row) => ({ ...row }));
+    table.replacedAt = 700;
+    table.conversations = [{ id: ROOM, lastSeq: 4 }];
+    void send;
+  };
+  const told: StreamEvent = { at: 710, kind: 'resync', conversationId: ROOM, lastSeq: 4 };
+  const back: StreamEvent[] = [
+    { at: 720, kind: 'join', conversationId: ROOM, afterSeq: 4 },
+    { at: 721, kind: 'joined', conversationId: ROOM, lastSeq: 4, resync: false },
+  ];
+
+  test('is the one excuse for what was acked, when everybody was told', () => {
+    const rules = rulesAfter((parts) => {
+      lose(parts);
+      for (const device of [parts.bob, parts.carol]) device.events.push(told, ...back);
+    });
+    expect(rules).toEqual([]);
+  });
+
+  test('is none for whoever was not told', () => {
+    const rules = rulesAfter((parts) => {
+      lose(parts);
+      parts.bob.events.push(told, ...back);
+    });
+    expect(rules).toEqual(['never told of what was lost']);
+  });
+
+  test('must be told before anything newer', () => {
+    const rules = rulesAfter((parts) => {
+      lose(parts);
+      parts.table.messages.push({
+        id: 'id 7',
+        conversationId: ROOM,
+        seq: 5,
+        senderId: ALICE,
+        content: 'text 1 again',
+        key: null,
+      });
+      parts.history.sends.push({
+        ...parts.send(1),
+        key: null,
+        content: 'text 1 again',
+        attempts: [
+          { ...parts.attempt(1), invokedAt: 705, endedAt: 706, message: null, outcome: 'unknown' },
+        ],
+      });
+      parts.table.conversations = [{ id: ROOM, lastSeq: 5 }];
+      for (const device of [parts.bob, parts.carol]) {
+        const newer = { ...heard(708, 5), id: 'id 7', content: 'text 1 again' } as StreamEvent;
+        device.events.push(newer);
+      }
+    });
+    expect(rules).toContain('heard something newer than what was lost');
+  });
+
+  test('is no place to resume from', () => {
+    const rules = rulesAfter((parts) => {
+      lose(parts);
+      const silently: StreamEvent[] = [
+        { at: 720, kind: 'join', conversationId: ROOM, afterSeq: 6 },
+        { at: 721, kind: 'joined', conversationId: ROOM, lastSeq: 4, resync: false },
+      ];
+      parts.bob.events.push(told, ...back);
+      parts.carol.events.push(...silently);
+    });
+    expect(rules).toContain('resumed on what was lost');
+  });
+});
+
+describe('rows that somebody deleted', () => {
+  const remove = ({ table }: Parts, ...seqs: number[]): void => {
+    table.deleted = table.messages.filter(({ seq }) => seqs.includes(seq));
+    table.messages = table.messages.filter(({ seq }) => !seqs.includes(seq));
+  };
+
+  test('are heard or not, in the middle and at the end', () => {
+    const rules = rulesAfter((parts) => {
+      remove(parts, 2, 4, 6);
+      for (const device of [parts.bob, parts.carol]) {
+        device.events = device.events.filter(
+          (event) => event.kind !== 'message' || event.seq !== 4,
+        );
+        device.events = device.events.filter(
+          (event) => event.kind !== 'message' || event.seq !== 6,
+        );
+      }
+    });
+    expect(rules).toEqual([]);
+  });
+
+  test('are no reason to read everything again', () => {
+    const rules = rulesAfter((parts) => {
+      remove(parts, 2);
+      parts.bob.events.push(
+        { at: 710, kind: 'resync', conversationId: ROOM, lastSeq: 6 },
+        { at: 720, kind: 'join', conversationId: ROOM, afterSeq: 6 },
+        { at: 721, kind: 'joined', conversationId: ROOM, lastSeq: 6, resync: false },
+      );
+    });
+    expect(rules).toEqual(['told to resync for rows that are gone']);
+  });
+});
+
+test('an order to end connections leaves nobody connected who was', () => {
+  const order = (at: number) =>
+    rulesAfter(({ history }) => {
+      history.orders.push({ userId: BOB, invokedAt: at, ackedAt: at + 5 });
+    });
+  expect(order(300)).toEqual([]);
+  expect(order(400)).toEqual([]);
+  expect(order(500)).toEqual(['an order was not carried out']);
+});
+
 test('what an added member is shown of the time before is no offence, once it was added', () => {
   expect(
     rulesAfter(({ carol }) => {

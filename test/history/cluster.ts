@@ -8,6 +8,7 @@ import postgres from 'postgres';
 import { migrate } from '../../src/store/migrate.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { type OwnRedis, startOwnRedis } from '../support/redis-server.ts';
+import type { ReplicatedPostgres } from '../support/replicated-postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { createDatabase } from '../support/test-databases.ts';
 import { type Build, makeBuild, type Patch } from './build.ts';
@@ -45,8 +46,12 @@ export interface ClusterNode {
 export interface Cluster {
   readonly servers: Servers;
   readonly nodes: readonly ClusterNode[];
-  /** The test's own way to the database, past the proxies. */
+  /** The test's own way to the database. */
   readonly sql: postgres.Sql;
+  /** The database, and what takes its place; null: it has no standby. */
+  readonly replicated: ReplicatedPostgres | null;
+  /** Everybody's connections lead to this port from now on, and those that are open end. */
+  redirect(port: number): void;
   /** Starts every node that does not run. */
   revive(): Promise<void>;
   stop(): Promise<void>;
@@ -70,14 +75,19 @@ const MEMBERSHIP_LOG = `
     FOR EACH ROW EXECUTE FUNCTION public.log_membership();`;
 
 /** A fresh database as `build` wants it, and the test's own way to it. */
-async function openDatabase({ postgres: server }: Servers, build: Build) {
+async function openDatabase(server: { url: string; port: number }, build: Build) {
   const url = new URL(server.url);
   url.pathname = `/${await createDatabase(server.url)}`;
   // By the build's own files: a node refuses a database that knows more than it does.
   await migrate({ databaseUrl: url.href, directory: join(build.directory, 'sql') });
-  const sql = postgres(url.href, { max: 3, connect_timeout: 10, onnotice: () => undefined });
+  const link = await startTcpProxy({ host: '127.0.0.1', port: server.port });
+  const sql = postgres(link.through(url.href), {
+    max: 3,
+    connect_timeout: 10,
+    onnotice: () => undefined,
+  });
   await sql.unsafe(MEMBERSHIP_LOG);
-  return { url: url.href, sql };
+  return { url: url.href, sql, link };
 }
 
 /** Starts `size` nodes, of sources with these patches, on a fresh database. */
@@ -88,10 +98,14 @@ export async function startCluster(options: {
   /** Where the sources are; left out: this project. */
   from?: string | undefined;
   env?: Record<string, string>;
+  /** Left out: that of the servers. */
+  replicated?: ReplicatedPostgres | null;
 }): Promise<Cluster> {
   const { servers, size, env = {} } = options;
   const build = await makeBuild(options.patches, options.from);
-  const { url, sql } = await openDatabase(servers, build).catch(async (error: unknown) => {
+  const replicated = options.replicated ?? null;
+  const server = replicated ?? servers.postgres;
+  const { url, sql, link } = await openDatabase(server, build).catch(async (error: unknown) => {
     await build.remove();
     throw error;
   });
@@ -99,7 +113,7 @@ export async function startCluster(options: {
   const prefix = `history:${randomBytes(6).toString('hex')}:`;
 
   async function addNode(): Promise<void> {
-    const postgresLink = await startTcpProxy({ host: '127.0.0.1', port: servers.postgres.port });
+    const postgresLink = await startTcpProxy({ host: '127.0.0.1', port: server.port });
     const redisLink = await startTcpProxy({ host: '127.0.0.1', port: servers.redis.port });
     const node = await createNode(build.directory, {
       DATABASE_URL: postgresLink.through(url),
@@ -116,7 +130,15 @@ export async function startCluster(options: {
       nodes.flatMap(({ postgresLink, redisLink }) => [postgresLink.stop(), redisLink.stop()]),
     );
     await sql.end({ timeout: 1 });
+    await link.stop();
     await build.remove();
+  }
+
+  function redirect(port: number): void {
+    for (const one of [link, ...nodes.map(({ postgresLink }) => postgresLink)]) {
+      one.aim({ host: '127.0.0.1', port });
+      one.killAll();
+    }
   }
 
   const revive = async (): Promise<void> => {
@@ -131,5 +153,5 @@ export async function startCluster(options: {
     await stop();
     throw error;
   }
-  return { servers, nodes, sql, revive, stop };
+  return { servers, nodes, sql, replicated, redirect, revive, stop };
 }

@@ -80,6 +80,10 @@ export function createDevice(options: {
       if (closed) return;
       open.clear();
       note({ kind: 'disconnect', reason });
+      // Ended by the service: the stock client leaves it to its user to come back.
+      if (reason === 'io server disconnect' && made === socket) {
+        setTimeout(() => closed || made.connect(), random.between(50, 250));
+      }
     });
     made.on('connect_error', () => {
       failures += 1;

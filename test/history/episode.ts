@@ -10,6 +10,7 @@ import type { Fault, Landed } from './fault.ts';
 import { restored } from './faults.ts';
 import type { History, Table, Violation } from './history.ts';
 import { type Measures, measure } from './measures.ts';
+import { messageColumns } from './message-columns.ts';
 import { createRandom } from './random.ts';
 import { startWorkload, type WorkloadSize } from './workload.ts';
 
@@ -91,7 +92,7 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   }
   const ids = workload.conversations.map(({ id }) => id);
   const { history } = workload;
-  const table = await readTable(cluster, ids);
+  const table = { ...(await readTable(cluster, ids)), ...(await readLost(landed, cluster, ids)) };
   const violations = checkHistory(history, table);
   const measures = measure(history, landed);
   const stallMs = stalls.max / 1e6;
@@ -167,12 +168,36 @@ function watchMemory(cluster: Cluster) {
   };
 }
 
-async function readTable({ sql }: Cluster, ids: readonly string[]): Promise<Table> {
+type Gone = Pick<Table, 'lost' | 'replacedAt' | 'deleted'>;
+
+/** What was there during the run and is not any more. */
+async function readLost(
+  { replaced }: Landed,
+  { sql }: Cluster,
+  ids: readonly string[],
+): Promise<Gone> {
+  const [there] = await sql`SELECT to_regclass('public.deleted_rows') IS NOT NULL AS deleted`;
+  const deleted =
+    there?.deleted === true
+      ? await sql<Table['deleted']>`
+          SELECT ${messageColumns(sql)} FROM public.deleted_rows
+          WHERE conversation_id = ANY(${ids}::uuid[])`
+      : [];
+  if (replaced === undefined) return { lost: [], replacedAt: null, deleted };
+  const held = await replaced.rows();
+  const kept = await sql<{ id: string }[]>`
+    SELECT id FROM messaging.messages WHERE conversation_id = ANY(${ids}::uuid[])`;
+  const keptIds = new Set(kept.map(({ id }) => id));
+  return { lost: held.filter(({ id }) => !keptIds.has(id)), replacedAt: replaced.at, deleted };
+}
+
+async function readTable(
+  { sql }: Cluster,
+  ids: readonly string[],
+): Promise<Omit<Table, keyof Gone>> {
   const [messages, conversations, cursors, membership] = await Promise.all([
     sql<Table['messages']>`
-      SELECT id, conversation_id AS "conversationId", seq::int, sender_id AS "senderId", content,
-        client_message_id AS key
-      FROM messaging.messages WHERE conversation_id = ANY(${ids}::uuid[])`,
+      SELECT ${messageColumns(sql)} FROM messaging.messages WHERE conversation_id = ANY(${ids}::uuid[])`,
     sql<Table['conversations']>`
       SELECT id, last_seq::int AS "lastSeq" FROM messaging.conversations
       WHERE id = ANY(${ids}::uuid[])`,

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 import type { Cluster } from './cluster.ts';
+import type { MessageRow } from './history.ts';
 import type { Random } from './random.ts';
 import type { Workload } from './workload.ts';
 
@@ -19,12 +20,16 @@ export interface Landed {
   endedAt: number;
   /** What shows that it happened; null: nothing does. */
   evidence: string | null;
+  /** When a database was replaced by another one, and all that the first one held. */
+  replaced?: { at: number; rows(): Promise<MessageRow[]> };
 }
 
 export interface Fault {
   name: string;
   /** Default of `holdMs`. */
   holdMs: number;
+  /** Needs a database with a standby. */
+  standby?: true;
   /** Whose absence it is, for the bounds that hold meanwhile. */
   away: 'redis' | 'postgres' | null;
   run(context: FaultContext): Promise<Landed>;

@@ -5,13 +5,24 @@ import { during, type Fault } from './fault.ts';
 import { killNode, removeMembers, restartNodes } from './node-faults.ts';
 import {
   crashPostgres,
+  deleteRows,
+  failOver,
   freezePostgres,
   lockRows,
+  restoreBackup,
   silentPostgresLink,
   swallowCommits,
   terminateBackends,
 } from './postgres-faults.ts';
-import { killPubsub, killRedis, lateRedis, silentRedisLink, stopRedis } from './redis-faults.ts';
+import {
+  demoteRedis,
+  killPubsub,
+  killRedis,
+  lateRedis,
+  ordersWithoutRedis,
+  silentRedisLink,
+  stopRedis,
+} from './redis-faults.ts';
 
 /** Nothing goes wrong: the measure for the rest. */
 const calm: Fault = {
@@ -42,6 +53,11 @@ export const faults: readonly Fault[] = [
   silentPostgresLink,
   silentRedisLink,
   removeMembers,
+  failOver,
+  restoreBackup,
+  deleteRows,
+  demoteRedis,
+  ordersWithoutRedis,
 ];
 
 /** @throws Error naming all there are */

@@ -83,6 +83,7 @@ export function goodHistory(): Case {
       membership: [
         { action: 'added', conversationId: ROOM, userId: CAROL, invokedAt: 470, ackedAt: 475 },
       ],
+      orders: [],
       readings: [{ conversationId: ROOM, userId: CAROL, at: 50, shownUpTo: null }],
     },
     table: {
@@ -105,6 +106,9 @@ export function goodHistory(): Case {
         { conversationId: ROOM, userId: BOB, action: 'added', lastSeq: 0 },
         { conversationId: ROOM, userId: CAROL, action: 'added', lastSeq: 4 },
       ],
+      lost: [],
+      replacedAt: null,
+      deleted: [],
     },
   };
 }

@@ -87,16 +87,25 @@ export interface Reading {
   shownUpTo: number | null;
 }
 
+/** An order to end a person's connections on every node. */
+export interface Order {
+  userId: string;
+  invokedAt: number;
+  /** Null: it was refused, or nobody knows. */
+  ackedAt: number | null;
+}
+
 export interface History {
   sends: Send[];
   devices: DeviceLog[];
   marks: Mark[];
   membership: MembershipCall[];
   readings: Reading[];
+  orders: Order[];
 }
 
 export function createHistory(): History {
-  return { sends: [], devices: [], marks: [], membership: [], readings: [] };
+  return { sends: [], devices: [], marks: [], membership: [], readings: [], orders: [] };
 }
 
 export interface MessageRow {
@@ -124,6 +133,12 @@ export interface Table {
   cursors: { conversationId: string; userId: string; lastReadSeq: number }[];
   /** In the order of the changes, the first participants included. */
   membership: MembershipRow[];
+  /** What a database held that another one has replaced, and that one does not hold. */
+  lost: MessageRow[];
+  /** Until when a database answered that is no more; null: there was none. */
+  replacedAt: number | null;
+  /** Rows that somebody deleted by hand. */
+  deleted: MessageRow[];
 }
 
 export interface Violation {

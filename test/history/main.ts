@@ -12,6 +12,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startReplicatedPostgres } from '../support/replicated-postgres.ts';
 import type { Patch } from './build.ts';
 import { type Cluster, startCluster, startServers } from './cluster.ts';
 import { type EpisodeResult, runEpisode, type Verdict } from './episode.ts';
@@ -65,7 +66,14 @@ async function main(): Promise<number> {
       holdMs: number | undefined,
     ): Promise<EpisodeResult> => {
       const { nodes, people } = scaleOf(seed);
-      const cluster = await startCluster({ servers, size: nodes, patches, from: args.from });
+      const replicated = fault.standby === true ? await startReplicatedPostgres() : null;
+      const cluster = await startCluster({
+        servers,
+        size: nodes,
+        patches,
+        from: args.from,
+        replicated,
+      });
       try {
         const sendDeadlineMs = SEND_DEADLINE_MS;
         const result = await runEpisode({
@@ -82,6 +90,7 @@ async function main(): Promise<number> {
         return result;
       } finally {
         await cluster.stop();
+        await replicated?.stop();
       }
     };
     const wantsMutants = args.mutants || args.mutant !== undefined;

@@ -1,7 +1,10 @@
 /** Faults of PostgreSQL and of the links to it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import postgres from 'postgres';
 import type { ClusterNode } from './cluster.ts';
 import { during, type Fault, silence } from './fault.ts';
+import type { MessageRow } from './history.ts';
+import { messageColumns } from './message-columns.ts';
 
 export const terminateBackends: Fault = {
   name: 'pg-terminate',
@@ -128,4 +131,105 @@ export const silentPostgresLink: Fault = {
   holdMs: 8_000,
   away: 'postgres',
   run: (context) => silence(context, context.random.pick(context.cluster.nodes).postgresLink),
+};
+
+/** The primary dies without having sent its last commits, and its standby takes over. */
+export const failOver: Fault = {
+  name: 'pg-failover',
+  // How long the standby hears nothing before.
+  holdMs: 400,
+  away: 'postgres',
+  standby: true,
+  async run({ cluster, holdMs }) {
+    const { replicated } = cluster;
+    if (replicated === null) throw new Error('This fault needs a database with a standby.');
+    const startedAt = performance.now();
+    const url = new URL(replicated.url);
+    const [row] = await cluster.sql<{ name: string }[]>`SELECT current_database() AS name`;
+    url.pathname = `/${row?.name}`;
+    cluster.redirect(await replicated.failOver(holdMs));
+    const endedAt = performance.now();
+    await replicated.reviveOldPrimary();
+    const old = postgres(url.href, { max: 1, onnotice: () => undefined });
+    const held = await old<MessageRow[]>`SELECT ${messageColumns(old)} FROM messaging.messages`;
+    await old.end({ timeout: 1 });
+    const kept = await cluster.sql<{ id: string }[]>`SELECT id FROM messaging.messages`;
+    const lost = held.length - held.filter(({ id }) => kept.some((one) => one.id === id)).length;
+    const evidence = lost > 0 ? `${lost} messages were lost with the primary` : null;
+    return { startedAt, endedAt, evidence, replaced: { at: endedAt, rows: async () => held } };
+  },
+};
+
+/** The rows of some time ago are put back under the running nodes. */
+export const restoreBackup: Fault = {
+  name: 'pg-restore',
+  // How old the backup is.
+  holdMs: 1_500,
+  away: null,
+  async run({ cluster, holdMs }) {
+    const { sql } = cluster;
+    const startedAt = performance.now();
+    const tables = ['conversations', 'conversation_participants', 'messages'];
+    await sql.begin(async (backup) => {
+      await backup`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`;
+      await backup`CREATE SCHEMA backup`;
+      for (const table of tables) {
+        await backup.unsafe(`CREATE TABLE backup.${table} AS TABLE messaging.${table}`);
+      }
+    });
+    await sleep(holdMs);
+    await sql.begin(async (restore) => {
+      await restore`SET LOCAL session_replication_role = replica`;
+      await restore`
+        LOCK TABLE messaging.conversations, messaging.conversation_participants, messaging.messages
+          IN ACCESS EXCLUSIVE MODE`;
+      await restore`CREATE TABLE public.lost_rows AS TABLE messaging.messages`;
+      await restore`TRUNCATE messaging.messages, messaging.conversation_participants,
+        messaging.conversations CASCADE`;
+      for (const table of tables) {
+        await restore.unsafe(`INSERT INTO messaging.${table} SELECT * FROM backup.${table}`);
+      }
+    });
+    const endedAt = performance.now();
+    const held = await sql<MessageRow[]>`SELECT ${messageColumns(sql)} FROM public.lost_rows`;
+    const [kept] = await sql<{ n: number }[]>`SELECT count(*)::int AS n FROM backup.messages`;
+    const lost = held.length - (kept?.n ?? 0);
+    const evidence = lost > 0 ? `${lost} messages were not in the backup` : null;
+    return { startedAt, endedAt, evidence, replaced: { at: endedAt, rows: async () => held } };
+  },
+};
+
+/** Somebody else's clean-up job deletes messages while everybody talks. */
+export const deleteRows: Fault = {
+  name: 'rows-deleted',
+  holdMs: 3_000,
+  away: null,
+  async run({ cluster, workload, holdMs, random }) {
+    const { sql } = cluster;
+    await sql`CREATE TABLE public.deleted_rows AS TABLE messaging.messages WITH NO DATA`;
+    const ids = workload.conversations.map(({ id }) => id);
+    const startedAt = performance.now();
+    const until = startedAt + holdMs;
+    let deleted = 0;
+    do {
+      const rows = await sql`
+        WITH gone AS (
+          DELETE FROM messaging.messages WHERE id IN (
+            SELECT id FROM messaging.messages WHERE conversation_id = ANY(${ids}::uuid[])
+            ORDER BY random() LIMIT ${random.between(1, 15)}
+          ) RETURNING *
+        ) INSERT INTO public.deleted_rows SELECT * FROM gone RETURNING 1`;
+      deleted += rows.length;
+      // Of some the newest goes, before everybody has heard it.
+      await sql`
+        WITH gone AS (
+          DELETE FROM messaging.messages m USING messaging.conversations c
+          WHERE c.id = ${random.pick(ids)} AND m.conversation_id = c.id AND m.seq = c.last_seq
+          RETURNING m.*
+        ) INSERT INTO public.deleted_rows SELECT * FROM gone`;
+      await sleep(random.between(20, 150));
+    } while (performance.now() < until);
+    const endedAt = performance.now();
+    return { startedAt, endedAt, evidence: deleted > 0 ? `${deleted} rows were deleted` : null };
+  },
 };

@@ -1,6 +1,7 @@
 /** Faults of Redis and of the links to it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { startOwnRedis } from '../support/redis-server.ts';
 import { during, type Fault, silence } from './fault.ts';
 
 export const killRedis: Fault = {
@@ -82,4 +83,51 @@ export const silentRedisLink: Fault = {
   holdMs: 6_000,
   away: 'redis',
   run: (context) => silence(context, context.random.pick(context.cluster.nodes).redisLink),
+};
+
+/** Redis becomes the replica of another one, and nobody's connection ends. */
+export const demoteRedis: Fault = {
+  name: 'redis-demoted',
+  holdMs: 4_000,
+  away: 'redis',
+  async run(context) {
+    const other = await startOwnRedis();
+    const admin = new Redis(context.cluster.servers.redis.url);
+    try {
+      return await during(
+        context,
+        async () => {
+          await admin.call('REPLICAOF', '127.0.0.1', String(other.port));
+          return 'it follows another one';
+        },
+        () => admin.call('REPLICAOF', 'NO', 'ONE'),
+      );
+    } finally {
+      admin.disconnect();
+      await other.stop();
+    }
+  },
+};
+
+/** People's connections are ordered to end while Redis carries no word of it. */
+export const ordersWithoutRedis: Fault = {
+  name: 'orders',
+  holdMs: 3_000,
+  away: 'redis',
+  async run(context) {
+    const { cluster, workload, random, holdMs } = context;
+    const { redis } = cluster.servers;
+    const startedAt = performance.now();
+    await redis.kill('SIGKILL');
+    const people = new Set(workload.devices.map(({ log }) => log.userId));
+    for (const userId of random.shuffled([...people]).slice(0, 3)) {
+      await workload.disconnect(userId);
+      await sleep(random.between(50, 400));
+    }
+    await sleep(Math.max(0, startedAt + holdMs - performance.now()));
+    await redis.restart();
+    const endedAt = performance.now();
+    const acked = workload.history.orders.filter(({ ackedAt }) => ackedAt !== null).length;
+    return { startedAt, endedAt, evidence: acked > 0 ? `${acked} orders were taken` : null };
+  },
 };

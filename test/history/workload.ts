@@ -35,6 +35,8 @@ export interface Workload {
   warm(): Promise<boolean>;
   /** Adds or removes a participant over REST, again until it is answered. */
   changeMember(action: 'added' | 'removed', conversationId: string, userId: string): Promise<void>;
+  /** Orders over REST that a person's connections be ended, once. */
+  disconnect(userId: string): Promise<void>;
   /** Ends the talking; resolves when every send has its answer. */
   quiet(): Promise<void>;
   /** Waits until every device has heard everything; gives up silently: the checker will say. */
@@ -219,6 +221,14 @@ export async function startWorkload(options: {
         { timeoutMs: WARM_TIMEOUT_MS, what: `a participant to be ${action}`, intervalMs: 100 },
       );
       change.ackedAt = performance.now();
+    },
+
+    async disconnect(userId) {
+      const order = { userId, invokedAt: performance.now(), ackedAt: null as number | null };
+      history.orders.push(order);
+      const url = `${random.pick(urls)}/messages/users/${userId}/disconnect`;
+      const answer = await call(url, { method: 'POST', timeoutMs: REST_TIMEOUT_MS });
+      if (answer?.success === true) order.ackedAt = performance.now();
     },
 
     async quiet() {

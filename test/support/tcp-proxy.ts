@@ -24,6 +24,8 @@ export interface TcpProxy {
   resume(): void;
   /** Delays every piece of data in both directions. */
   delay(ms: number): void;
+  /** New connections lead there; those that are open stay where they are. */
+  aim(target: { host: string; port: number }): void;
   /** Closes every connection. */
   killAll(): void;
   /** While refusing, new connections are closed at once. */
@@ -38,8 +40,9 @@ interface Pair {
   silent: boolean;
 }
 
-/** Starts a proxy on a free port of 127.0.0.1 in front of `target`. */
-export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+/** Starts a proxy on a free port of 127.0.0.1 in front of `first`. */
+export async function startTcpProxy(first: { host: string; port: number }): Promise<TcpProxy> {
+  let target = first;
   const pairs = new Set<Pair>();
   let armed: (Swallow & { done: () => void }) | undefined;
   let paused = false;
@@ -128,6 +131,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     },
     delay: (ms) => {
       delayMs = ms;
+    },
+    aim: (next) => {
+      target = next;
     },
     killAll: () => {
       for (const pair of pairs) end(pair);
