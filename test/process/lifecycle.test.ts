@@ -87,7 +87,7 @@ describe('a start within a cluster of Node, as in pm2', () => {
 });
 
 describe('TLS in the process', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'messaging-test-tls-'));
+  const directory = mkdtempSync(join(tmpdir(), 'messaging-test-tls-ö-'));
   const files = {
     TLS_KEY_FILE: join(directory, 'key.pem'),
     TLS_CERT_FILE: join(directory, 'cert.pem'),
