@@ -1,5 +1,7 @@
 /** Two nodes as processes behind a real nginx with the configuration of deploy/. */
-import { Agent } from 'node:http';
+import { once as happened } from 'node:events';
+import { Agent, createServer, IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, collect, connected } from '../support/app.ts';
@@ -23,6 +25,12 @@ if (binary === undefined) {
 /** Most addresses of this machine tried until two of them go to different nodes. */
 const MAX_ADDRESSES = 64;
 const SLOW_MS = 30_000;
+/** Two hundred people who chat, beside a thousand requests of strangers. */
+const ROOMS = 10;
+const PEOPLE = 20;
+const SENDS = 2;
+const STRANGERS = 20;
+const STRANGE_REQUESTS = 1_000;
 
 describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
   let db: TestDatabase;
@@ -190,8 +198,134 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
     expect(heard.map(({ seq }) => seq)).toEqual([1, 2]);
   }, 60_000);
 
+  it('strangers ask what has no answer with a body: nobody who chats notices', async () => {
+    const rooms = await Promise.all(
+      Array.from({ length: ROOMS }, async (_, room) => {
+        const people = await Promise.all(
+          Array.from({ length: PEOPLE }, (_, n) => createPerson(db.sql, `Person ${room} ${n}`)),
+        );
+        return { people, conversation_id: await createConversation(db.sql, people) };
+      }),
+    );
+    const chatting = rooms.flatMap(({ people, conversation_id }, room) =>
+      people.map((person, n) => {
+        const agent = new Agent({
+          localAddress: `127.0.1.${room * PEOPLE + n + 1}`,
+          keepAlive: true,
+        });
+        agents.push(agent);
+        const client = io(nginx.url, {
+          forceNew: true,
+          query: { userId: person.id },
+          // One in four polls on: its GETs and POSTs go beside those of the strangers.
+          transports: n % 4 === 0 ? ['polling'] : ['polling', 'websocket'],
+          reconnection: false,
+          agent: agent as never,
+        });
+        clients.push(client);
+        const wrong: unknown[] = [];
+        for (const event of ['connect_error', 'disconnect', 'error', 'resync']) {
+          client.on(event, (cause: unknown) => wrong.push({ event, cause }));
+        }
+        return { client, wrong, conversation_id, heard: collect<Message>(client, 'new_message') };
+      }),
+    );
+    await Promise.all(
+      chatting.map(async ({ client, conversation_id }) => {
+        await connected(client);
+        expect((await ask(client, 'join_conversation', { conversation_id })).success).toBe(true);
+      }),
+    );
+
+    const statuses = new Map<number, number>();
+    const sent = chatting.flatMap(({ client, conversation_id }) =>
+      Array.from({ length: SENDS }, (_, n) =>
+        ask(client, 'send_message', { conversation_id, content: `${n}` }),
+      ),
+    );
+    const [answers] = await Promise.all([Promise.all(sent), strange(statuses)]);
+    expect(answers.filter(({ success }) => !success)).toEqual([]);
+    await waitFor(() => chatting.every(({ heard }) => heard.length === PEOPLE * SENDS), {
+      what: 'all that was said',
+      timeoutMs: 20_000,
+    });
+    expect(chatting.flatMap(({ wrong }) => wrong)).toEqual([]);
+    expect([...statuses.values()].reduce((sum, count) => sum + count, 0)).toBe(STRANGE_REQUESTS);
+    expect([...statuses.keys()].filter((status) => status >= 500)).toEqual([]);
+    expect(await nginx.failures()).toEqual([]);
+  }, 60_000);
+
+  /** A thousand requests, some at a time on kept connections; counts how they were answered. */
+  async function strange(statuses: Map<number, number>): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: STRANGERS });
+    agents.push(agent);
+    const paths = [
+      '/socket.io/?EIO=4&transport=polling',
+      '/socket.io/?EIO=4&transport=polling&sid=nobody',
+      '/socket.io/',
+      '/health',
+      `/messages/${conversation_id}`,
+      '/nowhere',
+    ];
+    const headers = { origin: 'https://stranger.example', 'access-control-request-method': 'PUT' };
+    let left = STRANGE_REQUESTS;
+    const stranger = async (): Promise<void> => {
+      while (left > 0) {
+        left -= 1;
+        const method = left % 2 === 0 ? 'OPTIONS' : 'HEAD';
+        const asked = request(nginx.url + paths[left % paths.length], { method, headers, agent });
+        asked.end();
+        const [answer] = await happened(asked, 'response');
+        if (!(answer instanceof IncomingMessage)) throw new Error('a response is one');
+        answer.resume();
+        const status = answer.statusCode ?? 0;
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      }
+    };
+    await Promise.all(Array.from({ length: STRANGERS }, stranger));
+  }
+
   it('does not show the figures of a node', async () => {
     expect((await fetch(`${nginx.url}/metrics`)).status).toBe(404);
     expect((await fetch(`${nginx.url}/health`)).status).toBe(200);
+  });
+});
+
+describe.skipIf(binary === undefined)('nodes whose answers are odd', () => {
+  let nodes: Server[];
+  let nginx: Nginx;
+  beforeAll(async () => {
+    nodes = await Promise.all([odd(), odd()]);
+    const ports = nodes.map((node) => (node.address() as AddressInfo).port);
+    nginx = await startNginx(binary ?? '', [ports[0] ?? 0, ports[1] ?? 0]);
+  });
+  afterAll(async () => {
+    await nginx.stop();
+    for (const node of nodes) {
+      node.closeAllConnections();
+      node.close();
+    }
+  });
+
+  /** Answers as it is asked to. */
+  function odd(): Promise<Server> {
+    const node = createServer((req, res) => {
+      const { socket } = req;
+      if (req.url?.endsWith('/silent')) socket.destroy();
+      else if (req.url?.endsWith('/endless')) {
+        socket.end('HTTP/1.1 204 No Content\r\nContent-Length: 9223372036854775808\r\n\r\n');
+      } else if (req.url?.endsWith('/garbled')) socket.end('what?\r\n\r\n');
+      else res.end('well');
+    });
+    return new Promise((resolve) => node.listen(0, '127.0.0.1', () => resolve(node)));
+  }
+
+  it.each(['/', '/socket.io/'])('go on being asked, below %s', async (path) => {
+    for (const what of ['silent', 'endless', 'garbled']) {
+      for (let n = 0; n < 4; n += 1) {
+        await fetch(nginx.url + path + what).then((answer) => answer.arrayBuffer(), String);
+        expect(await (await fetch(nginx.url + path)).text()).toBe('well');
+      }
+    }
   });
 });

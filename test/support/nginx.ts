@@ -36,6 +36,8 @@ export interface Nginx {
   url: string;
   /** Reads the configuration again: new workers serve, the old ones finish. */
   reload(): void;
+  /** What it has said of its nodes: each failure counts towards taking one out. */
+  failures(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -51,9 +53,14 @@ export async function startNginx(binary: string, nodePorts: [number, number]): P
     .replace('listen 8080;', `listen 127.0.0.1:${port};`)
     .replace('worker_processes auto;', 'worker_processes 1;')
     .replace('worker_shutdown_timeout 30s;', 'worker_shutdown_timeout 1s;')
+    // Bodies and answers that do not fit in memory go into `place`, which is ours alone.
+    .replace(
+      'worker_processes 1;',
+      `worker_processes 1;${process.getuid?.() === 0 ? '\nuser root;' : ''}`,
+    )
     // What a machine that runs tests may not grant.
     .replace('worker_rlimit_nofile 65536;', '')
-    .replace('worker_connections 16384;', 'worker_connections 256;')
+    .replace('worker_connections 16384;', 'worker_connections 2048;')
     .replace(
       'http {',
       `http {\n${temporary.map((name) => `  ${name}_temp_path ${place}/${name};`).join('\n')}`,
@@ -101,5 +108,13 @@ export async function startNginx(binary: string, nodePorts: [number, number]): P
     await stop();
     throw error;
   }
-  return { url, reload: () => void child.kill('SIGHUP'), stop };
+  return {
+    url,
+    reload: () => void child.kill('SIGHUP'),
+    async failures() {
+      const log = await readFile(join(place, 'error.log'), 'utf8');
+      return log.split('\n').filter((line) => /upstream/.test(line));
+    },
+    stop,
+  };
 }
