@@ -165,6 +165,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
           path: SOCKET_PATH,
           limits: socketLimits,
           connections,
+          memory,
           log,
         });
   const server = createSocketServer({

@@ -4,7 +4,8 @@
  *
  * Guarantees: what Fastify's handlers, hooks and plugins see is what they would see on Node's
  * `http`, as far as uWebSockets.js has it; a request that two servers could read differently
- * (repeated Host or Content-Length, odd Transfer-Encoding) is refused before Fastify sees it.
+ * (repeated Host or Content-Length, odd Transfer-Encoding) is refused before Fastify sees it. What is
+ * half received is counted and has a deadline.
  *
  * Where uWebSockets.js differs and nothing can be done: HTTP/1.0, absolute-form and `*` targets get
  * 505; a header over its own buffer (16 KiB) or with over 100 fields, a missing Host, chunk
@@ -104,6 +105,15 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
   };
 
   function serve(dispatch: (req: UwsRequest, res: UwsResponse) => void): void {
+    function hand(request: UwsRequest, response: UwsResponse, res: HttpResponse): void {
+      try {
+        dispatch(request, response);
+      } catch (error) {
+        giveUp(res, response);
+        throw error;
+      }
+    }
+
     app.any('/*', (res, req) => {
       let response: UwsResponse | undefined;
       try {
@@ -114,15 +124,15 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
         }
         load.up();
         const request = new UwsRequest(head, bodies);
-        response = new UwsResponse(res, request, head.close, context);
+        const taken = new UwsResponse(res, request, head.close, context);
+        response = taken;
         if (head.hasBody) res.onData((chunk, isLast) => request.receive(chunk, isLast));
-        dispatch(request, response);
+        // A body of pieces is waited for: answered before its end, its client could go on with pieces
+        // of a byte, each of them a call into JavaScript, and nothing could end that any more.
+        if (head.isChunked) request.whenReceived(() => hand(request, taken, res));
+        else dispatch(request, taken);
       } catch (error) {
-        // Left without an answer here, uWebSockets.js aborts the process: no draining, no words.
-        if (response?.settled !== true) {
-          response?.abort();
-          res.close();
-        }
+        giveUp(res, response);
         throw error;
       }
       // Only now: what was answered at once needs no handler, and nothing aborts in between.
@@ -138,6 +148,13 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
     return new UwsServer(options.listen, load.idle) as unknown as Server;
   };
   return { serverFactory, inFlight: load.count, idle: load.idle };
+}
+
+/** Left without an answer by a fault of ours, uWebSockets.js aborts the process: no draining, no words. */
+function giveUp(res: HttpResponse, response: UwsResponse | undefined): void {
+  if (response?.settled === true) return;
+  response?.abort();
+  res.close();
 }
 
 /** Counts the requests in flight. */

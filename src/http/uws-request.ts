@@ -123,8 +123,6 @@ export class UwsRequest extends Readable implements Holder {
   aborted = false;
   /** The whole request has arrived. */
   complete: boolean;
-  /** The body has no announced length. */
-  readonly isChunked: boolean;
   /** Whether it is known who calls. Whoever finds out says so. */
   identified = false;
   heldBytes = 0;
@@ -135,6 +133,7 @@ export class UwsRequest extends Readable implements Holder {
   #received = 0;
   #pieces = 0;
   #deadline: NodeJS.Timeout | undefined;
+  #ready: (() => void) | undefined;
   #failure: BodyTooLargeError | undefined;
   #address: ArrayBuffer | undefined;
   #socket: UwsSocket | undefined;
@@ -147,7 +146,6 @@ export class UwsRequest extends Readable implements Holder {
     this.url = head.url;
     this.headers = head.headers;
     this.complete = !head.hasBody;
-    this.isChunked = head.isChunked;
     this.#limits = limits;
     if (head.contentLength > limits.maxBodyBytes) this.#failure = new BodyTooLargeError();
   }
@@ -199,11 +197,19 @@ export class UwsRequest extends Readable implements Holder {
       this.#failure = new BodyTooLargeError();
       // Whoever reads already hears of it now; a later reader on its first read.
       if (this.listenerCount('error') > 0) this.destroy(this.#failure);
+      this.#ready?.();
       return;
     }
     if (!isLast && !isAnswered && !this.#holds(chunk.byteLength)) return;
     if (chunk.byteLength > 0) this.push(Buffer.from(new Uint8Array(chunk)));
-    if (isLast) this.push(null);
+    if (!isLast) return;
+    this.push(null);
+    this.#ready?.();
+  }
+
+  /** Calls `ready` once, when all of the body is here or it has turned out to be too large. */
+  whenReceived(ready: () => void): void {
+    this.#ready = ready;
   }
 
   /** Counts a piece of a body that is not complete; whether it may be kept. */

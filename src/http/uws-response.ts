@@ -216,9 +216,7 @@ export class UwsResponse extends UwsResponseHead implements RequestPeer {
     }
     // Asked to close, uWebSockets.js says so itself unless the client did. It closes at once, so
     // not while the client still sends: the reset would destroy our answer on its way.
-    // But at once where the rest of the body could be calls into JavaScript without end.
-    const cutsBody = this.req.isChunked && !this.req.complete;
-    const libraryCloses = !this.#clientCloses && (cutsBody || (block.close && this.req.complete));
+    const libraryCloses = block.close && !this.#clientCloses && this.req.complete;
     const connection = libraryCloses ? undefined : closes ? 'close' : keepAlive;
     writeBlock(res, status, connection, block);
     res.end(typeof data === 'string' ? utf8(data) : (data ?? undefined), libraryCloses);

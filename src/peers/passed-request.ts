@@ -2,14 +2,16 @@
  * One polling request of a session that another process has: passed on to it, and its answer back.
  *
  * Guarantees: exactly one answer, unless the client goes first; then the other process sees its
- * request go too, as if the client were its own. What is held of body and answer is bounded. A
- * session whose process is unknown, gone or silent is answered like one that nobody has, so that the
+ * request go too, as if the client were its own. What is held of body and answer is bounded, and
+ * counted in the budget of the process. A session whose process is unknown, gone or silent is answered like one that nobody has, so that the
  * client opens a new one. Nothing is tried twice: a second GET could miss what the first one took.
  */
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { ENGINE_ERRORS, type EngineError } from '../realtime/engine-http.ts';
 import type { HttpReply } from '../realtime/engine-reply.ts';
 import type { HttpRequest } from '../realtime/uws.ts';
+import { isShredded } from '../shared/gathered-bytes.ts';
+import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
 import { KEY_HEADER, type PeerCall } from './peer-call.ts';
 
 export interface PassedRequestLimits {
@@ -26,9 +28,16 @@ export interface PassedRequestLimits {
 /** How it ended; the label of a metric. `refused`: by the process that was asked. */
 export type PassedOutcome = 'answered' | 'refused' | 'unknown' | 'failed' | 'aborted';
 
-export class PassedRequest {
+/** What a piece of a body takes beside its bytes. */
+const PIECE_BYTES = 300;
+
+export class PassedRequest implements Holder {
+  /** Who it is, only the process that has the session knows. */
+  readonly identified = false;
+  heldBytes = 0;
   readonly #reply: HttpReply;
   readonly #limits: PassedRequestLimits;
+  readonly #memory: MemoryBudget;
   readonly #done: (request: PassedRequest, outcome: PassedOutcome) => void;
   readonly #isPost: boolean;
   readonly #isBinary: boolean;
@@ -39,6 +48,7 @@ export class PassedRequest {
   /** What has come of the body before there was a connection to write it to. */
   #early: Buffer[] = [];
   #bodyBytes = 0;
+  #bodyPieces = 0;
   #bodyEnded: boolean;
   #over = false;
 
@@ -47,10 +57,12 @@ export class PassedRequest {
     reply: HttpReply,
     req: HttpRequest,
     limits: PassedRequestLimits,
+    memory: MemoryBudget,
     done: (request: PassedRequest, outcome: PassedOutcome) => void,
   ) {
     this.#reply = reply;
     this.#limits = limits;
+    this.#memory = memory;
     this.#done = done;
     this.#isPost = req.getMethod() === 'post';
     this.#isBinary = req.getHeader('content-type') === 'application/octet-stream';
@@ -106,6 +118,10 @@ export class PassedRequest {
     this.refuse('failed');
   }
 
+  endForMemory(): void {
+    this.#fail(ENGINE_ERRORS.unavailable);
+  }
+
   get #isTooLong(): boolean {
     return this.#contentLength > this.#limits.maxBodyBytes;
   }
@@ -129,6 +145,12 @@ export class PassedRequest {
       this.#fail(ENGINE_ERRORS.payloadTooLarge);
       return;
     }
+    this.#bodyPieces += 1;
+    if (isShredded(this.#bodyPieces, this.#bodyBytes)) {
+      this.#reply.cut();
+      return;
+    }
+    if (!this.#memory.hold(this, data.byteLength + PIECE_BYTES)) return;
     this.#bodyEnded = isLast;
     const chunk = Buffer.from(data.slice(0)); // The buffer dies with the callback.
     if (this.#upstream === undefined) this.#early.push(chunk);
@@ -140,8 +162,10 @@ export class PassedRequest {
     const chunks: Buffer[] = [];
     let bytes = 0;
     answer.on('data', (chunk: Buffer) => {
+      if (this.#over) return;
       bytes += chunk.length;
       if (bytes > this.#limits.maxAnswerBytes) this.refuse('failed');
+      else if (!this.#memory.hold(this, chunk.length + PIECE_BYTES)) chunks.length = 0;
       else chunks.push(chunk);
     });
     answer.on('error', () => this.refuse('failed'));
@@ -184,6 +208,7 @@ export class PassedRequest {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#early = [];
+    this.#memory.releaseAll(this);
     // An answered one goes back to the agent by itself, if its body was taken.
     const answered = outcome === 'answered' || outcome === 'refused';
     if (!answered || !this.#bodyEnded) this.#upstream?.destroy();

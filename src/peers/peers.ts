@@ -16,6 +16,11 @@ import type { Peers } from '../realtime/engine-peers.ts';
 import { HttpReply } from '../realtime/engine-reply.ts';
 import { createUwsApp, type Listening, listenExclusive } from '../realtime/uws.ts';
 import type { RedisServer } from '../redis/server.ts';
+import {
+  createMemoryBudget,
+  DEFAULT_MAX_HELD_BYTES,
+  type MemoryBudget,
+} from '../shared/memory-budget.ts';
 import { CountedAgent } from './counted-agent.ts';
 import { ownAddress } from './own-address.ts';
 import { type PassedOutcome, PassedRequest, type PassedRequestLimits } from './passed-request.ts';
@@ -43,6 +48,8 @@ export interface PeerNodeOptions {
   };
   /** Those to other processes are counted there too; with no place left none is opened. */
   readonly connections?: ConnectionCap;
+  /** What is held for clients of other processes is counted in it; left out: one of its own. */
+  readonly memory?: MemoryBudget;
   readonly log: PeerLog;
 }
 
@@ -82,6 +89,7 @@ const KEEP_IDLE_MS = 5_000;
 
 export function createPeerNode(options: PeerNodeOptions): PeerNode {
   const { limits, path, log, connections } = options;
+  const memory = options.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);
   const tag = randomBytes(TAG_BYTES);
   const ownTag = tagText(tag);
   const key = randomBytes(KEY_BYTES).toString('base64url');
@@ -165,7 +173,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
             reply.error(ENGINE_ERRORS.unavailable, true);
             return;
           }
-          const passed = new PassedRequest(reply, req, requestLimits, (self, outcome) => {
+          const passed = new PassedRequest(reply, req, requestLimits, memory, (self, outcome) => {
             underWay.delete(self);
             requests[outcome] += 1;
             if (outcome === 'unknown' || outcome === 'refused') nobodys();
@@ -177,6 +185,7 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
           if (isFull()) return undefined;
           return new Relay(
             relayLimits,
+            memory,
             (self) => {
               underWay.add(self);
               void pass(sid, self, (peer) => self.connect(peer, relayAgent));

@@ -6,12 +6,14 @@
  * Guarantees: nothing is parsed, reordered or added; heartbeats are between the client and its
  * process. A client that does not read stops what is read from its process, so that it is that
  * process which sees how far behind the client is, sheds, and closes; here at most `pauseBytes` and
- * one read wait. What waits for a process that does not read is bounded too. Whoever has been paused
+ * one read wait. What waits for a process that does not read is bounded too, and counted in the budget
+ * of this one. Whoever has been paused
  * for `stallTimeoutMs` has no session any more, and is ended.
  */
 import type { Agent } from 'node:http';
 import { WebSocket } from 'ws';
 import type { Connection, EngineSocket } from '../realtime/engine-host.ts';
+import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
 import { KEY_HEADER, type PeerCall } from './peer-call.ts';
 
 export interface RelayLimits {
@@ -33,8 +35,12 @@ const FRAME_COST_BYTES = 128;
 /** The close code of a connection that broke. */
 const ABNORMAL = 1006;
 
-export class Relay implements Connection {
+export class Relay implements Connection, Holder {
+  /** Who it is, only the process that has the session knows. */
+  readonly identified = false;
+  heldBytes = 0;
   readonly #limits: RelayLimits;
+  readonly #memory: MemoryBudget;
   readonly #opened: (relay: Relay) => void;
   readonly #done: (relay: Relay, outcome: RelayOutcome) => void;
   #upstream: WebSocket | undefined;
@@ -51,10 +57,12 @@ export class Relay implements Connection {
    */
   constructor(
     limits: RelayLimits,
+    memory: MemoryBudget,
     opened: (relay: Relay) => void,
     done: (relay: Relay, outcome: RelayOutcome) => void,
   ) {
     this.#limits = limits;
+    this.#memory = memory;
     this.#opened = opened;
     this.#done = done;
   }
@@ -81,7 +89,7 @@ export class Relay implements Connection {
     });
     this.#upstream = upstream;
     upstream.on('open', () => {
-      for (const { data, isBinary } of this.#early) upstream.send(data, { binary: isBinary });
+      for (const { data, isBinary } of this.#early) this.#forward(upstream, data, isBinary);
       this.#early = [];
       this.#earlyBytes = 0;
     });
@@ -104,6 +112,10 @@ export class Relay implements Connection {
     this.#endClient(outcome);
   }
 
+  endForMemory(): void {
+    this.#endClient('stalled');
+  }
+
   /** Closes both sides in order. */
   end(): void {
     this.#endClient('closed');
@@ -116,13 +128,15 @@ export class Relay implements Connection {
 
   onFrame(frame: ArrayBuffer, isBinary: boolean): void {
     if (this.#over) return;
+    const bytes = frame.byteLength + FRAME_COST_BYTES;
+    if (!this.#memory.hold(this, bytes)) return;
     const data = Buffer.from(frame.slice(0)); // The buffer dies with the callback.
     const upstream = this.#upstream;
     if (upstream?.readyState === WebSocket.OPEN) {
-      upstream.send(data, { binary: isBinary });
+      this.#forward(upstream, data, isBinary);
     } else {
       this.#early.push({ data, isBinary });
-      this.#earlyBytes += data.length + FRAME_COST_BYTES;
+      this.#earlyBytes += bytes;
     }
     const pending = upstream?.bufferedAmount ?? 0;
     if (pending + this.#earlyBytes > this.#limits.maxPendingBytes) this.#endClient('stalled');
@@ -144,6 +158,11 @@ export class Relay implements Connection {
   onEnd(): void {
     this.#socket = undefined;
     this.#finish('closed');
+  }
+
+  #forward(upstream: WebSocket, data: Buffer, isBinary: boolean): void {
+    const sent = (): void => this.#memory.release(this, data.length + FRAME_COST_BYTES);
+    upstream.send(data, { binary: isBinary }, sent);
   }
 
   #toClient(data: Buffer, isBinary: boolean): void {
@@ -177,6 +196,7 @@ export class Relay implements Connection {
     if (this.#over) return;
     this.#over = true;
     this.#early = [];
+    this.#memory.releaseAll(this);
     const upstream = this.#upstream;
     // Paused, it would not hear of its own end.
     if (this.#stall !== undefined) upstream?.resume();

@@ -57,8 +57,15 @@ export interface ClientGate {
   strayed(facts: RequestFacts): void;
 }
 
-/** The decoded query; of a repeated key the last one counts. Odd escapes are kept as they are. */
-export function parseQuery(query: string): Map<string, string> {
+/**
+ * The decoded query, undefined when it has more than `maxFields`: each takes some 100 bytes, however
+ * short. Of a repeated key the last one counts. Odd escapes are kept as they are.
+ */
+export function parseQuery(query: string, maxFields: number): Map<string, string> | undefined {
+  let fields = 1;
+  for (let at = query.indexOf('&'); at !== -1; at = query.indexOf('&', at + 1)) {
+    if (++fields > maxFields) return undefined;
+  }
   return new Map(new URLSearchParams(query));
 }
 

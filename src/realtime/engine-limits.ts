@@ -30,6 +30,8 @@ export interface EngineLimits {
   readonly maxEarlyBytes: number;
   /** Query string of a request, bytes. */
   readonly maxQueryBytes: number;
+  /** Fields of it. */
+  readonly maxQueryFields: number;
   /** Polling responses of at least so many bytes are compressed for clients that accept it. */
   readonly compressThresholdBytes: number;
 }

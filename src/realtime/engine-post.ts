@@ -91,7 +91,8 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
       forget(incoming);
       complete(session, reply, body.take().toString());
     } else if (body.isShredded) {
-      cut(incoming, ENGINE_ERRORS.badRequest);
+      // An answer would not keep uWebSockets.js from handing over each shred that has come already.
+      reply.cut();
     } else {
       const more = body.capacity - incoming.heldBytes;
       incoming.heldBytes = body.capacity;

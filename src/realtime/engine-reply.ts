@@ -78,6 +78,11 @@ export class HttpReply {
     );
   }
 
+  /** Closes the connection without an answer, as if the client had gone. Its body ends in this call. */
+  cut(): void {
+    this.#res?.close();
+  }
+
   /** Answers a preflight (Fetch standard, "CORS-preflight request"). */
   preflight(requestHeaders: string): void {
     const asked =

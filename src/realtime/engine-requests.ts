@@ -54,17 +54,37 @@ export interface RequestHandlers {
   upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void;
 }
 
+/** More of them in one turn are one client's, sent ahead of their answers. */
+const MAX_VAIN_IN_TURN = 64;
+
 type Query = ReadonlyMap<string, string>;
 
 export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestHandlers {
   const { limits, log, cors, posts, foreign, gate } = deps;
+  /** Requests of this turn of the event loop that came to nothing. */
+  let vain = 0;
+
+  /**
+   * Takes account of a request that comes to nothing; whether its connection had better go. A packet
+   * holds thousands of them, and nothing else is done before all of those have been answered.
+   */
+  function isBurst(): boolean {
+    if (vain === 0) {
+      setImmediate(() => {
+        vain = 0;
+      });
+    }
+    vain += 1;
+    return vain > MAX_VAIN_IN_TURN;
+  }
 
   /** The checks that need no session; the query when all is well. */
   function check(req: HttpRequest, decision: CorsDecision): Query | EngineError {
     if (!deps.trusts(req)) return ENGINE_ERRORS.forbidden;
     const raw = req.getQuery() ?? '';
-    if (raw.length > limits.maxQueryBytes) return ENGINE_ERRORS.queryTooLong;
-    const query = parseQuery(raw);
+    const { maxQueryBytes, maxQueryFields } = limits;
+    const query = raw.length > maxQueryBytes ? undefined : parseQuery(raw, maxQueryFields);
+    if (query === undefined) return ENGINE_ERRORS.queryTooLong;
     const transport = query.get('transport');
     if (transport !== 'polling' && transport !== 'websocket') return ENGINE_ERRORS.unknownTransport;
     if (hasControlCharacters(req.getHeader('origin'))) return ENGINE_ERRORS.badRequest;
@@ -187,12 +207,14 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
           return;
         }
         if (req.getMethod() === 'options' && deps.trusts(req)) {
-          reply.preflight(req.getHeader('access-control-request-headers'));
+          if (isBurst()) reply.error(ENGINE_ERRORS.tooMany, true);
+          else reply.preflight(req.getHeader('access-control-request-headers'));
           return;
         }
         const refusal = http(res, req, reply, decision);
         // Whoever is told to slow down shall not go on at once on the same connection.
-        if (refusal !== undefined) reply.error(refusal, refusal === ENGINE_ERRORS.tooMany);
+        if (refusal !== undefined)
+          reply.error(refusal, refusal === ENGINE_ERRORS.tooMany || isBurst());
       } catch (error) {
         log.error({ err: error }, 'An Engine.IO request failed');
         reply.error(ENGINE_ERRORS.badRequest, true);

@@ -66,6 +66,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   maxPollingBufferBytes: 1_048_576,
   maxPayloadPackets: 16_384,
   maxQueryBytes: 8_192,
+  maxQueryFields: 64,
   compressThresholdBytes: 1_024,
   maxAttachments: 10,
   maxAttachmentBytes: 4_000_000,

@@ -154,7 +154,7 @@ describe('a POST half received', () => {
     ['without identity', () => openPolling(server, PATH), 16_000],
   ])('in shreds costs what its bytes cost, not more: %s', async (_name, open, bytes) => {
     const post = beginPost(await open(), 'Transfer-Encoding: chunked', '1\r\n3\r\n'.repeat(bytes));
-    expect(await post.closed()).toMatch(/^HTTP\/1\.1 400/);
+    expect(await post.closed()).toBe('');
     await nothingHeld();
   });
 
@@ -240,7 +240,8 @@ describe('pings of the WebSocket itself', () => {
     const socket = await openSocketIo(server);
     socket.ws.pause();
     const flood = setInterval(() => {
-      for (let i = 0; i < 10_000; i++) socket.ws.ping('x'.repeat(125));
+      if (socket.ws.bufferedAmount > 100_000) return;
+      for (let i = 0; i < 1_000; i++) socket.ws.ping('x'.repeat(125));
     }, 1);
     try {
       await waitFor(() => server.sockets.stats().closed.get('slow reader') === 1, {

@@ -118,9 +118,12 @@ describe('a body in shreds', () => {
     expect(bodies).toEqual([]);
   });
 
-  it('ends its connection also when it was refused before', async () => {
+  it('is not refused before it has ended, since nothing could end it then', async () => {
     const client = await begin('/refused', 'Transfer-Encoding: chunked', '1\r\nx\r\n');
+    client.send('1\r\nx\r\n0\r\n\r\n');
     expect((await client.response()).status).toBe(401);
+    client.send('POST /refused HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+    client.send(shreds);
     await client.closed;
   });
 

@@ -11,6 +11,11 @@ import {
   type SocketServerLimits,
 } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
+import {
+  createMemoryBudget,
+  DEFAULT_MAX_HELD_BYTES,
+  type MemoryBudget,
+} from '../../src/shared/memory-budget.ts';
 import { collectingLog, parseOpen, request } from '../conformance/support.ts';
 import { openRedisServer, redisUrl } from '../support/redis.ts';
 
@@ -21,6 +26,7 @@ export interface PeerServer {
   readonly server: SocketServer;
   readonly node: PeerNode;
   readonly connections: ConnectionCap;
+  readonly memory: MemoryBudget;
   /** By the public id, as `40{"sid":…}` tells it. */
   readonly sockets: ReadonlyMap<string, Socket>;
   readonly errors: readonly unknown[];
@@ -34,6 +40,7 @@ export interface PeerServerOptions {
   readonly corsOrigins?: '*' | readonly string[];
   /** Connections at once; left out: as many as come. */
   readonly maxConnections?: number;
+  readonly maxHeldBytes?: number;
 }
 
 /** Everybody who connects joins TOPIC; `message` comes back as `message-back`. */
@@ -59,6 +66,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     retryAfterSeconds: 1,
     log,
   });
+  const memory = createMemoryBudget(options.maxHeldBytes ?? DEFAULT_MAX_HELD_BYTES);
   const redis = openRedisServer(options.redis ?? redisUrl(), options.prefix);
   const node = createPeerNode({
     redis,
@@ -67,6 +75,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     path: '/socket.io/',
     limits,
     connections,
+    memory,
     log,
   });
   const app = createUwsApp();
@@ -79,6 +88,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     namespaces: new Map([['/', namespace]]),
     peers: node.peers,
     connections,
+    memory,
   });
   await node.listen();
   const listening = await listenExclusive(app, '127.0.0.1', 0);
@@ -87,6 +97,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     server,
     node,
     connections,
+    memory,
     sockets,
     errors: log.errors,
     async stop() {
