@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/services.ts'],
+    globalSetup: ['test/support/services.ts', 'test/support/search-logs.ts'],
     pool: 'forks',
     // Two cores: more workers than that only make timing-sensitive tests fight.
     maxWorkers: 2,

@@ -251,6 +251,25 @@ describe('the habits', () => {
     );
   });
 
+  it('keeps the log of every service that tests start, to be searched for secrets', () => {
+    const TEST = join(ROOT, 'test');
+    const starters = filesBelow(TEST).filter((path) =>
+      codeOf(readFileSync(path, 'utf8')).some((line) => /\bstartApp\(|'src\/main\.ts'/.test(line)),
+    );
+    expect(starters.map((path) => relative(TEST, path)).sort()).toEqual([
+      // A run of its own, which checks what is stored and told; its nodes log warnings only.
+      'history/node-process.ts',
+      // Starts nothing that serves.
+      'process/platform.test.ts',
+      // Looks through its log itself.
+      'security/log.test.ts',
+      'support/app.ts',
+      'support/service-process.ts',
+      // A worker without a supervisor, which is refused.
+      'workers/lifecycle.test.ts',
+    ]);
+  });
+
   it('has no any, no ignored type error and no empty catch', () => {
     const bad = files.flatMap(({ name, text }) =>
       codeOf(text)

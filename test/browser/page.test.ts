@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { prepareDatabase } from '../../src/store/prepare.ts';
@@ -281,17 +280,8 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
       connectTimeoutMs: 3_000,
       log: createLog({ level: 'silent', pretty: false }),
     });
-    const env = { HOST: '127.0.0.1', PORT: '0', NODE_ENV: 'test', DATABASE_POOL_MAX: '4' };
-    const start = (extra: Record<string, string>) =>
-      startApp({
-        config: readConfig({ ...env, ...extra }),
-        databaseUrl: own.url,
-        ownDatabase: true,
-        version: '0.0.0-test',
-        log: createLog({ level: 'silent', pretty: false }),
-      });
-    const embedded = await start({ DRAIN_GRACE_MS: '0' });
-    const url = `http://127.0.0.1:${embedded.port}`;
+    const embedded = await startTestApp(own.url, {}, { ownDatabase: true });
+    const { url } = embedded;
     expect((await make(url, '  ')).status).toBe(400);
     const one = await openChatPage(browser, url);
     opened.push(one);
@@ -302,7 +292,7 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
     await one.close();
     await embedded.stop();
 
-    const off = await start({ DEMO_PAGE: 'off', DRAIN_GRACE_MS: '0' });
+    const off = await startTestApp(own.url, { DEMO_PAGE: 'off' }, { ownDatabase: true });
     expect((await fetch(`http://127.0.0.1:${off.port}/`)).status).toBe(404);
     await off.stop();
     await own.drop();

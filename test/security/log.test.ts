@@ -9,7 +9,8 @@ import { createLog } from '../../src/log.ts';
 import { hmacSigner, inAMinute } from '../auth/forge.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
-import { redisUrl } from '../support/redis.ts';
+import { redisUrl, startOwnRedis } from '../support/redis.ts';
+import { waitFor } from '../support/wait.ts';
 import { callRest } from './operations.ts';
 
 const secret = 'a secret of at least thirty-two bytes';
@@ -28,7 +29,11 @@ beforeAll(async () => {
   conversationId = await createConversation(db.sql, [alice, await createPerson(db.sql, 'Bob')]);
   // The database refuses the row, and quotes it in its error.
   await db.sql`ALTER TABLE messaging.messages ADD CHECK (content !~ '^what-alice')`;
-  app = await startApp({
+  app = await start({});
+  url = `http://127.0.0.1:${app.port}`;
+});
+const start = (env: Record<string, string>) =>
+  startApp({
     config: readConfig({
       HOST: '127.0.0.1',
       PORT: '0',
@@ -36,14 +41,13 @@ beforeAll(async () => {
       JWT_SECRET: secret,
       DATABASE_POOL_MAX: '2',
       DRAIN_GRACE_MS: '0',
+      ...env,
     }),
     databaseUrl: db.url,
     ownDatabase: false,
     version: '0',
     log: createLog({ level: 'trace', pretty: false }, { write: (line) => lines.push(line) }),
   });
-  url = `http://127.0.0.1:${app.port}`;
-});
 afterAll(async () => {
   await app.stop();
   await db.drop();
@@ -77,6 +81,33 @@ it('an error is logged with its causes, and without the row or statement Postgre
     cause: { message: 'refused', code: '23514' },
   });
   expect(line).not.toContain(text);
+});
+
+it('neither the password of Redis nor the key for peers is logged when Redis refuses commands', async () => {
+  const server = await startOwnRedis();
+  const admin = new Redis(server.url);
+  const password = randomUUID();
+  await admin.call('ACL', 'SETUSER', 'service', 'on', `>${password}`, '+@all', '~*', '&*');
+  const node = await start({
+    REDIS_URL: `redis://service:${password}@127.0.0.1:${server.port}`,
+    RATE_LIMIT: 'on',
+  });
+  try {
+    const [name = ''] = await admin.keys('messaging:peer:*');
+    const [, , key = ''] = (await admin.get(name))?.split(' ') ?? [];
+    expect(key.length).toBeGreaterThan(20);
+    // Connected anew, it makes itself known again, and Redis has no room for that.
+    await admin.call('CONFIG', 'SET', 'maxmemory', '1');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const words = 'other processes can not find the sessions of this one';
+    await waitFor(() => lines.join('').includes(words), { what: 'the refusal in the log' });
+    expect(lines.join('')).not.toContain(key);
+    expect(lines.join('')).not.toContain(password);
+  } finally {
+    await node.stop();
+    admin.disconnect();
+    await server.stop();
+  }
 });
 
 describe('an error of a library', () => {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once as onceEvent } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { keepLog } from './kept-logs.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
@@ -28,6 +29,7 @@ export interface StartOptions {
 
 interface Running {
   child: ChildProcess;
+  kept: ReturnType<typeof keepLog>;
   output: string;
   exited: Promise<number | null>;
 }
@@ -49,6 +51,7 @@ function run(
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       NODE_ENV: 'test',
+      LOG_LEVEL: 'trace',
       HOST: '127.0.0.1',
       PORT: '0',
       DATABASE_POOL_MAX: '4',
@@ -57,14 +60,17 @@ function run(
       ...env,
     },
   });
+  const kept = keepLog(env);
   const running: Running = {
     child,
+    kept,
     output: '',
     exited: onceEvent(child, 'close').then(([code]: (number | null)[]) => code ?? null),
   };
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
       running.output += text;
+      kept.write(text);
     });
   }
   return running;
@@ -103,6 +109,7 @@ export async function startService(
   const port = await Promise.race([listening, running.exited.then(() => null)]);
   clearTimeout(timer);
   if (port === null) throw new Error(`the service did not start:\n${running.output}`);
+  running.kept.mustHold('listens on http');
   return {
     url: `http://127.0.0.1:${port}`,
     port,
