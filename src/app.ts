@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { createAuthenticator } from './auth/authenticator.ts';
 import { createDoorkeeper } from './auth/doorkeeper.ts';
+import { createServiceTokens } from './auth/service-tokens.ts';
 import type { Bus } from './bus/bus.ts';
 import { createMemoryBus } from './bus/memory-bus.ts';
 import { createRedisBus } from './bus/redis-bus.ts';
@@ -14,6 +15,7 @@ import type { Config } from './config.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { refusalBody } from './http/errors.ts';
 import { createHttpApp } from './http/http-app.ts';
+import type { MetricsDeps } from './http/metrics-routes.ts';
 import type { PageDeps } from './http/page-routes.ts';
 import { createReadiness } from './http/readiness.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
@@ -22,9 +24,10 @@ import { connectionsOfOne, createWorkLine, DEFAULT_WORK_LIMITS } from './limits/
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createPeerNode } from './peers/peers.ts';
+import { openPorts, type Ports } from './ports.ts';
 import type { NamespaceHandler } from './realtime/socket.ts';
 import { createSocketServer, type SocketServer } from './realtime/socket-server.ts';
-import { createUwsApp, type Listening, listenExclusive, listenShared } from './realtime/uws.ts';
+import { createUwsApp } from './realtime/uws.ts';
 import { realtimeSettings } from './realtime-settings.ts';
 import { createRedisServer } from './redis/server.ts';
 import { within } from './shared/deadline.ts';
@@ -48,6 +51,8 @@ export interface AppDeps {
 
 export interface App {
   readonly port: number;
+  /** Where `/metrics` is, when it has a port of its own. */
+  readonly metricsPort: number | null;
   /**
    * Refuses new work, lets running requests and sends finish, closes the sockets so that clients
    * reconnect elsewhere, then everything else. Safe to call again.
@@ -204,6 +209,13 @@ export async function startApp(deps: AppDeps): Promise<App> {
     memory,
     refusalBody,
   });
+  const shown = deps.worker?.share(metrics) ?? metrics;
+  const { token } = config.metrics;
+  const figures: MetricsDeps = {
+    contentType: shown.contentType,
+    text: shown.text,
+    ...(token === null ? {} : { mayRead: createServiceTokens([token]) }),
+  };
   const http = await createHttpApp({
     chat: delivery.chat,
     doorkeeper,
@@ -219,7 +231,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
       redisRequired: config.redis.requiredForReady,
       draining: () => draining,
     }),
-    metrics: deps.worker?.share(metrics) ?? metrics,
+    ...(config.metrics.port === null ? { metrics: figures } : {}),
+    tls: config.tls !== null,
     requestTimes: metrics.requests,
     ...(deps.worker === undefined ? {} : { worker: deps.worker.order.worker }),
     log,
@@ -239,11 +252,11 @@ export async function startApp(deps: AppDeps): Promise<App> {
     await database.close(POOL_CLOSE_MS);
   }
 
-  let listening: Listening;
+  let ports: Ports;
   try {
     await node?.listen();
-    const listen = deps.worker === undefined ? listenExclusive : listenShared;
-    listening = await listen(uws, config.host, deps.worker?.order.port ?? config.port);
+    const shared = deps.worker === undefined ? {} : { sharedPort: deps.worker.order.port };
+    ports = await openPorts({ app: uws, config, figures, ...shared });
   } catch (error) {
     await close();
     throw error;
@@ -252,16 +265,17 @@ export async function startApp(deps: AppDeps): Promise<App> {
   let stopping: Promise<void> | null = null;
   async function drainAndClose(): Promise<void> {
     draining = true;
-    listening.stop();
+    ports.stop();
     const overMs = config.drainGraceMs;
     await Promise.all([server.drain({ overMs }), node?.drain(overMs)]);
     await Promise.all([writer.drain(SENDS_FINISH_MS), within(bridge.idle(), REQUESTS_FINISH_MS)]);
     await close();
-    uws.close();
+    ports.close();
   }
 
   return {
-    port: listening.port,
+    port: ports.port,
+    metricsPort: ports.metricsPort,
     stop: () => {
       stopping ??= drainAndClose();
       return stopping;

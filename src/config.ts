@@ -3,16 +3,11 @@
  * stops the start with a sentence that names it; an empty value counts as unset.
  * `.env.example` documents every variable; test/config.test.ts holds the two together.
  */
-import { compile as compileProxies } from '@fastify/proxy-addr';
 import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { authModeOf, checkTogether, listOf, maxFrameBytes } from './config-rules.ts';
 import { type Environment, environmentSchema } from './environment.ts';
 import { originOf } from './shared/origin.ts';
-
-/** A frame carries one message: a character may be 6 bytes as a JSON escape. */
-function maxFrameBytes(maxContentLength: number): number {
-  return maxContentLength * 6 + 4_096;
-}
 
 /** Settings that do not make sense; `message` has one line per problem. */
 export class ConfigError extends Error {
@@ -22,8 +17,14 @@ export class ConfigError extends Error {
   }
 }
 
-const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET', 'SERVICE_TOKENS']);
-const MIN_SERVICE_TOKEN_LENGTH = 24;
+const SECRETS = new Set([
+  'DATABASE_URL',
+  'REDIS_URL',
+  'JWT_SECRET',
+  'SERVICE_TOKENS',
+  'METRICS_TOKEN',
+]);
+
 /** A packet may become some times its bytes, and there are others. */
 const MIN_HELD_PAYLOADS = 4;
 
@@ -111,6 +112,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
       maxConnections: values.MAX_CONNECTIONS,
       maxBackpressureBytes: values.MAX_BACKPRESSURE_BYTES,
     }),
+    metrics: Object.freeze({
+      token: values.METRICS_TOKEN ?? null,
+      /** null: on the port of everything else. */
+      port: values.METRICS_PORT ?? null,
+    }),
     drainGraceMs: values.DRAIN_GRACE_MS,
     demoPage: pageIsOn(values),
   });
@@ -140,113 +146,10 @@ function expectation(schema: TSchema): string {
   return 'it is a text of printable ASCII without spaces';
 }
 
-function checkTogether(values: Environment, problems: string[]): void {
-  requireUrl('DATABASE_URL', values.DATABASE_URL, ['postgres:', 'postgresql:'], problems);
-  requireUrl('REDIS_URL', values.REDIS_URL, ['redis:', 'rediss:'], problems);
-  if (values.REDIS_URL === undefined && Number(values.WORKERS) > 1) {
-    problems.push(
-      `WORKERS=${values.WORKERS} needs REDIS_URL: several processes hear each other through Redis only.`,
-    );
-  }
-  if (values.PEER_PORT !== 0 && values.WORKERS !== '1') {
-    problems.push('PEER_PORT must be 0 with several WORKERS: each listens on a port of its own.');
-  }
-  if ((values.TLS_KEY_FILE === undefined) !== (values.TLS_CERT_FILE === undefined)) {
-    problems.push('TLS_KEY_FILE and TLS_CERT_FILE go together.');
-  }
-  if (values.MAX_BACKPRESSURE_BYTES < maxFrameBytes(values.MAX_CONTENT_LENGTH) * 2) {
-    problems.push('MAX_BACKPRESSURE_BYTES is too small for messages of MAX_CONTENT_LENGTH.');
-  }
-  const production = values.NODE_ENV === 'production';
-  if (production && values.DATABASE_URL === undefined) {
-    problems.push('DATABASE_URL is missing: with NODE_ENV=production nothing is embedded.');
-  }
-  const mode = authModeOf(values);
-  if (mode === 'jwt' && !hasKey(values)) {
-    problems.push(
-      'AUTH_MODE=jwt needs a key: set JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL or SERVICE_TOKENS.',
-    );
-  }
-  requireUrl('JWT_JWKS_URL', values.JWT_JWKS_URL, ['https:', 'http:'], problems);
-  if (production && values.JWT_JWKS_URL?.startsWith('http:')) {
-    problems.push('JWT_JWKS_URL must be https with NODE_ENV=production.');
-  }
-  if (listOf(values.SERVICE_TOKENS).some((token) => token.length < MIN_SERVICE_TOKEN_LENGTH)) {
-    problems.push(`SERVICE_TOKENS has one shorter than ${MIN_SERVICE_TOKEN_LENGTH} characters.`);
-  }
-  if (values.JWT_SECRET !== undefined && Buffer.byteLength(values.JWT_SECRET) < 32) {
-    problems.push('JWT_SECRET is too short: HS256 needs at least 32 bytes (RFC 7518 section 3.2).');
-  }
-  if (mode === 'insecure' && production && values.ALLOW_INSECURE_AUTH !== 'true') {
-    problems.push(
-      'AUTH_MODE=insecure is refused with NODE_ENV=production: configure a key, ' +
-        'or ALLOW_INSECURE_AUTH=true if you know that nobody can reach this service.',
-    );
-  }
-  for (const proxy of listOf(values.TRUSTED_PROXIES)) {
-    if (!isProxyRange(proxy)) {
-      problems.push(
-        `TRUSTED_PROXIES has ${JSON.stringify(proxy)}: it takes addresses, ranges such as 10.0.0.0/8, ` +
-          'loopback, linklocal and uniquelocal.',
-      );
-    }
-  }
-  for (const origin of listOf(values.CORS_ORIGINS)) {
-    if (origin !== '*' && originOf(origin) === undefined) {
-      problems.push(
-        `CORS_ORIGINS has ${JSON.stringify(origin)}: an origin is scheme://host[:port].`,
-      );
-    }
-    if (origin === '*' && production) {
-      problems.push('CORS_ORIGINS=* is for development: list the exact origins.');
-    }
-  }
-}
-
 function tlsOf({ TLS_KEY_FILE: keyFile, TLS_CERT_FILE: certFile }: Environment) {
   return keyFile === undefined || certFile === undefined
     ? null
     : Object.freeze({ keyFile, certFile });
-}
-
-function hasKey(values: Environment): boolean {
-  const { JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL, SERVICE_TOKENS } = values;
-  return [JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL, SERVICE_TOKENS].some(
-    (key) => key !== undefined,
-  );
-}
-
-function authModeOf(values: Environment): 'jwt' | 'insecure' {
-  return values.AUTH_MODE ?? (hasKey(values) ? 'jwt' : 'insecure');
-}
-
-function requireUrl(
-  name: string,
-  value: string | undefined,
-  protocols: readonly string[],
-  problems: string[],
-): void {
-  if (value === undefined) return;
-  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
-    problems.push(`${name} is not understood: it is a URL that starts with ${protocols[0]}//.`);
-  }
-}
-
-function isProxyRange(text: string): boolean {
-  try {
-    compileProxies(text);
-    return true;
-  } catch (error) {
-    if (error instanceof TypeError) return false;
-    throw error;
-  }
-}
-
-function listOf(value: string | undefined): string[] {
-  return (value ?? '')
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
 }
 
 /** null: no limits. Unset: on in production. */

@@ -83,6 +83,8 @@ export const environmentSchema = Type.Object({
   MAX_HELD_BYTES: Count(67_108_864, 1_048_576, 1_099_511_627_776),
   DRAIN_GRACE_MS: Count(3_000, 0, 600_000),
 
+  METRICS_TOKEN: Text,
+  METRICS_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
   DEMO_PAGE: Type.Optional(Choice(['off', 'on'])),
 });
 

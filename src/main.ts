@@ -79,6 +79,7 @@ async function main(): Promise<void> {
     await prepareDatabase({ databaseUrl, demoData: ownDatabase, connectTimeoutMs, log });
     if (ending.begun()) return;
     let port: number;
+    let metricsPort = config.metrics.port;
     if (workers === 1) {
       const app = await startApp({
         config,
@@ -89,8 +90,10 @@ async function main(): Promise<void> {
       });
       service = app;
       port = app.port;
+      metricsPort = app.metricsPort;
     } else {
       port = await findPort(config.host, config.port, config.tls);
+      if (config.metrics.port !== null) await findPort(config.host, config.metrics.port, null);
       const entry = fileURLToPath(import.meta.url);
       const order = { port, databaseUrl, ownDatabase };
       const supervisor = createSupervisor({ entry, workers, order, log });
@@ -107,7 +110,7 @@ async function main(): Promise<void> {
       process.on('SIGHUP', onHangUp);
       await supervisor.start();
     }
-    greet(port, config, ownDatabase, workers);
+    greet({ port, metricsPort, config, embedded: ownDatabase, workers });
   } catch (error) {
     // Stopped while it started: that is how the start failed, and it is said already.
     if (ending.begun()) return;
@@ -160,7 +163,15 @@ function terminalIsGone(): boolean {
   return process.stdout.isTTY === true && !isatty(1);
 }
 
-function greet(port: number, config: Config, embedded: boolean, workers: number): void {
+interface Greeting {
+  port: number;
+  metricsPort: number | null;
+  config: Config;
+  embedded: boolean;
+  workers: number;
+}
+
+function greet({ port, metricsPort, config, embedded, workers }: Greeting): void {
   const url = `${config.tls === null ? 'http' : 'https'}://localhost:${port}`;
   process.stdout.write(
     [
@@ -170,6 +181,7 @@ function greet(port: number, config: Config, embedded: boolean, workers: number)
       `    REST        ${url}/docs`,
       `    Socket.IO   io('${url}', { query: { userId: '…' } })`,
       `    health      ${url}/health   ${url}/ready`,
+      ...(metricsPort === null ? [] : [`    metrics     http://localhost:${metricsPort}/metrics`]),
       embedded
         ? '    storage     embedded PostgreSQL with Alice …00a, Bob …00b and Carol …00c'
         : '    storage     DATABASE_URL',

@@ -58,6 +58,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
       'limits',
       'metrics',
       'peers',
+      'ports.ts',
       'realtime',
       'realtime-settings.ts',
       'redis',
@@ -66,7 +67,9 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
     ],
     types: ['config.ts', 'log.ts', 'workers'],
   },
-  'config.ts': { runtime: ['environment.ts', 'shared'] },
+  'config.ts': { runtime: ['config-rules.ts', 'environment.ts', 'shared'] },
+  'config-rules.ts': { runtime: ['shared'], types: ['environment.ts'] },
+  'ports.ts': { runtime: ['http', 'realtime'], types: ['config.ts'] },
   'environment.ts': { runtime: [] },
   'log.ts': { runtime: [] },
   shared: { runtime: [] },
@@ -86,7 +89,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },
   embedded: { runtime: [] },
-  workers: { runtime: ['chat', 'metrics', 'realtime'], types: ['config.ts', 'log.ts'] },
+  workers: { runtime: ['chat', 'metrics', 'realtime', 'shared'], types: ['config.ts', 'log.ts'] },
 };
 
 /** Packages with one door into the project, and packages a layer must stay clear of. */

@@ -49,7 +49,7 @@ function factsOf({ ip, headers }: FastifyRequest): AddressFacts {
   return { address: ip, headers: { get: (name) => oneHeader(headers[name]) } };
 }
 
-function bearerToken(header: string | undefined): string | undefined {
+export function bearerToken(header: string | undefined): string | undefined {
   const match = /^Bearer +(\S+) *$/i.exec(header ?? '');
   return match?.[1];
 }

@@ -3,9 +3,7 @@
  * schemas, and one way to say no. It runs on whatever server the caller gives it.
  */
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
   type FastifyError,
@@ -24,21 +22,16 @@ import { type JsonBounds, jsonExcess } from '../shared/json-bounds.ts';
 import { authenticateCallers, type CallLimits } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
-import { eventDocumentRoute } from './event-document-route.ts';
-import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { messageRoutes } from './message-routes.ts';
-import { type MetricsText, metricsRoutes } from './metrics-routes.ts';
-import { type PageDeps, pageRoutes } from './page-routes.ts';
+import { createOpenTurns, type OpenRoutesDeps, openRoutes } from './open-routes.ts';
 import { type RequestTimes, routeTimer } from './request-times.ts';
 import { compileValidator } from './validation.ts';
 
-export interface HttpAppDeps extends HealthDeps {
+export interface HttpAppDeps extends Omit<OpenRoutesDeps, 'turns'> {
   chat: Chat;
   doorkeeper: Doorkeeper;
   corsOrigins: '*' | readonly string[];
   maxPayloadBytes: number;
-  /** Left out: no `/metrics`. */
-  metrics?: MetricsText;
   /** Told of every answer; left out: nobody. */
   requestTimes?: RequestTimes;
   /** Left out: everybody may call as often as they like. */
@@ -46,8 +39,6 @@ export interface HttpAppDeps extends HealthDeps {
   /** True while the process is going down: calls are refused, so that clients go elsewhere. */
   draining(): boolean;
   log: Logger;
-  /** Left out: no chat page at `/`. */
-  page?: PageDeps;
   /** Left out: Node's own http server. */
   serverFactory?: FastifyServerFactory;
 }
@@ -74,7 +65,11 @@ export async function createHttpApp(deps: HttpAppDeps) {
   app.addHook('onRequest', async (request, reply) => nameAnswer(request, reply));
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler((request, reply) => timeNoRoute(request, answerNotFound(request, reply)));
+  const turns = createOpenTurns();
+  app.addHook('onClose', async () => turns.close());
+  app.setNotFoundHandler({ preValidation: turns.probes.take }, (request, reply) =>
+    timeNoRoute(request, answerNotFound(request, reply)),
+  );
   app.removeContentTypeParser('text/plain');
   // `fetch` with an empty body and a JSON content type is common for PUT and DELETE.
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -110,23 +105,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
       },
     },
   });
-  await app.register(async (pages) => {
-    // Whether browsers must use TLS is for whoever terminates it to say.
-    await pages.register(helmet, { strictTransportSecurity: false });
-    await pages.register(swaggerUi, {
-      routePrefix: '/docs',
-      staticCSP: true,
-      // An upgraded request finds nobody on a plain port, and Swagger UI styles by attribute.
-      transformStaticCSP: (policy) =>
-        policy
-          .replace(/\s*upgrade-insecure-requests;?/, '')
-          .replace("style-src 'self' https:", "style-src 'self' https: 'unsafe-inline'"),
-    });
-  });
-  if (deps.page !== undefined) await app.register(pageRoutes(deps.page));
-  await app.register(healthRoutes(deps));
-  await app.register(eventDocumentRoute(deps));
-  if (deps.metrics !== undefined) await app.register(metricsRoutes(deps.metrics));
+  await app.register(openRoutes({ ...deps, turns }));
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
       if (!deps.draining()) return;

@@ -26,6 +26,8 @@ export interface PageDeps {
 }
 
 const MAX_NAME_LENGTH = 60;
+/** Half a year. */
+const STRICT_FOR_S = 15_552_000;
 const FOR_EVER = 'public, max-age=31536000, immutable';
 
 const PageSettings = Type.Object({
@@ -36,8 +38,15 @@ const PageSettings = Type.Object({
 });
 const NewPerson = Type.Object({ name: Type.String({ minLength: 1, maxLength: MAX_NAME_LENGTH }) });
 
+/**
+ * Whether browsers must use TLS with this host. Only who terminates it can say, and for no other host;
+ * where that is a proxy, it is the proxy.
+ */
+export const strictTransport = (tls: boolean) =>
+  tls && { maxAge: STRICT_FOR_S, includeSubDomains: false };
+
 /** Routes of the page and, where people may be made, of its people. */
-export function pageRoutes(deps: PageDeps): FastifyPluginAsyncTypebox {
+export function pageRoutes(deps: PageDeps & { tls: boolean }): FastifyPluginAsyncTypebox {
   const { people } = deps;
   return async (fastify) => {
     await fastify.register(helmet, {
@@ -55,6 +64,7 @@ export function pageRoutes(deps: PageDeps): FastifyPluginAsyncTypebox {
           frameAncestors: ["'none'"],
         },
       },
+      strictTransportSecurity: strictTransport(deps.tls),
       // Over plain HTTP on a phone in the same network the browser would only complain about these.
       crossOriginOpenerPolicy: false,
       originAgentCluster: false,

@@ -1,4 +1,5 @@
 /** What `/ready` looks at: whether this process is fit to take traffic, and what keeps it from it. */
+import { atBoundedRate, type Rate } from '../shared/bounded-rate.ts';
 import type { Readiness } from './health-routes.ts';
 
 export interface ReadinessDeps {
@@ -13,9 +14,13 @@ export interface ReadinessDeps {
   draining(): boolean;
 }
 
+/** Far more often than any probe asks; each is a query like others. */
+const PINGED: Rate = { most: 10, windowMs: 1_000 };
+
 export function createReadiness(deps: ReadinessDeps): () => Promise<Readiness> {
+  const ping = atBoundedRate(deps.ping, PINGED);
   return async () => {
-    const postgres = await deps.ping().then(
+    const postgres = await ping().then(
       () => 'ok',
       () => 'does not answer',
     );

@@ -1,14 +1,17 @@
 /**
  * The figures of all workers as one text.
  *
- * Guarantees: one collection at a time, answered within `ANSWER_MS`; a worker that is silent is left
+ * Guarantees: one collection at a time and so many a second, answered within `ANSWER_MS`; a worker that is silent is left
  * out and counted; what a worker has counted stays counted when it is silent or gone.
  */
 import { type Figures, mergedText, mergeFigures } from '../metrics/merge.ts';
+import { atBoundedRate, type Rate } from '../shared/bounded-rate.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** How long a worker may take to tell its figures. */
 const ANSWER_MS = 1_000;
+/** Whichever workers are asked, and how often: all of them have to tell. */
+const COLLECTED: Rate = { most: 10, windowMs: 1_000 };
 
 export interface CollectionDeps {
   workers(): Iterable<WorkerProcess>;
@@ -21,7 +24,6 @@ export interface CollectionDeps {
 export function createCollection({ workers, own, onUnanswered }: CollectionDeps) {
   /** What those counted that are gone. */
   let gone: Promise<Figures> = Promise.resolve([]);
-  let running: Promise<string> | null = null;
 
   async function figuresOf(worker: WorkerProcess): Promise<Figures> {
     const figures = await worker.figures(ANSWER_MS);
@@ -38,12 +40,7 @@ export function createCollection({ workers, own, onUnanswered }: CollectionDeps)
   }
 
   return {
-    text(): Promise<string> {
-      running ??= collect().finally(() => {
-        running = null;
-      });
-      return running;
-    },
+    text: atBoundedRate(collect, COLLECTED),
 
     /** Keeps what a worker that is gone has counted. */
     retire(worker: WorkerProcess): void {

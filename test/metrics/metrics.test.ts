@@ -42,6 +42,13 @@ async function scrape(): Promise<Map<string, Family>> {
   return parseExposition(await response.text());
 }
 
+/** Resolves when figures have been gathered since the call: they are, so often a second at most. */
+async function gathered(): Promise<void> {
+  const cpu = () => figure('process_cpu_seconds_total');
+  const before = await cpu();
+  await waitFor(async () => (await cpu()) > before, { what: 'the next figures' });
+}
+
 async function figure(series: string): Promise<number> {
   const families = await scrape();
   const value = [...families.values()].flatMap(({ samples }) => samples.get(series) ?? []);
@@ -213,6 +220,7 @@ describe('the figures', () => {
         const of = (part: string, status: string) => samples?.get(seconds(part, labels(status)));
         return ['2xx', '4xx'].map((status) => of('count', status) ?? 0);
       };
+      await gathered();
       const before = await figures();
       await request();
       await waitFor(async () => (await figures()).some((n, at) => n > (before[at] ?? 0)), {

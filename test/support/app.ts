@@ -40,6 +40,7 @@ export async function startTestApp(
   const clients: Socket[] = [];
   return {
     port: app.port,
+    metricsPort: app.metricsPort,
     url,
     connect(userId, options = {}) {
       for (const given of [options.auth, options.query]) {

@@ -1,0 +1,74 @@
+/**
+ * What anybody may ask for without saying who they are: probes, figures, the documentation, the page.
+ * All of it is let in by turns, and what costs something to find out is found out so often at most, so
+ * that nobody who hammers these holds up those who chat.
+ */
+import helmet from '@fastify/helmet';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { eventDocumentRoute } from './event-document-route.ts';
+import { type HealthDeps, healthRoutes } from './health-routes.ts';
+import { type MetricsDeps, metricsRoutes } from './metrics-routes.ts';
+import { type PageDeps, pageRoutes, strictTransport } from './page-routes.ts';
+import { createTurns } from './turns.ts';
+
+export interface OpenRoutesDeps extends HealthDeps {
+  /** Left out: no `/metrics`. */
+  metrics?: MetricsDeps;
+  /** Left out: no chat page at `/`. */
+  page?: PageDeps;
+  /** The process speaks TLS itself; left out: it does not. */
+  tls?: boolean;
+  turns: OpenTurns;
+}
+
+/** Of files, and of probes: each costs some 2 KB while it waits. */
+const MAX_WAITING = 10_000;
+/** Orchestrators, balancers and Prometheus together ask some times a second. */
+const PROBES_PACE = { burst: 500, perSecond: 2_000 };
+/** Files of up to 1.5 MB: opening the documentation or the page takes some ten of them. */
+const FILES_PACE = { burst: 50, perSecond: 100 };
+
+export type OpenTurns = ReturnType<typeof createOpenTurns>;
+
+/** The lines in which callers who prove nothing wait. Those for what is not found stand with probes. */
+export function createOpenTurns() {
+  const probes = createTurns({ maxWaiting: MAX_WAITING, pace: PROBES_PACE });
+  const files = createTurns({ maxWaiting: MAX_WAITING, pace: FILES_PACE });
+  return {
+    probes,
+    files,
+    close(): void {
+      probes.close();
+      files.close();
+    },
+  };
+}
+
+export function openRoutes(deps: OpenRoutesDeps): FastifyPluginAsyncTypebox {
+  const { turns, metrics, page, tls = false } = deps;
+  return async (app) => {
+    await app.register(async (scope) => {
+      scope.addHook('onRequest', turns.probes.take);
+      await scope.register(healthRoutes(deps));
+      if (metrics !== undefined) await scope.register(metricsRoutes(metrics));
+    });
+    await app.register(async (scope) => {
+      scope.addHook('onRequest', turns.files.take);
+      await scope.register(async (documents) => {
+        await documents.register(helmet, { strictTransportSecurity: strictTransport(tls) });
+        await documents.register(swaggerUi, {
+          routePrefix: '/docs',
+          staticCSP: true,
+          // An upgraded request finds nobody on a plain port, and Swagger UI styles by attribute.
+          transformStaticCSP: (policy) =>
+            policy
+              .replace(/\s*upgrade-insecure-requests;?/, '')
+              .replace("style-src 'self' https:", "style-src 'self' https: 'unsafe-inline'"),
+        });
+      });
+      await scope.register(eventDocumentRoute(deps));
+      if (page !== undefined) await scope.register(pageRoutes({ ...page, tls }));
+    });
+  };
+}

@@ -1,0 +1,106 @@
+/** What anybody may ask for: let in by turns, and true about TLS. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+const PAGES = ['/', '/demo/settings', '/docs/', '/docs/json', '/docs/static/swagger-ui.css'];
+
+let db: TestDatabase;
+let app: TestApp;
+beforeAll(async () => {
+  db = await createTestDatabase();
+  app = await startTestApp(db.url, { DEMO_PAGE: 'on' });
+});
+afterAll(async () => {
+  await app.stop();
+  await db.drop();
+});
+
+describe('hammered', () => {
+  /** How many answers 20 askers get in a second and a half. */
+  async function hammer(path: string): Promise<number> {
+    let answers = 0;
+    const untilMs = performance.now() + 1_500;
+    const asker = async () => {
+      while (performance.now() < untilMs) {
+        const answer = await fetch(app.url + path);
+        await answer.arrayBuffer();
+        expect(answer.status).toBe(200);
+        answers += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, asker));
+    return answers;
+  }
+
+  it('files keep to a pace, beside which probes are answered at once', async () => {
+    const files = hammer('/docs/json');
+    const waitsMs: number[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      const askedAtMs = performance.now();
+      expect((await fetch(`${app.url}/health`)).status).toBe(200);
+      waitsMs.push(performance.now() - askedAtMs);
+    }
+    // Fifty at once, a hundred a second, and those that wait when time is up.
+    expect(await files).toBeLessThan(50 + 150 + 20 + 30);
+    expect(waitsMs.sort((a, b) => a - b)[10]).toBeLessThan(150);
+  });
+
+  it('/ready asks PostgreSQL ten times a second at most', async () => {
+    const pings = async () => {
+      const [row] = await db.sql<{ n: number }[]>`
+        SELECT xact_commit::int AS n FROM pg_stat_database WHERE datname = current_database()`;
+      return row?.n ?? 0;
+    };
+    const before = await pings();
+    expect(await hammer('/ready')).toBeGreaterThan(200);
+    // The head check and the statistics' own delay leave it a rough count: a ping each would be hundreds.
+    expect((await pings()) - before).toBeLessThan(100);
+  });
+});
+
+describe('Strict-Transport-Security', () => {
+  it('is not said over plain HTTP', async () => {
+    for (const path of PAGES) {
+      const { headers } = await fetch(app.url + path);
+      expect([path, headers.get('strict-transport-security')]).toEqual([path, null]);
+    }
+  });
+
+  it('is said of this very host where the process speaks TLS itself', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'messaging-test-tls-'));
+    const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+    await writeFile(keyFile, key);
+    await writeFile(certFile, cert);
+    const secure = await startTestApp(db.url, {
+      TLS_KEY_FILE: keyFile,
+      TLS_CERT_FILE: certFile,
+      DEMO_PAGE: 'on',
+    });
+    const said = (path: string) =>
+      new Promise((resolve, reject) => {
+        const call = request(
+          { host: '127.0.0.1', port: secure.port, path, ca: cert, rejectUnauthorized: false },
+          (answer) => {
+            answer.resume();
+            resolve(answer.headers['strict-transport-security']);
+          },
+        );
+        call.on('error', reject);
+        call.end();
+      });
+    try {
+      for (const path of PAGES)
+        expect([path, await said(path)]).toEqual([path, 'max-age=15552000']);
+    } finally {
+      await secure.stop();
+      await rm(directory, { recursive: true });
+    }
+  });
+});
