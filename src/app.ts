@@ -92,6 +92,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const { database, writer, store, epochs } = await openStorage({
     url: deps.databaseUrl,
     settings: config.database,
+    maxContentLength: config.content.maxContentLength,
     log,
     onBatch: metrics.batchWritten,
   });

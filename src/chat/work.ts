@@ -34,7 +34,7 @@ export interface PersonalWork {
 }
 
 /** A standing is read with a look for unread messages, which is worth so many rows. */
-export const STANDING_ROWS = 20;
+export const STANDING_ROWS = 5;
 
 const CHARACTER_MS = 0.000_03;
 const MESSAGE_MS = 0.015;

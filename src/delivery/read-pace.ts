@@ -7,7 +7,7 @@ import type { Message } from '../chat/schemas.ts';
 
 const FIRST_READ = 32;
 /** What one read should bring: a few milliseconds of work, and a bounded piece of memory. */
-const READ_CHARACTERS = 1_000_000;
+const READ_CHARACTERS = 250_000;
 const GROWTH = 4;
 
 export class ReadPace {

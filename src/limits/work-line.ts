@@ -11,13 +11,18 @@ import { ChatError } from '../chat/errors.ts';
 import type { PersonalWork } from '../chat/work.ts';
 
 export interface WorkLimits {
-  /** Most rows that one person's shared questions may ask for at a time; a larger question goes alone. */
+  /**
+   * Most rows that one person's shared questions may ask for at a time; a larger question goes alone.
+   */
   maxSharedRows: number;
   /** Most connections of the pool that one person's work has at a time. */
   maxConnections: number;
   /** How many milliseconds of owed work a second pays for. */
   paidMsPerSecond: number;
-  /** Most milliseconds of work one may owe without waiting. */
+  /**
+   * Most milliseconds of work one may owe without waiting. Who owes more than a quarter of it has one
+   * question of each kind under way at a time: what proved to be dear is not asked for side by side.
+   */
   maxOwedMs: number;
   /** Most calls of one person that wait. */
   maxWaiting: number;
@@ -26,8 +31,8 @@ export interface WorkLimits {
 }
 
 export const DEFAULT_WORK_LIMITS: WorkLimits = {
-  // 64 pages of 50 messages, or 160 joins.
-  maxSharedRows: 3_200,
+  // 20 pages of 50 messages, or 200 joins.
+  maxSharedRows: 1_000,
   maxConnections: 2,
   paidMsPerSecond: 250,
   maxOwedMs: 250,
@@ -78,6 +83,8 @@ interface Person {
 
 /** A debt that would hold a person up for longer than this is remitted: they have long understood. */
 const LONGEST_DEBT_MS = 3_000;
+/** From this share of `maxOwedMs` on. */
+const ONE_AT_A_TIME = 0.25;
 const MS_PER_S = 1_000;
 
 export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
@@ -122,7 +129,7 @@ export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
     const owesNothing = debtMs(person, nowMs) === 0;
     // Those who waited for this moment come first, whichever lane they are in.
     if (owesNothing) startFitting(person);
-    if (owesNothing && lane.line.length === 0 && fits(lane, size)) {
+    if (owesNothing && lane.line.length === 0 && fits(person, lane, size)) {
       return carryOut(person, lane, size, work, costMs);
     }
     if (person.lanes.shared.line.length + person.lanes.alone.line.length >= maxWaiting) {
@@ -169,10 +176,14 @@ export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
     watch(person, nowMs);
   }
 
-  function startFitting({ lanes }: Person): void {
-    for (const lane of [lanes.alone, lanes.shared]) {
+  /** A call larger than the lane goes when nothing else of it is under way. */
+  const fits = (person: Person, { used, capacity }: Lane, size: number): boolean =>
+    used === 0 || (person.owedMs <= maxOwedMs * ONE_AT_A_TIME && used + size <= capacity);
+
+  function startFitting(person: Person): void {
+    for (const lane of [person.lanes.alone, person.lanes.shared]) {
       const { line } = lane;
-      for (let call = line[0]; call !== undefined && fits(lane, call.size); call = line[0]) {
+      for (let call = line[0]; call && fits(person, lane, call.size); call = line[0]) {
         line.shift();
         waiting -= 1;
         call.start();
@@ -240,9 +251,5 @@ export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
     },
   };
 }
-
-/** A call larger than the lane goes when nothing else of it is under way. */
-const fits = ({ used, capacity }: Lane, size: number): boolean =>
-  used === 0 || used + size <= capacity;
 
 const free = (): number => 0;

@@ -10,8 +10,9 @@ import { isUuid, NIL_UUID } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
 import { type MessageColumns, messageColumns, senderNames, toMessages } from './message-columns.ts';
+import { type AskForPiece, inPieces, isUpwards, type PieceLimits } from './page-pieces.ts';
 
-export interface HistoryLimits {
+export interface HistoryLimits extends PieceLimits {
   /** Most messages one query returns, a single larger page aside. */
   maxPageRows: number;
   /** Most queries at once. */
@@ -24,15 +25,15 @@ export interface HistoryLimits {
 
 interface PageRequest extends HistoryRequest {
   span: { offset: number; afterSeq: number; beforeSeq: number };
+  /** Shares its query with nobody. */
+  alone: boolean;
 }
 
 /** `ord` is the 1-based position of the question; there is no row where there is no conversation. */
 type PageRow = { ord: number; total: number; allowed: boolean } & MessageColumns;
 
-export function createHistory(
-  database: Database,
-  { maxPageRows, maxPagesInFlight, maxWaitingPages, maxWaitMs }: HistoryLimits,
-): Store['readHistory'] {
+export function createHistory(database: Database, limits: HistoryLimits): Store['readHistory'] {
+  const { maxPageRows, maxPagesInFlight, maxWaitingPages, maxWaitMs } = limits;
   const pages = (upwards: boolean) =>
     createCoalescer<PageRequest, HistoryOutcome>({
       maxBatch: maxPageRows,
@@ -41,7 +42,7 @@ export function createHistory(
       paceMs: 0,
       maxWaiting: maxWaitingPages,
       maxWaitMs,
-      weigh: ({ limit }) => limit,
+      weigh: ({ limit, alone }) => (alone ? maxPageRows : limit),
       run: async (requests) => {
         const rows = await database.query((sql) => selectPages(sql, requests, upwards));
         return toOutcomes(requests, rows, upwards);
@@ -50,17 +51,17 @@ export function createHistory(
   const downwards = pages(false);
   const upwards = pages(true);
 
-  return async (request) => {
+  const ask: AskForPiece = async (request, alone) => {
     const { conversationId, viewerId, place } = request;
     // What is no UUID would fail the queries of everyone it shares them with.
     if (!isUuid(conversationId) || !isUuid(viewerId ?? NIL_UUID)) {
       return { outcome: 'no_conversation' };
     }
     const span = { offset: 0, afterSeq: 0, beforeSeq: MAX_SEQ, ...place };
-    // From a lower edge a page goes up (also towards an upper one, as when filling a gap); else it
-    // goes down from the newest that is allowed.
-    return 'afterSeq' in place ? upwards({ ...request, span }) : downwards({ ...request, span });
+    const question = { ...request, span, alone };
+    return isUpwards(place) ? upwards(question) : downwards(question);
   };
+  return inPieces(ask, limits);
 }
 
 function toOutcomes(

@@ -9,6 +9,8 @@ import { createWriter, defaultWriterLimits, type Writer } from './writer.ts';
 export interface StorageOptions {
   url: string;
   settings: Config['database'];
+  /** The longest message, in characters. */
+  maxContentLength: number;
   log: Log;
   /** Told of every batch seen through: how many messages, how long. */
   onBatch: (size: number, durationMs: number) => void;
@@ -56,7 +58,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     epochs,
     onBatch,
   });
-  const limits = { maxWaitMs: settings.queryDeadlineMs };
+  const { maxContentLength } = options;
+  const limits = { maxWaitMs: settings.queryDeadlineMs, maxContentLength };
   const store = createStore({ database, writer, epochs, limits });
   try {
     await store.ping();

@@ -37,7 +37,10 @@ const defaultLimits: StoreLimits = {
   maxWaitMs: 5_000,
   paceMs: 5,
   maxWaiting: 20_000,
-  maxListPeople: 5_000,
+  maxPieceCharacters: 250_000,
+  maxPageCharacters: 2_000_000,
+  maxContentLength: 4_000,
+  maxListPeople: 3_000,
   maxListBytes: 1_000_000,
   maxListLook: 1_000_000,
 };

@@ -143,6 +143,26 @@ describe('what is owed', () => {
     expect(started).toEqual(['dear', 'c', 'b', 'a']);
   });
 
+  it('beyond a little has one call of a kind under way at a time', async () => {
+    const { alone, shared, started, end } = setUp();
+    shared('alice', 'a', 1, 25);
+    await end('a');
+    shared('alice', 'b', 1, 1);
+    shared('alice', 'c', 1);
+    expect(started).toEqual(['a', 'b', 'c']);
+    await end('b');
+    shared('alice', 'd', 1);
+    shared('alice', 'e', 1);
+    alone('alice', 'f');
+    expect(started).toEqual(['a', 'b', 'c', 'f']);
+    await end('c');
+    expect(started).toEqual(['a', 'b', 'c', 'f', 'd']);
+    await vi.advanceTimersByTimeAsync(4);
+    // Time has paid: side by side again.
+    shared('alice', 'g', 1);
+    expect(started).toEqual(['a', 'b', 'c', 'f', 'd', 'e', 'g']);
+  });
+
   it('is nothing for ordinary calls, however many', async () => {
     const { shared, started, end } = setUp();
     for (let n = 0; n < 1_000; n += 1) {
