@@ -89,7 +89,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const nodeId = newId();
   const metrics = createMetrics();
 
-  const { database, writer, store, epochs } = await openStorage({
+  const { database, writer, store, epochs, check } = await openStorage({
     url: deps.databaseUrl,
     settings: config.database,
     maxContentLength: config.content.maxContentLength,
@@ -226,7 +226,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     version: deps.version,
     draining: () => draining,
     readiness: createReadiness({
-      ping: store.ping,
+      postgres: check,
       link: bus.status,
       trouble: () => redis?.trouble() ?? null,
       redisRequired: config.redis.requiredForReady,

@@ -10,7 +10,8 @@ import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
-import { createWriter, defaultWriterLimits } from '../../src/store/writer.ts';
+import { createWriter } from '../../src/store/writer.ts';
+import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 import { announce } from './listening.ts';
 
 const url = process.env.DATABASE_URL ?? '';

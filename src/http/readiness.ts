@@ -3,8 +3,8 @@ import { atBoundedRate, type Rate } from '../shared/bounded-rate.ts';
 import type { Readiness } from './health-routes.ts';
 
 export interface ReadinessDeps {
-  /** Rejects when PostgreSQL does not answer. */
-  ping(): Promise<void>;
+  /** `ok`, or what is wrong with PostgreSQL. */
+  postgres(): Promise<string>;
   /** The link to the other nodes. */
   link(): { ok: true; kind: string } | { ok: false; kind: string; reason: string };
   /** What keeps the other nodes' Redis from taking writes; null: nothing does. */
@@ -18,12 +18,9 @@ export interface ReadinessDeps {
 const PINGED: Rate = { most: 10, windowMs: 1_000 };
 
 export function createReadiness(deps: ReadinessDeps): () => Promise<Readiness> {
-  const ping = atBoundedRate(deps.ping, PINGED);
+  const askPostgres = atBoundedRate(deps.postgres, PINGED);
   return async () => {
-    const postgres = await ping().then(
-      () => 'ok',
-      () => 'does not answer',
-    );
+    const postgres = await askPostgres();
     const link = deps.link();
     const redis = link.ok ? (deps.trouble() ?? 'ok') : link.reason;
     const draining = deps.draining();

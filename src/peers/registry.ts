@@ -56,7 +56,7 @@ const MAX_ABSENT = 10_000;
 const MAX_LOOKUPS = 1_000;
 
 export function createPeerRegistry({ redis, tag, log }: RegistryOptions): PeerRegistry {
-  const { commands, prefix } = redis;
+  const { prefix } = redis;
   const known = new LRUCache<string, { address: PeerAddress; askAgainAtMs: number }>({
     max: MAX_PEERS,
   });
@@ -85,7 +85,7 @@ export function createPeerRegistry({ redis, tag, log }: RegistryOptions): PeerRe
   async function write(text: string): Promise<void> {
     clearTimeout(timer);
     try {
-      await commands.set(keyOf(tag), text, 'EX', TTL_SECONDS);
+      await redis.commands.set(keyOf(tag), text, 'EX', TTL_SECONDS);
       if (inTrouble) log.info({ tag }, 'other processes can find the sessions of this one again');
       inTrouble = false;
     } catch (error) {
@@ -101,7 +101,7 @@ export function createPeerRegistry({ redis, tag, log }: RegistryOptions): PeerRe
 
   async function lookUp(of: string): Promise<PeerAddress | undefined> {
     try {
-      const address = parseEntry(await commands.get(keyOf(of)));
+      const address = parseEntry(await redis.commands.get(keyOf(of)));
       if (address === undefined) {
         known.delete(of);
         absent.set(of, true);
@@ -146,7 +146,7 @@ export function createPeerRegistry({ redis, tag, log }: RegistryOptions): PeerRe
       closed = true;
       clearTimeout(timer);
       // Without Redis it goes by itself, TTL_SECONDS later.
-      await commands.del(keyOf(tag)).catch(() => undefined);
+      await redis.commands.del(keyOf(tag)).catch(() => undefined);
     },
   };
 }

@@ -30,7 +30,7 @@ export type RedisStatus = { ok: true } | { ok: false; reason: string };
 export interface RedisServer {
   readonly url: string;
   readonly prefix: string;
-  /** For short commands; they fail at once while the server is not up. */
+  /** For short commands; they fail at once while the server is not up. Another one after each loss. */
   readonly commands: Redis;
   /** Whether it is there and the right one; with pub/sub that works, but without writes, it is. */
   status(): RedisStatus;
@@ -62,44 +62,76 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
   let state: RedisStatus = { ok: false, reason: 'connecting' };
   let said: string | null = null;
   let trouble: string | null = null;
-  let lastError = 'connection closed';
-  let refusal: string | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  let current: Redis;
+  let failures = 0;
+  let checkTimer: NodeJS.Timeout | undefined;
+  let retryTimer: NodeJS.Timeout | undefined;
   let closed = false;
   let firstVerdict: () => void = () => undefined;
   const checked = new Promise<void>((resolve) => {
     firstVerdict = resolve;
   });
 
-  const redis = createRedisConnection({
-    url,
-    name: `commands:${nodeId}`,
-    timeoutMs: TIMEOUT_MS,
-    onError: (error) => {
-      lastError = describeRedisError(error);
-      // Refused while connecting: what commands are answered afterwards only follows from it.
-      refusal = wrongServer(error);
-    },
-    retryAfterMs: (attempt) =>
-      Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)) *
-      (0.5 + Math.random() / 2),
-  });
-  redis.on('ready', () => void check());
-  redis.on('close', () => {
-    down(lastError);
-    lastError = 'connection closed';
-  });
+  /** Each connection lives once: ioredis's own reconnection can end in a `ready` without a socket. */
+  function connect(): Redis {
+    let cause = 'connection closed';
+    const made = createRedisConnection({
+      url,
+      name: `commands:${nodeId}`,
+      timeoutMs: TIMEOUT_MS,
+      onError: (error) => {
+        cause = describeRedisError(error);
+        // Refused while connecting: what commands are answered afterwards only follows from it.
+        const refusal = wrongServer(error);
+        if (refusal !== undefined) lose(made, `the Redis server ${refusal}`);
+      },
+    });
+    made.on('close', () => lose(made, cause));
+    made.on('end', () => lose(made, cause));
+    made.connect().then(
+      () => check(made),
+      (error: unknown) =>
+        lose(made, cause === 'connection closed' ? describeRedisError(error) : cause),
+    );
+    return made;
+  }
 
-  async function check(): Promise<void> {
-    clearTimeout(timer);
+  /** Ends this connection, and makes another one in a moment: it may lead to another server. */
+  function lose(made: Redis, reason: string): void {
+    if (made !== current || retryTimer !== undefined || closed) return;
+    end(made);
+    down(reason);
+    const mostMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 10));
+    failures += 1;
+    retryTimer = setTimeout(
+      () => {
+        retryTimer = undefined;
+        current = connect();
+      },
+      mostMs * (0.5 + Math.random() / 2),
+    ).unref();
+  }
+
+  function end(made: Redis): void {
+    clearTimeout(checkTimer);
+    made.disconnect();
+    // A silent server would keep the socket open. (No stream yet: it is not created any more.)
+    const stream: typeof made.stream | undefined = made.stream;
+    stream?.destroy();
+  }
+
+  async function check(made: Redis): Promise<void> {
+    clearTimeout(checkTimer);
     try {
-      await verify(redis);
+      await verify(made);
       trouble = null;
       up();
     } catch (error) {
-      judge(error);
+      judge(made, error);
     }
-    if (!closed) timer = setTimeout(() => void check(), CHECK_MS).unref();
+    if (!closed && made === current && retryTimer === undefined) {
+      checkTimer = setTimeout(() => void check(made), CHECK_MS).unref();
+    }
   }
 
   /** @throws what the server says against it */
@@ -110,28 +142,22 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
     ]);
   }
 
-  function judge(error: unknown): void {
-    const why = error instanceof WrongServer ? error.message : (refusal ?? wrongServer(error));
-    refusal = undefined;
+  function judge(made: Redis, error: unknown): void {
+    const why = error instanceof WrongServer ? error.message : wrongServer(error);
     if (why !== undefined) {
-      const reason = `the Redis server ${why}`;
-      lastError = reason;
-      down(reason);
-      // Another connection may lead elsewhere: a name that was moved, a proxy that has noticed.
-      redis.disconnect(true);
+      lose(made, `the Redis server ${why}`);
     } else if (isTrouble(error)) {
       trouble = describeRedisError(error);
       up();
     } else if (replyCode(error) === undefined) {
-      down(describeRedisError(error));
-      // An answer that is overdue: ioredis has noticed a closed connection by itself.
-      if (redis.status === 'ready') redis.disconnect(true);
+      lose(made, describeRedisError(error));
     }
   }
 
   function up(): void {
     firstVerdict();
     const isNews = !state.ok;
+    failures = 0;
     state = { ok: true };
     if (trouble === null && said !== null) log.info({}, 'Redis is as it should be again');
     if (trouble !== null && said !== trouble) {
@@ -155,25 +181,25 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
     if (wasUp) for (const listener of downs) listener(reason);
   }
 
-  redis.connect().catch((error: unknown) => {
-    lastError = describeRedisError(error);
-  });
+  current = connect();
 
   return {
     url,
     prefix,
-    commands: redis,
+    get commands() {
+      return current;
+    },
     status: () => state,
     trouble: () => trouble,
-    report: judge,
+    report: (error) => judge(current, error),
     onUp: (listener) => void ups.push(listener),
     onDown: (listener) => void downs.push(listener),
     checked: () => checked,
     close() {
       closed = true;
-      clearTimeout(timer);
+      clearTimeout(retryTimer);
       state = { ok: false, reason: 'closed' };
-      redis.disconnect();
+      end(current);
     },
   };
 }

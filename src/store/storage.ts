@@ -3,8 +3,10 @@ import type { Store } from '../chat/ports.ts';
 import type { Config } from '../config.ts';
 import { createDatabase, type Database, type Log } from './database.ts';
 import { createEpochs, type Epochs } from './epoch.ts';
+import { DatabaseUnavailable } from './link.ts';
 import { createStore } from './store.ts';
-import { createWriter, defaultWriterLimits, type Writer } from './writer.ts';
+import { createWriter, type Writer } from './writer.ts';
+import { defaultWriterLimits } from './writer-limits.ts';
 
 export interface StorageOptions {
   url: string;
@@ -21,6 +23,16 @@ export interface Storage {
   writer: Writer;
   store: Store;
   epochs: Epochs;
+  /** `ok`, or what keeps reads or sends from being answered, in words. */
+  check(): Promise<string>;
+}
+
+/** Why PostgreSQL is of no use, for whoever looks at `/ready`. */
+function inWords(error: unknown): string {
+  const reason = error instanceof DatabaseUnavailable ? error.reason : undefined;
+  if (reason === 'read_only')
+    return 'takes no writes (a standby, or default_transaction_read_only)';
+  return reason === 'crowded' ? 'has no connection left' : 'does not answer';
 }
 
 /** A frozen node holds its batch locked for so long; the others wait for it. */
@@ -67,5 +79,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await database.close(0);
     throw error;
   }
-  return { database, writer, store, epochs };
+  const check = (): Promise<string> =>
+    Promise.all([store.ping(), writer.probe()]).then(() => 'ok', inWords);
+  return { database, writer, store, epochs, check };
 }

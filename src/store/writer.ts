@@ -16,44 +16,10 @@ import { WRITER_SETTINGS } from './append-statements.ts';
 import { createUnanswered } from './append-unanswered.ts';
 import type { Database, Lane, Log } from './database.ts';
 import type { Epochs } from './epoch.ts';
+import { greet } from './greeting.ts';
+import { DatabaseUnavailable } from './link.ts';
 import { createSenderCache } from './sender-cache.ts';
-
-export interface WriterLimits {
-  /** Most messages not yet answered. */
-  maxQueue: number;
-  /** Most memory they may hold, roughly. */
-  maxQueueBytes: number;
-  /** Most messages that wait behind those of one conversation that somebody else has locked. */
-  maxBehindLocked: number;
-  /** Most messages in one transaction. */
-  maxBatch: number;
-  /** Most memory they may hold, roughly: what an attempt can carry well before its deadline. */
-  maxBatchBytes: number;
-  /** Connections, and so transactions at a time. */
-  lanes: number;
-  /** Longest time from call to answer. */
-  sendDeadlineMs: number;
-  /** Longest wait for one attempt; short enough for another to find out what the first one did. */
-  attemptDeadlineMs: number;
-  /** Most senders remembered. */
-  maxKnownSenders: number;
-  /** How old the name shown with a new message may be. */
-  senderNameLifeMs: number;
-}
-
-export const defaultWriterLimits: WriterLimits = {
-  maxQueue: 20_000,
-  maxQueueBytes: 64 * 1024 * 1024,
-  maxBehindLocked: 1000,
-  maxBatch: 1000,
-  maxBatchBytes: 4 * 1024 * 1024,
-  // While PostgreSQL works on one batch, this process makes the next: measured 1.5 to 2 times one.
-  lanes: 2,
-  sendDeadlineMs: 5000,
-  attemptDeadlineMs: 2000,
-  maxKnownSenders: 20_000,
-  senderNameLifeMs: 30_000,
-};
+import type { WriterLimits } from './writer-limits.ts';
 
 export interface WriterStats {
   /** Messages not yet answered, and the memory they hold. */
@@ -75,6 +41,11 @@ export interface Writer {
    * then may the message have been stored, and the same client_message_id is safe to send again.
    */
   append(draft: MessageDraft): Promise<AppendOutcome>;
+  /**
+   * Whether a message would find a lane that leads to a server which takes writes. Rejects with
+   * DatabaseUnavailable when not.
+   */
+  probe(): Promise<void>;
   /** Refuses new messages and sees the rest through; what is left after `timeoutMs` is refused. */
   drain(timeoutMs: number): Promise<void>;
   stats(): WriterStats;
@@ -131,6 +102,7 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
   const counts = { batches: 0, messages: 0, retries: 0 };
   let dispatching = false;
   let draining = false;
+  let storedAt = performance.now();
   let onEmpty: (() => void) | undefined;
 
   function append(draft: MessageDraft): Promise<AppendOutcome> {
@@ -233,6 +205,7 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
     });
     const messages = batch.length - heldUp.locked.length - heldUp.timedOut.length;
     if (messages > 0) {
+      storedAt = performance.now();
       counts.batches += 1;
       counts.messages += messages;
       onBatch?.(messages, performance.now() - startedAt);
@@ -244,6 +217,21 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
     if (!unanswered.answer(ticket)) return;
     queue.forget(ticket);
     ticket.reject(unavailable(ticket.mayBeStored ? OUTCOME_UNKNOWN : NOT_STORED));
+  }
+
+  async function probe(): Promise<void> {
+    const lane = idleLanes.pop();
+    if (lane === undefined) {
+      // Batches are under way, which shows it as well, while they come through.
+      if (performance.now() - storedAt < limits.sendDeadlineMs) return;
+      throw new DatabaseUnavailable('overloaded');
+    }
+    try {
+      await lane.run(greet, limits.attemptDeadlineMs);
+    } finally {
+      idleLanes.push(lane);
+      dispatch();
+    }
   }
 
   async function drain(timeoutMs: number): Promise<void> {
@@ -263,6 +251,7 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
 
   return {
     append,
+    probe,
     drain,
     stats: () => ({
       unanswered: unanswered.count(),

@@ -81,6 +81,7 @@ it('a server that takes no writes any more is left, and found again when it does
   expect((await send()).error?.code).toBe('unavailable');
   const ready = await fetch(`${app.url}/ready`);
   expect(ready.status).toBe(503);
+  expect(await ready.text()).toContain('takes no writes');
   await db.sql.begin(async (transaction) => {
     await transaction.unsafe('SET LOCAL transaction_read_only = off');
     await transaction.unsafe(`ALTER DATABASE "${name}" RESET default_transaction_read_only`);

@@ -5,7 +5,8 @@ import type { Store } from '../../src/chat/ports.ts';
 import { newId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
-import { createWriter, defaultWriterLimits, type Writer } from '../../src/store/writer.ts';
+import { createWriter, type Writer } from '../../src/store/writer.ts';
+import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 import { createStoreFixture, openDatabase, type StoreFixture } from './fixture.ts';
 
 const MESSAGES_EACH = 60;

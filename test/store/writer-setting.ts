@@ -5,8 +5,9 @@ import type postgres from 'postgres';
 import type { AppendOutcome, MessageDraft } from '../../src/chat/ports.ts';
 import type { Message } from '../../src/chat/schemas.ts';
 import { createDatabase, type Database, type DatabaseOptions } from '../../src/store/database.ts';
-import type { WriterDeps, WriterLimits } from '../../src/store/writer.ts';
-import { createWriter, defaultWriterLimits, type Writer } from '../../src/store/writer.ts';
+import type { WriterDeps } from '../../src/store/writer.ts';
+import { createWriter, type Writer } from '../../src/store/writer.ts';
+import { defaultWriterLimits, type WriterLimits } from '../../src/store/writer-limits.ts';
 
 export const silentLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

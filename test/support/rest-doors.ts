@@ -16,7 +16,8 @@ import { createLog } from '../../src/log.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
-import { createWriter, defaultWriterLimits } from '../../src/store/writer.ts';
+import { createWriter } from '../../src/store/writer.ts';
+import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 
 export type DoorKind = 'uWS bridge' | 'Node http';
 export const doorKinds: DoorKind[] = ['uWS bridge', 'Node http'];

@@ -1,0 +1,38 @@
+/** What bounds the writer. */
+
+export interface WriterLimits {
+  /** Most messages not yet answered. */
+  maxQueue: number;
+  /** Most memory they may hold, roughly. */
+  maxQueueBytes: number;
+  /** Most messages that wait behind those of one conversation that somebody else has locked. */
+  maxBehindLocked: number;
+  /** Most messages in one transaction. */
+  maxBatch: number;
+  /** Most memory they may hold, roughly: what an attempt can carry well before its deadline. */
+  maxBatchBytes: number;
+  /** Connections, and so transactions at a time. */
+  lanes: number;
+  /** Longest time from call to answer. */
+  sendDeadlineMs: number;
+  /** Longest wait for one attempt; short enough for another to find out what the first one did. */
+  attemptDeadlineMs: number;
+  /** Most senders remembered. */
+  maxKnownSenders: number;
+  /** How old the name shown with a new message may be. */
+  senderNameLifeMs: number;
+}
+
+export const defaultWriterLimits: WriterLimits = {
+  maxQueue: 20_000,
+  maxQueueBytes: 64 * 1024 * 1024,
+  maxBehindLocked: 1000,
+  maxBatch: 1000,
+  maxBatchBytes: 4 * 1024 * 1024,
+  // While PostgreSQL works on one batch, this process makes the next: measured 1.5 to 2 times one.
+  lanes: 2,
+  sendDeadlineMs: 5000,
+  attemptDeadlineMs: 2000,
+  maxKnownSenders: 20_000,
+  senderNameLifeMs: 30_000,
+};
