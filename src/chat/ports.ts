@@ -192,12 +192,10 @@ export interface Store {
     userIds: readonly string[],
   ): Promise<{ members: Set<string>; membersVersion: number }>;
   /**
-   * The notices that an earlier answer did not hold, and some it did: `next` of that one says from
-   * where. With `fresh` those of the last minute (or none), to begin with.
+   * The notices that an earlier answer did not hold, and some it did; `since` is `next` of that one, or
+   * null for those of the last minute, to begin with.
    */
-  readNotices(
-    since: { xid: string } | { fresh: boolean },
-  ): Promise<{ notices: Notice[]; next: string }>;
+  readNotices(since: string | null): Promise<{ notices: Notice[]; next: string }>;
   /** Every node is to end this person's connections: resolves when PostgreSQL holds the order. */
   orderDisconnect(userId: string): Promise<void>;
   /** Removes notices that every node has seen long ago. */

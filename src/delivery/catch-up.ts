@@ -24,7 +24,7 @@ const CURSOR_BATCH = 500;
 export function createCatchUp(deps: CatchUpDeps) {
   const { store, rooms, users, announcer, intervalMs, log } = deps;
   const stats = { checks: 0, failures: 0 };
-  let since: Parameters<Store['readNotices']>[0] = { fresh: false };
+  let since: string | null = null;
   /** Of the last answer: the next one may hold them again. */
   let seen = new Set<number>();
   let running: Promise<void> | null = null;
@@ -36,7 +36,7 @@ export function createCatchUp(deps: CatchUpDeps) {
     const answeredAt = performance.now();
     const before = seen;
     seen = new Set(notices.map(({ id }) => id));
-    since = { xid: next };
+    since = next;
     for (const notice of notices) {
       if (closed) return;
       if (!before.has(notice.id)) await take(notice, answeredAt);
@@ -64,8 +64,8 @@ export function createCatchUp(deps: CatchUpDeps) {
 
   async function check(): Promise<void> {
     if (users.size() === 0 && rooms.size() === 0) {
-      // Nobody to tell; whoever comes first hears the last minute's again, at most.
-      since = { fresh: true };
+      // Nobody to tell; whoever comes is told what happens from then on.
+      since = null;
       return;
     }
     await readNotices();
@@ -116,7 +116,7 @@ export function createCatchUp(deps: CatchUpDeps) {
 
     /** PostgreSQL has gone back or is another one: its transactions count anew. */
     startAnew(): void {
-      since = { fresh: true };
+      since = null;
       seen.clear();
     },
 

@@ -7,7 +7,7 @@ import type { Database, Sql } from './database.ts';
 
 /** How long a notice is kept: longer than a node can be without PostgreSQL and still have clients. */
 const NOTICE_LIFE_S = 3_600;
-/** After a change of the database what is younger than this is read again. */
+/** What a node that has just begun reads: longer ago, none of its clients was there. */
 const FRESH_S = 60;
 const MOST_FORGOTTEN_AT_ONCE = 5_000;
 
@@ -37,7 +37,7 @@ export function createNotices(database: Database): NoticeReads {
   };
 }
 
-async function selectNotices(sql: Sql, since: Parameters<Store['readNotices']>[0]) {
+async function selectNotices(sql: Sql, since: string | null) {
   // One statement, one snapshot: what is not in it belongs to a transaction that `next` covers.
   const rows = await sql<({ next: string } & (Notice | { id: null }))[]>`
     SELECT now.next, n.id, n.kind, n.user_id AS "userId", n.conversation_id AS "conversationId",
@@ -45,9 +45,9 @@ async function selectNotices(sql: Sql, since: Parameters<Store['readNotices']>[0
       (extract(epoch FROM clock_timestamp() - n.made_at) * 1000)::float8 AS "ageMs"
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next) now
     LEFT JOIN messaging.notices n ON ${
-      'fresh' in since
-        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${since.fresh ? FRESH_S : 0})`
-        : sql`n.xid >= ${since.xid}::text::xid8`
+      since === null
+        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${FRESH_S})`
+        : sql`n.xid >= ${since}::text::xid8`
     }
     ORDER BY n.id`;
   const notices: Notice[] = [];

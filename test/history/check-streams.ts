@@ -109,8 +109,8 @@ function follow(device: DeviceLog, places: Places, report: Report): Map<string, 
         else of(event.conversationId).state = 'closed';
         break;
       case 'resync':
-        // Told, not silent: what follows begins with the next join.
-        of(event.conversationId).head = null;
+        // Told, not silent: the stream goes on from there, and the next join starts it anew.
+        of(event.conversationId).head = event.lastSeq;
         of(event.conversationId).isLost = false;
         break;
       case 'message':
