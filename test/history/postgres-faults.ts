@@ -1,6 +1,7 @@
 /** Faults of PostgreSQL and of the links to it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
+import { waitFor } from '../support/wait.ts';
 import type { ClusterNode } from './cluster.ts';
 import { during, type Fault, silence } from './fault.ts';
 import type { MessageRow } from './history.ts';
@@ -147,7 +148,17 @@ export const failOver: Fault = {
     const url = new URL(replicated.url);
     const [row] = await cluster.sql<{ name: string }[]>`SELECT current_database() AS name`;
     url.pathname = `/${row?.name}`;
-    cluster.redirect(await replicated.failOver(holdMs));
+    const stored = async (): Promise<number> => {
+      const [counted] = await cluster.sql<{ n: number }[]>`
+        SELECT count(*)::int AS n FROM messaging.messages`;
+      return counted?.n ?? 0;
+    };
+    const port = await replicated.failOver(async () => {
+      const before = await stored();
+      await sleep(holdMs);
+      await waitFor(async () => (await stored()) > before, { what: 'a commit to be lost' });
+    });
+    cluster.redirect(port);
     const endedAt = performance.now();
     await replicated.reviveOldPrimary();
     const old = postgres(url.href, { max: 1, onnotice: () => undefined });

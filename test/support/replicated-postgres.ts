@@ -24,10 +24,10 @@ export interface ReplicatedPostgres {
   readonly url: string;
   readonly port: number;
   /**
-   * The standby hears nothing for `silentMs`, then the primary crashes and the standby takes over.
-   * Resolves with the port of the new primary.
+   * The standby hears nothing until `meanwhile` has resolved, then the primary crashes and the standby
+   * takes over. Resolves with the port of the new primary.
    */
-  failOver(silentMs: number): Promise<number>;
+  failOver(meanwhile: () => Promise<unknown>): Promise<number>;
   /** Starts the old primary again, by itself, to see what was lost. */
   reviveOldPrimary(): Promise<void>;
   stop(): Promise<void>;
@@ -129,9 +129,9 @@ export async function startReplicatedPostgres(): Promise<ReplicatedPostgres> {
     url: `postgres://postgres@127.0.0.1:${primary.port}/postgres`,
     port: primary.port,
 
-    async failOver(silentMs) {
+    async failOver(meanwhile) {
       replication.pause();
-      await new Promise((resolve) => setTimeout(resolve, silentMs));
+      await meanwhile();
       await crash(primary);
       // What the proxy held back never arrives.
       replication.killAll();
