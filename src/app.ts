@@ -10,12 +10,13 @@ import type { Bus } from './bus/bus.ts';
 import { createMemoryBus } from './bus/memory-bus.ts';
 import { createRedisBus } from './bus/redis-bus.ts';
 import { createChat } from './chat/chat.ts';
-import type { Clock } from './chat/ports.ts';
+import { systemClock } from './chat/system-clock.ts';
 import type { Config } from './config.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { refusalBody } from './http/errors.ts';
 import { createHttpApp } from './http/http-app.ts';
 import type { MetricsDeps } from './http/metrics-routes.ts';
+import { createPageGuard } from './http/page-guard.ts';
 import type { PageDeps } from './http/page-routes.ts';
 import { createReadiness } from './http/readiness.ts';
 import { createUwsBridge } from './http/uws-bridge.ts';
@@ -33,6 +34,7 @@ import { createRedisServer } from './redis/server.ts';
 import { within } from './shared/deadline.ts';
 import { newId } from './shared/ids.ts';
 import { createMemoryBudget } from './shared/memory-budget.ts';
+import { createHostRule } from './shared/origin.ts';
 import type { Database } from './store/database.ts';
 import { createDemoPeople } from './store/demo-people.ts';
 import { openStorage } from './store/storage.ts';
@@ -68,14 +70,6 @@ const REQUESTS_FINISH_MS = 3_000;
 const MIN_ENVELOPE_BYTES = 262_144;
 /** What others publish must fit too while settings differ from node to node. */
 const MIN_BUS_PAYLOAD_BYTES = 1_048_576;
-
-const systemClock: Clock = {
-  monotonicMs: () => performance.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 /**
  * Builds the service on a prepared database (store/prepare.ts) and listens.
@@ -127,6 +121,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     },
   });
 
+  const trustsHost = createHostRule(config.trustedHosts);
   const uws = createUwsApp(config.tls);
   // Made last of the realtime parts, used by the first: nothing is published before it exists.
   const publish: SocketServer['publish'] = (topic, frame, options) =>
@@ -182,6 +177,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     connections,
     memory,
     corsOrigins: config.corsOrigins,
+    trustsHost,
     ...(limits.gate === null ? {} : { gate: limits.gate }),
     ...(limits.events === null ? {} : { packetLimit: limits.events }),
     log,
@@ -221,6 +217,9 @@ export async function startApp(deps: AppDeps): Promise<App> {
     chat: delivery.chat,
     doorkeeper,
     corsOrigins: config.corsOrigins,
+    ...(config.guardsPages
+      ? { pageGuard: createPageGuard({ corsOrigins: config.corsOrigins, trustsHost }) }
+      : {}),
     maxPayloadBytes: config.maxPayloadBytes,
     limits,
     version: deps.version,

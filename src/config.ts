@@ -7,7 +7,7 @@ import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { authModeOf, checkTogether, listOf, maxFrameBytes } from './config-rules.ts';
 import { type Environment, environmentSchema } from './environment.ts';
-import { originOf } from './shared/origin.ts';
+import { isLoopbackName, originOf, type PageOrigins } from './shared/origin.ts';
 
 /** Settings that do not make sense; `message` has one line per problem. */
 export class ConfigError extends Error {
@@ -53,7 +53,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
 
   return Object.freeze({
     nodeEnv: values.NODE_ENV,
-    host: values.HOST,
+    host: hostOf(values),
     port: values.PORT,
     workers: values.WORKERS === 'auto' ? ('auto' as const) : Number(values.WORKERS),
     logLevel: values.LOG_LEVEL,
@@ -96,6 +96,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
       sanitizeHtml: values.SANITIZE_HTML,
     }),
     corsOrigins: originsOf(values),
+    /** Whether pages of others are kept away: every caller is believed, and nobody meant them. */
+    guardsPages: guardsPages(values),
+    /** By which names it may be called, null: by any. */
+    trustedHosts: trustedHostsOf(values),
     rateLimits: rateLimitsOf(values),
     work: Object.freeze({
       paidMsPerSecond: values.WORK_PER_PERSON_MS,
@@ -172,10 +176,33 @@ function pageIsOn({ DEMO_PAGE, NODE_ENV }: Environment): boolean {
   return (DEMO_PAGE ?? (NODE_ENV === 'production' ? 'off' : 'on')) === 'on';
 }
 
-/** Unset: every origin in development, none but the same origin in production. */
-function originsOf(values: Environment): '*' | readonly string[] {
+/** Every caller is believed, and it is not production, where somebody has said that this is meant. */
+const believesAll = (values: Environment): boolean =>
+  authModeOf(values) === 'insecure' && values.NODE_ENV !== 'production';
+
+/** Unset: this machine alone where every caller is believed, else every IPv4 address. */
+function hostOf(values: Environment): string {
+  return values.HOST ?? (believesAll(values) ? 'localhost' : '0.0.0.0');
+}
+
+/**
+ * Unset: in production none but the same origin; in development every origin, or those of this machine
+ * where every caller is believed.
+ */
+function originsOf(values: Environment): PageOrigins {
   const origins = listOf(values.CORS_ORIGINS);
   if (origins.includes('*')) return '*';
-  if (origins.length === 0 && values.NODE_ENV !== 'production') return '*';
-  return Object.freeze(origins.flatMap((origin) => originOf(origin) ?? []));
+  if (origins.length > 0) return Object.freeze(origins.flatMap((origin) => originOf(origin) ?? []));
+  if (believesAll(values)) return 'loopback';
+  return values.NODE_ENV === 'production' ? Object.freeze([]) : '*';
+}
+
+function guardsPages(values: Environment): boolean {
+  return believesAll(values) && originsOf(values) !== '*';
+}
+
+function trustedHostsOf(values: Environment): readonly string[] | null {
+  const origins = originsOf(values);
+  if (!guardsPages(values) || origins === '*' || !isLoopbackName(hostOf(values))) return null;
+  return origins === 'loopback' ? [] : Object.freeze(origins.map((origin) => new URL(origin).host));
 }

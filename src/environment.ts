@@ -11,7 +11,7 @@ const Text = Type.Optional(Type.String());
 
 export const environmentSchema = Type.Object({
   NODE_ENV: Choice(['development', 'test', 'production'], 'development'),
-  HOST: Type.String({ default: '0.0.0.0' }),
+  HOST: Text,
   PORT: Count(3006, 0, 65_535),
   TLS_KEY_FILE: Text,
   TLS_CERT_FILE: Text,

@@ -11,6 +11,7 @@ import { loadDotEnv, packageVersion } from './package-facts.ts';
 import { cautionAboutNode } from './platform.js';
 import { createEnding, refuse, sentenceOf } from './process-end.ts';
 import { loadNativeServer } from './realtime/uws.ts';
+import { isLoopbackName } from './shared/origin.ts';
 import { prepareDatabase } from './store/prepare.ts';
 import { countWorkers } from './workers/count.ts';
 import { WORKER_ARGUMENT } from './workers/messages.ts';
@@ -182,6 +183,7 @@ function greet({ port, metricsPort, config, embedded, workers }: Greeting): void
       `    Socket.IO   io('${url}', { query: { userId: '…' } })`,
       `    health      ${url}/health   ${url}/ready`,
       ...(metricsPort === null ? [] : [`    metrics     http://localhost:${metricsPort}/metrics`]),
+      ...reachOf(config),
       embedded
         ? '    storage     embedded PostgreSQL with Alice …00a, Bob …00b and Carol …00c'
         : '    storage     DATABASE_URL',
@@ -195,6 +197,18 @@ function greet({ port, metricsPort, config, embedded, workers }: Greeting): void
       '',
     ].join('\n'),
   );
+}
+
+/** Who can reach a service that believes whoever calls. */
+function reachOf({ auth, host, guardsPages }: Config): string[] {
+  if (auth.mode !== 'insecure') return [];
+  if (!isLoopbackName(host)) {
+    return [
+      `    OPEN        to the network (HOST=${host}): whoever reaches it is believed about who they are`,
+    ];
+  }
+  const pages = guardsPages ? ', and for pages of this machine or of CORS_ORIGINS' : '';
+  return [`    open        to this machine alone${pages}; HOST=0.0.0.0 opens it to the network`];
 }
 
 (process.argv[2] === WORKER_ARGUMENT ? serveAsWorker() : main()).catch(refuse);

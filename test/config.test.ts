@@ -41,8 +41,43 @@ describe('settings', () => {
       auth: { mode: 'insecure' },
       database: { url: null, dataDir: '.data' },
       redis: { url: null },
-      corsOrigins: '*',
+      host: 'localhost',
+      corsOrigins: 'loopback',
+      guardsPages: true,
+      trustedHosts: [],
     });
+  });
+
+  it('who is believed without proof decides who is let in', () => {
+    const reach = (env: Record<string, string>) => {
+      const { host, corsOrigins, guardsPages, trustedHosts } = readConfig(env);
+      return { host, corsOrigins, guardsPages, trustedHosts };
+    };
+    const listed = { CORS_ORIGINS: 'https://Chat.example,http://10.0.0.7:8080' };
+    const origins = ['https://chat.example', 'http://10.0.0.7:8080'];
+    const production = {
+      NODE_ENV: 'production',
+      ALLOW_INSECURE_AUTH: 'true',
+      DATABASE_URL: 'postgres://db/x',
+    };
+    const open = { host: '0.0.0.0', guardsPages: false, trustedHosts: null };
+    expect(reach({ HOST: '0.0.0.0' })).toEqual({
+      host: '0.0.0.0',
+      corsOrigins: 'loopback',
+      guardsPages: true,
+      trustedHosts: null,
+    });
+    expect(reach(listed)).toEqual({
+      host: 'localhost',
+      corsOrigins: origins,
+      guardsPages: true,
+      trustedHosts: ['chat.example', '10.0.0.7:8080'],
+    });
+    expect(reach({ HOST: '127.0.0.1' })).toMatchObject({ trustedHosts: [] });
+    expect(reach({ HOST: '::1' })).toMatchObject({ trustedHosts: [] });
+    expect(reach({ CORS_ORIGINS: '*' })).toEqual({ ...open, host: 'localhost', corsOrigins: '*' });
+    expect(reach({ JWT_SECRET: secret })).toEqual({ ...open, corsOrigins: '*' });
+    expect(reach(production)).toEqual({ ...open, corsOrigins: [] });
   });
 
   it.each([

@@ -21,6 +21,7 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
       'refuse-unsupported-node.js',
       'embedded',
       'realtime',
+      'shared',
       'store',
       'workers',
     ],

@@ -6,6 +6,7 @@ export const errorCatalogue = {
   invalid_request: { status: 400, retryable: false },
   unauthenticated: { status: 401, retryable: false },
   token_expired: { status: 401, retryable: false },
+  foreign_page: { status: 403, retryable: false },
   identity_mismatch: { status: 403, retryable: false },
   not_a_participant: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },

@@ -2,7 +2,7 @@
  * The REST door: Fastify with the routes of the contract, the OpenAPI document made from their
  * schemas, and one way to say no. It runs on whatever server the caller gives it.
  */
-import cors from '@fastify/cors';
+import cors, { type OriginFunction } from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
@@ -19,18 +19,22 @@ import { ChatError } from '../chat/errors.ts';
 import type { Logger } from '../log.ts';
 import { newId } from '../shared/ids.ts';
 import { type JsonBounds, jsonExcess } from '../shared/json-bounds.ts';
+import { createOriginRule, type PageOrigins } from '../shared/origin.ts';
 import { authenticateCallers, type CallLimits } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import { messageRoutes } from './message-routes.ts';
 import { createOpenTurns, type OpenRoutesDeps, openRoutes } from './open-routes.ts';
+import type { PageGuard } from './page-guard.ts';
 import { type RequestTimes, routeTimer } from './request-times.ts';
 import { compileValidator } from './validation.ts';
 
 export interface HttpAppDeps extends Omit<OpenRoutesDeps, 'turns'> {
   chat: Chat;
   doorkeeper: Doorkeeper;
-  corsOrigins: '*' | readonly string[];
+  corsOrigins: PageOrigins;
+  /** Left out: pages of whatever origin may call, and by whatever name. */
+  pageGuard?: PageGuard;
   maxPayloadBytes: number;
   /** Told of every answer; left out: nobody. */
   requestTimes?: RequestTimes;
@@ -63,6 +67,8 @@ export async function createHttpApp(deps: HttpAppDeps) {
 
   if (deps.requestTimes !== undefined) app.addHook('onRoute', routeTimer(deps.requestTimes));
   app.addHook('onRequest', async (request, reply) => nameAnswer(request, reply));
+  const { pageGuard } = deps;
+  if (pageGuard !== undefined) app.addHook('onRequest', async (request) => pageGuard(request));
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(answerError);
   const turns = createOpenTurns();
@@ -84,7 +90,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
   });
 
   await app.register(cors, {
-    origin: deps.corsOrigins === '*' ? '*' : [...deps.corsOrigins],
+    origin: deps.corsOrigins === '*' ? '*' : allowKnown(createOriginRule(deps.corsOrigins)),
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
     allowedHeaders: ['authorization', 'content-type', 'x-user-id'],
     maxAge: 600,
@@ -128,6 +134,11 @@ export async function createHttpApp(deps: HttpAppDeps) {
     deps.requestTimes?.noRoute(request.method)(reply.statusCode, reply.elapsedTime);
     return reply;
   }
+}
+
+/** A page of the very host needs no permission to read what it asks for. */
+function allowKnown(isKnown: (origin: string) => boolean): OriginFunction {
+  return (origin, callback) => callback(null, origin !== undefined && isKnown(origin));
 }
 
 /** What every answer says, whoever gives it. */

@@ -1,5 +1,5 @@
 /** Which pages may talk to this server from a browser. */
-import { isOfHost, originOf } from '../shared/origin.ts';
+import { createOriginRule, isOfHost, type PageOrigins } from '../shared/origin.ts';
 
 /** How an origin is treated. */
 export interface CorsDecision {
@@ -25,14 +25,19 @@ const OWN: CorsDecision = { allowed: true, fields: VARIES };
 /**
  * Decides by `corsOrigins`. Requests without an Origin header do not come from a page; a page of
  * this very host is no stranger (browsers send Origin on its WebSockets and POSTs too).
+ *
+ * @param trustsHost whether this server may be called by that name; left out: by any
  */
-export function createCors(corsOrigins: '*' | readonly string[]): Cors {
+export function createCors(
+  corsOrigins: PageOrigins,
+  trustsHost: (host: string) => boolean = () => true,
+): Cors {
   if (corsOrigins === '*') return () => ANYONE;
-  const origins = new Set(corsOrigins.map(originOf));
+  const isKnown = createOriginRule(corsOrigins);
   return (origin, host) => {
+    if (!trustsHost(host)) return STRANGER;
     if (origin === '' || isOfHost(origin, host)) return OWN;
-    const asked = originOf(origin);
-    if (asked === undefined || !origins.has(asked)) return STRANGER;
+    if (!isKnown(origin)) return STRANGER;
     return {
       allowed: true,
       // As it was asked: browsers compare character by character.

@@ -7,6 +7,7 @@
 
 import type { MemoryBudget } from '../shared/memory-budget.ts';
 import { type Ascii, ascii } from '../shared/native-text.ts';
+import type { PageOrigins } from '../shared/origin.ts';
 import type { ConnectionCap } from './connection-cap.ts';
 import { createCors } from './engine-cors.ts';
 import { closeSpread } from './engine-drain.ts';
@@ -35,7 +36,9 @@ export interface EngineServerOptions<Owner> {
   /** Begins and ends with a slash; everything below it is answered here. */
   readonly path: string;
   readonly limits: EngineLimits;
-  readonly corsOrigins: '*' | readonly string[];
+  readonly corsOrigins: PageOrigins;
+  /** Whether this server may be called by that name; left out: by any. */
+  readonly trustsHost?: (host: string) => boolean;
   readonly log: RealtimeLog;
   readonly handler: EngineHandler<Owner>;
   /** Left out: every client is admitted. */
@@ -167,7 +170,7 @@ export function createEngineServer<Owner>(
   const deps: RequestDeps<Owner> = {
     limits,
     log,
-    cors: createCors(options.corsOrigins),
+    cors: createCors(options.corsOrigins, options.trustsHost),
     posts: createPostReceiver({ limits, memory, log, deadlines: wheel.deadlines }),
     find: (sid) => sessions.get(sid),
     foreign: peers?.foreign,

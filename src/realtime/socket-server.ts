@@ -7,6 +7,7 @@ import {
   type MemoryBudget,
 } from '../shared/memory-budget.ts';
 import { type Ascii, escapeAfter } from '../shared/native-text.ts';
+import type { PageOrigins } from '../shared/origin.ts';
 import type { ConnectionCap } from './connection-cap.ts';
 import type { ClientGate } from './engine-http.ts';
 import type { EngineLimits, PacketLimit } from './engine-limits.ts';
@@ -87,7 +88,9 @@ export interface SocketServerOptions {
   readonly path: string;
   readonly limits: SocketServerLimits;
   /** `*`, or the origins allowed by CORS and by the Origin check of WebSocket handshakes. */
-  readonly corsOrigins: '*' | readonly string[];
+  readonly corsOrigins: PageOrigins;
+  /** Whether this server may be called by that name; left out: by any. */
+  readonly trustsHost?: (host: string) => boolean;
   readonly log: RealtimeLog;
   readonly namespaces: ReadonlyMap<string, NamespaceHandler>;
   /** Left out: every client is admitted. */
@@ -186,6 +189,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     path,
     limits,
     corsOrigins,
+    ...(options.trustsHost === undefined ? {} : { trustsHost: options.trustsHost }),
     log,
     memory,
     ...(options.gate === undefined ? {} : { gate: options.gate }),

@@ -45,6 +45,9 @@ export interface ListenError extends Error {
   readonly code: string;
 }
 
+/** So often another port is tried where any will do. */
+const MAX_PORT_ATTEMPTS = 10;
+
 let loaded: Native | undefined;
 
 function native(): Native {
@@ -101,7 +104,7 @@ export function createUwsApp(tls: TlsFiles | null = null): TemplatedApp {
 }
 
 /**
- * Listens on `host` (an address or name; '' means every interface, IPv4 and IPv6) and `port` (0:
+ * Listens on `host` (an address or name, of `localhost` both; '' means every interface, IPv4 and IPv6) and `port` (0:
  * any free one), exclusively: uWebSockets.js alone would set SO_REUSEPORT and let a second process
  * steal half of the connections.
  *
@@ -123,6 +126,36 @@ export function listenShared(app: TemplatedApp, host: string, port: number): Pro
 }
 
 async function listen(
+  app: TemplatedApp,
+  host: string,
+  port: number,
+  options: ListenOptions,
+): Promise<Listening> {
+  if (host !== 'localhost') return listenOn(app, host, port, options);
+  // Both addresses of the name, on one port: clients try either of them first, some only one.
+  for (let attempt = 1; ; attempt += 1) {
+    const ipv4 = await listenOn(app, '127.0.0.1', port, options);
+    try {
+      const ipv6 = await listenOn(app, '::1', ipv4.port, options);
+      return {
+        port: ipv4.port,
+        stop() {
+          ipv4.stop();
+          ipv6.stop();
+        },
+      };
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return ipv4; // A machine without IPv6.
+      ipv4.stop();
+      // The system chose a port that somebody has on the other address.
+      if (code === 'EADDRINUSE' && port === 0 && attempt < MAX_PORT_ATTEMPTS) continue;
+      throw error;
+    }
+  }
+}
+
+async function listenOn(
   app: TemplatedApp,
   host: string,
   port: number,

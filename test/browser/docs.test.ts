@@ -25,7 +25,8 @@ describe.skipIf(executable === undefined)('/docs in a browser', () => {
 
   beforeAll(async () => {
     db = await createTestDatabase();
-    app = await startTestApp(db.url);
+    // Else it could be called by no name but localhost.
+    app = await startTestApp(db.url, { CORS_ORIGINS: '*' });
     browser = await launchChromium(executable ?? '');
     docs = await openPage(browser, `${app.url}/docs`);
   });
