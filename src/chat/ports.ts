@@ -193,9 +193,9 @@ export interface Store {
   ): Promise<{ members: Set<string>; membersVersion: number }>;
   /**
    * The notices that an earlier answer did not hold, and some it did; `since` is `next` of that one, or
-   * null for those of the last minute, to begin with.
+   * null for those of the last minute, and of `backMs` before it, to begin with.
    */
-  readNotices(since: string | null): Promise<{ notices: Notice[]; next: string }>;
+  readNotices(since: string | null, backMs: number): Promise<{ notices: Notice[]; next: string }>;
   /** Every node is to end this person's connections: resolves when PostgreSQL holds the order. */
   orderDisconnect(userId: string): Promise<void>;
   /** Removes notices that every node has seen long ago. */

@@ -25,22 +25,39 @@ export function createCatchUp(deps: CatchUpDeps) {
   const { store, rooms, users, announcer, intervalMs, log } = deps;
   const stats = { checks: 0, failures: 0 };
   let since: string | null = null;
-  /** Of the last answer: the next one may hold them again. */
+  /** Taken of the last answer: the next one may hold them again. */
   let seen = new Set<number>();
+  /** When all there were had been taken; null: nobody here depends on what was before. */
+  let completeAtMs: number | null = null;
+  /** Grows when PostgreSQL is another one: what the one before answered counts no more. */
+  let era = 0;
   let running: Promise<void> | null = null;
   let again = false;
   let closed = false;
 
   async function readNotices(): Promise<void> {
-    const { notices, next } = await store.readNotices(since);
+    const began = era;
+    const askedAt = performance.now();
+    const backMs = completeAtMs === null ? 0 : askedAt - completeAtMs;
+    const { notices, next } = await store.readNotices(since, backMs);
     const answeredAt = performance.now();
-    const before = seen;
-    seen = new Set(notices.map(({ id }) => id));
-    since = next;
+    const taken = new Set<number>();
+    let failure: unknown;
     for (const notice of notices) {
-      if (closed) return;
-      if (!before.has(notice.id)) await take(notice, answeredAt);
+      if (closed || era !== began) return;
+      try {
+        if (!seen.has(notice.id)) await take(notice, answeredAt);
+        taken.add(notice.id);
+      } catch (error) {
+        // It is read again at the next check; those behind it, orders perhaps, do not wait for it.
+        failure = error;
+      }
     }
+    if (era !== began) return;
+    seen = taken;
+    if (failure !== undefined) throw failure;
+    since = next;
+    completeAtMs = askedAt;
   }
 
   async function take(notice: Notice, answeredAt: number): Promise<void> {
@@ -66,6 +83,7 @@ export function createCatchUp(deps: CatchUpDeps) {
     if (users.size() === 0 && rooms.size() === 0) {
       // Nobody to tell; whoever comes is told what happens from then on.
       since = null;
+      completeAtMs = null;
       return;
     }
     await readNotices();
@@ -116,6 +134,7 @@ export function createCatchUp(deps: CatchUpDeps) {
 
     /** PostgreSQL has gone back or is another one: its transactions count anew. */
     startAnew(): void {
+      era += 1;
       since = null;
       seen.clear();
     },

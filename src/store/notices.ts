@@ -7,15 +7,18 @@ import type { Database, Sql } from './database.ts';
 
 /** How long a notice is kept: longer than a node can be without PostgreSQL and still have clients. */
 const NOTICE_LIFE_S = 3_600;
-/** What a node that has just begun reads: longer ago, none of its clients was there. */
-const FRESH_S = 60;
+/**
+ * What a node that has just begun reads: longer ago, none of its clients was there. One whose PostgreSQL
+ * has become another one reads so much more than it has missed.
+ */
+const FRESH_MS = 60_000;
 const MOST_FORGOTTEN_AT_ONCE = 5_000;
 
 type NoticeReads = Pick<Store, 'readNotices' | 'orderDisconnect' | 'forgetOldNotices'>;
 
 export function createNotices(database: Database): NoticeReads {
   return {
-    readNotices: (since) => database.query((sql) => selectNotices(sql, since)),
+    readNotices: (since, backMs) => database.query((sql) => selectNotices(sql, since, backMs)),
 
     async orderDisconnect(userId) {
       await database.query(
@@ -37,7 +40,7 @@ export function createNotices(database: Database): NoticeReads {
   };
 }
 
-async function selectNotices(sql: Sql, since: string | null) {
+async function selectNotices(sql: Sql, since: string | null, backMs: number) {
   // One statement, one snapshot: what is not in it belongs to a transaction that `next` covers.
   const rows = await sql<({ next: string } & (Notice | { id: null }))[]>`
     SELECT now.next, n.id, n.kind, n.user_id AS "userId", n.conversation_id AS "conversationId",
@@ -46,7 +49,7 @@ async function selectNotices(sql: Sql, since: string | null) {
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next) now
     LEFT JOIN messaging.notices n ON ${
       since === null
-        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${FRESH_S})`
+        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${(FRESH_MS + backMs) / 1_000})`
         : sql`n.xid >= ${since}::text::xid8`
     }
     ORDER BY n.id`;
