@@ -39,6 +39,7 @@ interface SummaryRow {
   found: number;
   participants: Person[];
   message_id: string | null;
+  message_seq: number;
   sender_id: string;
   sender_name: string | null;
   content: string;
@@ -131,7 +132,7 @@ function selectPage(
         < ((SELECT at FROM after), ${after.id}::uuid)
       ORDER BY at DESC, c.id DESC LIMIT ${count}::bigint
     ), weighed AS (
-      SELECT c.*, m.id AS message_id, m.sender_id, m.content, m.message_type, m.media_url,
+      SELECT c.*, m.id AS message_id, m.seq AS message_seq, m.sender_id, m.content, m.message_type, m.media_url,
         m.client_message_id, m.status, m.created_at AS message_created_at,
         row_number() OVER so_far AS place, count(*) OVER () AS found,
         sum((
@@ -140,7 +141,11 @@ function selectPage(
         sum(coalesce(octet_length(m.content), 0)) OVER so_far AS bytes,
         sum(least(c.last_seq - c.last_read_seq, ${MAX_UNREAD_LOOK}::bigint)::int) OVER so_far AS look
       FROM page c
-      LEFT JOIN messaging.messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+      -- The newest that is there: somebody may have deleted the last one by hand.
+      LEFT JOIN LATERAL (
+        SELECT * FROM messaging.messages
+        WHERE conversation_id = c.id AND seq <= c.last_seq ORDER BY seq DESC LIMIT 1
+      ) m ON TRUE
       WINDOW so_far AS (ORDER BY c.at DESC, c.id DESC ROWS UNBOUNDED PRECEDING)
     )
     SELECT c.id, c.request_match_id, c.last_message_at,
@@ -159,7 +164,7 @@ function selectPage(
         FROM messaging.conversation_participants o LEFT JOIN auth.users n ON n.id = o.participant_id
         WHERE o.conversation_id = c.id
       ) AS participants,
-      c.message_id, c.sender_id, u.name AS sender_name, c.content, c.message_type, c.media_url,
+      c.message_id, c.message_seq, c.sender_id, u.name AS sender_name, c.content, c.message_type, c.media_url,
       c.client_message_id, c.status, c.message_created_at
     FROM weighed c
     LEFT JOIN auth.users u ON u.id = c.sender_id
@@ -190,7 +195,7 @@ function lastMessageRow(row: SummaryRow, id: string): MessageRow {
   return {
     id,
     conversation_id: row.id,
-    seq: row.last_seq,
+    seq: row.message_seq,
     sender_id: row.sender_id,
     sender_name: row.sender_name,
     content: row.content,

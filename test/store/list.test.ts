@@ -55,6 +55,20 @@ describe("a user's list", () => {
     expect(page?.conversations[0]?.created_at).toMatch(/T.*\.\d{3}Z$/);
   });
 
+  it('shows the newest message that is there where somebody deleted the last ones', async () => {
+    const [anna, ben] = [await f.user(), await f.user()];
+    const id = await f.conversation([anna, ben]);
+    await f.post(id, ben, 5);
+    const list = async () => {
+      const page = await f.store.listConversations({ userId: anna, limit: 10, cursor: null });
+      return page?.conversations[0];
+    };
+    await f.sql`DELETE FROM messaging.messages WHERE conversation_id = ${id} AND seq IN (2, 4, 5)`;
+    expect(await list()).toMatchObject({ last_message: { seq: 3 }, last_seq: 5, unread_count: 2 });
+    await f.sql`DELETE FROM messaging.messages WHERE conversation_id = ${id}`;
+    expect(await list()).toMatchObject({ last_message: null, last_seq: 5, unread_count: 0 });
+  });
+
   it('has no last message where there is none', async () => {
     const anna = await f.user();
     await f.conversation([anna]);
