@@ -127,7 +127,7 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
       trouble = null;
       up();
     } catch (error) {
-      judge(made, error);
+      judge(made, error, true);
     }
     if (!closed && made === current && retryTimer === undefined) {
       checkTimer = setTimeout(() => void check(made), CHECK_MS).unref();
@@ -142,7 +142,8 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
     ]);
   }
 
-  function judge(made: Redis, error: unknown): void {
+  /** @param isTrial whether it is what the check itself was answered */
+  function judge(made: Redis, error: unknown, isTrial: boolean): void {
     const why = error instanceof WrongServer ? error.message : wrongServer(error);
     if (why !== undefined) {
       lose(made, `the Redis server ${why}`);
@@ -151,6 +152,8 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
       up();
     } else if (replyCode(error) === undefined) {
       lose(made, describeRedisError(error));
+    } else if (isTrial) {
+      lose(made, `the Redis server refuses a trial write (${describeRedisError(error)})`);
     }
   }
 
@@ -175,9 +178,9 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
     if (closed) return;
     const wasUp = state.ok;
     state = { ok: false, reason };
-    // Once for each outage, and once more when it turns out to be another one.
-    if (said === null) log.warn({ reason }, 'Redis cannot be used');
-    said ??= reason;
+    // Once for each outage: what each further attempt ran into is in `status`.
+    if (wasUp || said === null) log.warn({ reason }, 'Redis cannot be used');
+    said = reason;
     if (wasUp) for (const listener of downs) listener(reason);
   }
 
@@ -191,7 +194,10 @@ export function createRedisServer(options: RedisServerOptions): RedisServer {
     },
     status: () => state,
     trouble: () => trouble,
-    report: (error) => judge(current, error),
+    // While it is not up, commands fail for that alone: it says nothing against a connection being made.
+    report: (error) => {
+      if (state.ok) judge(current, error, false);
+    },
     onUp: (listener) => void ups.push(listener),
     onDown: (listener) => void downs.push(listener),
     checked: () => checked,

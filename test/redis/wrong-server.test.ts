@@ -5,7 +5,8 @@ import { checkRedis } from '../../src/doctor/redis-check.ts';
 import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
-import { type OwnRedis, startOwnRedis, uniquePrefix } from '../support/redis.ts';
+import { type OwnRedis, openRedisServer, startOwnRedis, uniquePrefix } from '../support/redis.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { once, waitFor } from '../support/wait.ts';
 
 let db: TestDatabase;
@@ -84,6 +85,66 @@ describe('a primary that is demoted with its connections alive', () => {
     await admin.call('REPLICAOF', 'NO', 'ONE');
     await says(app, /^ok$/);
     await chats(app);
+  });
+});
+
+describe('a server that comes back while much is asked of it', () => {
+  it('is taken back: what fails before it is there is not held against it', async () => {
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: primary.port });
+    // As far away as another data centre.
+    proxy.delay(20);
+    const server = openRedisServer(proxy.through(primary.url), uniquePrefix());
+    const asking = setInterval(() => {
+      server.commands.get('anything').catch((error: unknown) => server.report(error));
+    }, 5);
+    try {
+      await waitFor(() => server.status().ok, { what: 'the server to be up' });
+      proxy.killAll();
+      await waitFor(() => !server.status().ok, { what: 'the loss to be noticed' });
+      await waitFor(() => server.status().ok, { what: 'the server to be up again' });
+    } finally {
+      clearInterval(asking);
+      server.close();
+      await proxy.stop();
+    }
+  });
+});
+
+describe('a node of a cluster', () => {
+  it('that holds none of the keys, or only some, is named', async () => {
+    const [first, second] = await Promise.all([
+      startOwnRedis(['--cluster-enabled', 'yes']),
+      startOwnRedis(['--cluster-enabled', 'yes']),
+    ]);
+    const one = new Redis(first.url);
+    const two = new Redis(second.url);
+    try {
+      const app = await start(first.url);
+      await says(app, /node of a cluster that is down/);
+      await one.call('CLUSTER', 'MEET', '127.0.0.1', String(second.port));
+      await two.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+      await says(app, /node of a cluster and does not hold all keys .*MOVED/);
+      await chats(app);
+      const finding = await checkRedis({ url: first.url, prefix: 'x:', timeoutMs: 2_000 });
+      expect(finding).toMatchObject({ found: expect.stringMatching(/MOVED/) });
+    } finally {
+      one.disconnect();
+      two.disconnect();
+      await Promise.all([first.stop(), second.stop()]);
+    }
+  });
+});
+
+describe('a server that refuses a plain write in words of its own', () => {
+  it('is named, and no start waits for it', async () => {
+    const own = await startOwnRedis(['--rename-command', 'SET', '']);
+    try {
+      const app = await start(own.url);
+      await says(app, /refuses a trial write .*unknown command/);
+      await chats(app);
+    } finally {
+      await own.stop();
+    }
   });
 });
 

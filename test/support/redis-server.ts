@@ -64,8 +64,13 @@ export async function redisAnswers(url: string, timeoutMs = 2_000): Promise<bool
   }
 }
 
-/** Starts a private server. @throws Error in one sentence when there is none to start. */
-export async function startOwnRedis(): Promise<OwnRedis> {
+/**
+ * Starts a private server.
+ *
+ * @param extra further arguments, such as `--cluster-enabled yes` in two strings
+ * @throws Error in one sentence when there is none to start
+ */
+export async function startOwnRedis(extra: readonly string[] = []): Promise<OwnRedis> {
   const binary = findRedisBinary();
   if (binary === undefined) throw new Error('No redis-server or valkey-server is on the PATH.');
   const directory = await mkdtemp(join(tmpdir(), 'messaging-test-redis-'));
@@ -77,7 +82,8 @@ export async function startOwnRedis(): Promise<OwnRedis> {
   const alive = (): boolean => child?.exitCode === null && child.signalCode === null;
 
   async function launch(): Promise<boolean> {
-    const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory];
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory];
+    const args = [...place, '--save', '', ...extra];
     // Its own group: a Ctrl-C in the terminal reaches it through stop(), after the tests are done.
     const started = spawn(binary as string, args, { stdio: 'ignore', detached: true });
     child = started;
