@@ -21,6 +21,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | null {
   cli.option('--tiny', 'As small as it gets: checks the benches themselves');
   cli.option('--rounds <n>', 'Rounds of each bench');
   cli.option('--only <subjects>', 'Only these subjects, with commas');
+  cli.option('--runs <texts>', 'Only runs with one of these in their names, with commas');
   cli.option('--profile <dir>', 'Write CPU profiles of the servers there');
   cli.option('--at <ref>', 'Measure a git ref instead of the files as they are');
   cli.option('--compare <ref>', 'This tree against a git ref');
@@ -39,6 +40,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | null {
     size: options.tiny === true ? 'tiny' : options.quick === true ? 'quick' : 'full',
     rounds: roundsOf(options.rounds),
     only: subjectsOf(textOf(options.only, '--only')),
+    runs: textOf(options.runs, '--runs')?.split(',') ?? null,
     compareWith,
     at,
     profileDir: textOf(options.profile, '--profile'),

@@ -3,10 +3,11 @@
  * a conversation. Beside the same Fastify app on Node's http, and Express with pg. Several
  * connections with one request each at a time, so requests/s is what server and PostgreSQL give.
  */
+
 import type { Sql } from 'postgres';
 import { PRODUCT } from '../harness/chat-run.ts';
 import { type BenchContext, failuresOf } from '../harness/context.ts';
-import { createBenchDatabase, userId } from '../harness/database.ts';
+import { createBenchDatabase } from '../harness/database.ts';
 import {
   countConversations,
   countLong,
@@ -17,6 +18,7 @@ import {
 } from '../harness/deep-database.ts';
 import { type Call, get, measureCalls, post } from '../harness/http-run.ts';
 import { type BenchResult, findRatios, type RatioWish, type Sample } from '../harness/result.ts';
+import { userId } from '../load/ids.ts';
 
 const PAGE = 50;
 const NODE_HTTP = 'fastify-node-http';

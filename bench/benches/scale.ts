@@ -11,13 +11,7 @@ import {
   startSubject,
 } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
-import {
-  conversationId,
-  createBenchDatabase,
-  faultsInTable,
-  roomsOf,
-  userId,
-} from '../harness/database.ts';
+import { createBenchDatabase, faultsInTable, roomsOf } from '../harness/database.ts';
 import { fillDeep, listUser } from '../harness/deep-database.ts';
 import { get, measureCalls } from '../harness/http-run.ts';
 import { type LoadProcess, runLoad, startLoad } from '../harness/load.ts';
@@ -28,6 +22,7 @@ import {
   findRatios,
   type Sample,
 } from '../harness/result.ts';
+import { conversationId, userId } from '../load/ids.ts';
 import type { Room } from '../load/plan.ts';
 import { cpuMsOf, cpuMsOfAll } from '../load/proc.ts';
 import { after } from '../load/traffic.ts';

@@ -33,14 +33,20 @@ export interface Running {
   pids: number[];
   /** null: a subject that stores nothing. */
   sql: BenchDatabase['sql'] | null;
+  databaseUrl: string | null;
   stop(): Promise<void>;
 }
 
-/** Starts a subject with the rooms in its database. */
+/**
+ * Starts a subject with the rooms in its database.
+ *
+ * @param fill puts more into it
+ */
 export async function startSubject(
   context: BenchContext,
   subject: Subject,
   rooms: readonly Room[],
+  fill?: (sql: BenchDatabase['sql']) => Promise<unknown>,
 ): Promise<Running> {
   const tree = subject.tree ?? context.tree;
   const isProduct = subject.name.startsWith(PRODUCT);
@@ -53,7 +59,10 @@ export async function startSubject(
     await database?.drop();
   };
   try {
-    if (database !== null) await insertRooms(database.sql, rooms);
+    if (database !== null) {
+      await insertRooms(database.sql, rooms);
+      await fill?.(database.sql);
+    }
     const options = {
       tree,
       name: subject.name,
@@ -79,6 +88,7 @@ export async function startSubject(
     ports: servers.map((server) => server.port),
     pids: servers.map((server) => server.pid),
     sql: database?.sql ?? null,
+    databaseUrl: database?.url ?? null,
     stop,
   };
 }

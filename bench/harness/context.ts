@@ -16,6 +16,8 @@ export interface BenchContext {
   pick<T>(choices: Record<Size, T>): T;
   /** Whether a subject was asked for. */
   wants(subject: string): boolean;
+  /** Whether a run was asked for, by its name in the progress. */
+  wantsRun(name: string): boolean;
   /** Where CPU profiles of the servers go; null: none are taken. */
   profileDir: string | null;
   step(text: string): void;
@@ -34,9 +36,10 @@ export async function alternate(
   measures: readonly { name: string; measure: Measure }[],
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
-  context.expect(context.rounds * measures.length);
+  const wanted = measures.filter(({ name }) => context.wantsRun(name));
+  context.expect(context.rounds * wanted.length);
   for (let round = 0; round < context.rounds; round += 1) {
-    const order = round % 2 === 0 ? measures : measures.toReversed();
+    const order = round % 2 === 0 ? wanted : wanted.toReversed();
     for (const { name, measure } of order) {
       context.step(`round ${round + 1}/${context.rounds}: ${name}`);
       const sample = await measure(round);

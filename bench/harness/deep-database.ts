@@ -1,6 +1,6 @@
 /** A database with one long conversation, and users with few and with many conversations. */
 import type postgres from 'postgres';
-import { conversationId, userId } from './database.ts';
+import { conversationId, userId } from '../load/ids.ts';
 
 /** People of the long conversation: 0 … 9. */
 const PEOPLE = 1_000;

@@ -155,7 +155,7 @@ export function limitNotes({ used }: LoadResult): string[] {
   return notes;
 }
 
-export function faultTexts({ faults }: LoadResult): string[] {
+export function faultTexts({ faults }: Pick<LoadResult, 'faults'>): string[] {
   const texts: string[] = [];
   for (const kind of ['lost', 'doubled', 'reordered', 'refused'] as const) {
     if (faults[kind] > 0) texts.push(`${faults[kind]} ${kind}`);

@@ -23,6 +23,8 @@ export interface SuiteOptions {
   rounds: number | null;
   /** Only these subjects; null: all. */
   only: readonly string[] | null;
+  /** Only runs with one of these texts in their names; null: all. */
+  runs: readonly string[] | null;
   /** A git ref to measure instead of the files as they are. */
   at: string | null;
   /** A git ref; null: the product beside its peers. */
@@ -79,16 +81,18 @@ export async function runBenches(options: SuiteOptions): Promise<BenchResult[]> 
 }
 
 /** Whole runs as the size has them: a part of one, or one that was profiled, is no figure. */
-function isWorthKeeping({ size, rounds, only, profileDir }: SuiteOptions): boolean {
+function isWorthKeeping({ size, rounds, only, runs, profileDir }: SuiteOptions): boolean {
   return (
     size === 'full' &&
     (rounds === null || rounds >= ROUNDS.full) &&
     only === null &&
+    runs === null &&
     profileDir === null
   );
 }
 
-function nothingMeasured({ only, services }: SuiteOptions): string {
+function nothingMeasured({ only, runs, services }: SuiteOptions): string {
+  if (runs !== null) return `nothing was measured: no run has ${runs.join(' or ')} in its name`;
   if (only !== null) return `nothing was measured: none of ${only.join(', ')} is part of it`;
   return services.redisUrl === null
     ? 'nothing was measured: it needs a Redis (REDIS_URL)'
@@ -96,7 +100,7 @@ function nothingMeasured({ only, services }: SuiteOptions): string {
 }
 
 function contextOf(
-  { size, services, rounds, only, profileDir }: SuiteOptions,
+  { size, services, rounds, only, runs, profileDir }: SuiteOptions,
   tree: Tree,
   { step, expect }: Pick<BenchContext, 'step' | 'expect'>,
 ): BenchContext {
@@ -107,6 +111,7 @@ function contextOf(
     size,
     rounds: rounds ?? ROUNDS[size],
     pick: (choices) => choices[size],
+    wantsRun: (name) => runs === null || runs.some((text) => name.includes(text)),
     wants: (subject) => only === null || only.includes(subject),
     profileDir,
     step,

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { eachFrame, PONG, textFrame } from './frames.ts';
+import { binaryFrame, eachFrame, PONG, textFrame } from './frames.ts';
 
 export interface ClientEvents {
   /** The Socket.IO CONNECT was answered. */
@@ -44,13 +44,24 @@ export class Client {
   received = 0;
   lastSeq = 0;
   closed = false;
+  /** What it answers the handshake with. */
+  connectPacket = '40';
   private readonly socket: Socket;
   private readonly events: ClientEvents;
   private rest: Buffer | null = null;
   private upgraded = false;
 
-  /** @param address whose client it says it is, to a server that trusts proxies on this machine */
-  constructor(index: number, port: number, userId: string, events: ClientEvents, address?: string) {
+  /**
+   * @param credential what the query of its handshake says of it, as `userId=…`
+   * @param address whose client it says it is, to a server that trusts proxies on this machine
+   */
+  constructor(
+    index: number,
+    port: number,
+    credential: string,
+    events: ClientEvents,
+    address?: string,
+  ) {
     this.index = index;
     this.events = events;
     this.socket = connect({
@@ -72,7 +83,7 @@ export class Client {
       this.events.onClose(this);
     });
     this.socket.write(
-      `GET /socket.io/?EIO=4&transport=websocket&userId=${userId} HTTP/1.1\r\n` +
+      `GET /socket.io/?EIO=4&transport=websocket&${credential} HTTP/1.1\r\n` +
         `Host: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
         (address === undefined ? '' : `X-Forwarded-For: ${address}\r\n`) +
         `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
@@ -82,6 +93,11 @@ export class Client {
   /** Sends one Engine.IO text packet. */
   send(text: string): void {
     this.socket.write(textFrame(text));
+  }
+
+  /** Sends one Engine.IO binary packet: an attachment. */
+  sendBytes(bytes: Buffer): void {
+    this.socket.write(binaryFrame(bytes));
   }
 
   /** Without a goodbye, as when a network goes. */
@@ -129,7 +145,7 @@ export class Client {
       return;
     }
     if (first === DIGIT_0) {
-      this.send('40');
+      this.send(this.connectPacket);
       return;
     }
     if (first !== DIGIT_4) return;

@@ -4,14 +4,29 @@
  */
 
 const TEXT = 0x81;
+const BINARY = 0x82;
 const MASKED = 0x80;
 
 /** A masked text frame. */
 export function textFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text);
+  const { frame, from } = emptyFrame(TEXT, Buffer.byteLength(text));
+  frame.write(text, from, 'utf8');
+  return frame;
+}
+
+/** A masked binary frame. */
+export function binaryFrame(bytes: Buffer): Buffer {
+  const { frame, from } = emptyFrame(BINARY, bytes.length);
+  bytes.copy(frame, from);
+  return frame;
+}
+
+/** A frame whose payload begins at `from`, and is yet to be written. */
+function emptyFrame(opcode: number, length: number): { frame: Buffer; from: number } {
   const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const frame = Buffer.alloc(2 + extended + 4 + length);
-  frame[0] = TEXT;
+  const from = 2 + extended + 4;
+  const frame = Buffer.alloc(from + length);
+  frame[0] = opcode;
   if (extended === 0) frame[1] = MASKED | length;
   else if (extended === 2) {
     frame[1] = MASKED | 126;
@@ -20,8 +35,7 @@ export function textFrame(text: string): Buffer {
     frame[1] = MASKED | 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.write(text, 2 + extended + 4, 'utf8');
-  return frame;
+  return { frame, from };
 }
 
 /** The same text again and again: one pong for all sockets. */

@@ -1,5 +1,6 @@
 /** Connecting and joining many clients, so many at a time. */
 import { Client, type ClientEvents } from './client.ts';
+import { credentialOf } from './credentials.ts';
 import type { Room } from './plan.ts';
 
 /** The acknowledgement id of every join. */
@@ -39,6 +40,8 @@ export interface JoinOptions {
   timeoutMs: number;
   /** X-Forwarded-For of each; left out: none. */
   addressOf?: ((index: number) => string) | undefined;
+  /** Left out: they state who they are, else they show a token. */
+  tokenSecret?: string | undefined;
   /** Asked with the join; null: none. */
   afterSeq(index: number): number | null;
   /** Of the load that goes on; joins are seen here only. */
@@ -126,7 +129,8 @@ export function joinAll(options: JoinOptions): Promise<Client[]> {
       started += 1;
       const turn = options.roomsTogether === true ? seat.room : index;
       const port = ports[turn % ports.length] ?? 0;
-      const client = new Client(index, port, seat.userId, own, options.addressOf?.(index));
+      const credential = credentialOf(seat.userId, options.tokenSecret);
+      const client = new Client(index, port, credential, own, options.addressOf?.(index));
       client.room = seat.room;
       client.lastSeq = options.afterSeq(index) ?? 0;
       clients[index] = client;

@@ -37,6 +37,8 @@ const Traffic = Type.Object({
   contentBytes: Type.Integer({ minimum: 32 }),
   /** Each client has an address of its own, in X-Forwarded-For. */
   ownAddresses: Type.Optional(Type.Boolean()),
+  /** Clients present tokens signed with it; left out: the server believes a stated id. */
+  tokenSecret: Type.Optional(Type.String()),
   /** Who is in several rooms has one socket, has joined all of them and sends into them in turn. */
   socketPerPerson: Type.Optional(Type.Boolean()),
 });
@@ -77,24 +79,13 @@ export type Http = Static<typeof Http>;
 
 const Abuse = Type.Object({
   kind: Type.Literal('abuse'),
+  /** One of abusers/all.ts. */
+  abuser: Type.String(),
   port: Type.Integer(),
-  userId: Type.String(),
-  /** Of this user, who is alone there. */
-  conversationId: Type.String(),
-  /** Attempts a second of each kind, however they end. */
-  perSecond: Type.Object({
-    /** Of one user on `sendSockets` sockets. */
-    send: Type.Number(),
-    /** Typing, on one socket, which is opened again when it is cut. */
-    event: Type.Number(),
-    /** Of a user who exists, closed at once, all from one address. */
-    connection: Type.Number(),
-    /** Of nobody, all from another address. */
-    handshake: Type.Number(),
-    /** REST, of the one user. */
-    request: Type.Number(),
-  }),
-  sendSockets: Type.Integer({ minimum: 1 }),
+  /** Of the server's database. */
+  databaseUrl: Type.String(),
+  /** With which the server's tokens are signed. */
+  tokenSecret: Type.String(),
   /** It ends when told to, or after so long, or so many attempts. */
   maxMs: Type.Integer(),
   maxAttempts: Type.Integer(),

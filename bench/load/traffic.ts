@@ -49,6 +49,7 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
     concurrency: plan.connectConcurrency,
     timeoutMs: plan.connectTimeoutMs,
     addressOf: plan.ownAddresses === true ? (n) => `10.0.${n >> 8}.${n & 255}` : undefined,
+    tokenSecret: plan.tokenSecret,
     afterSeq: () => null,
     onJoined: (client, lastSeq, room) => people?.joined(client, lastSeq, room),
     events: {

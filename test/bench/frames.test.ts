@@ -1,7 +1,7 @@
 /** Frames of the load generator, against the frames of RFC 6455. */
 import { describe, expect, it } from 'vitest';
 import { seqOf } from '../../bench/load/client.ts';
-import { eachFrame, textFrame } from '../../bench/load/frames.ts';
+import { binaryFrame, eachFrame, textFrame } from '../../bench/load/frames.ts';
 
 function found(bytes: Buffer): { texts: string[]; used: number } {
   const texts: string[] = [];
@@ -27,6 +27,10 @@ describe('frames', () => {
     expect([...textFrame('x'.repeat(65_536)).subarray(0, 10)]).toEqual([
       0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0,
     ]);
+  });
+
+  it('bytes go as a binary frame', () => {
+    expect([...binaryFrame(Buffer.from([7, 0xff]))]).toEqual([0x82, 0x82, 0, 0, 0, 0, 7, 0xff]);
   });
 
   it('server frames are found one after another, of every length', () => {

@@ -11,6 +11,7 @@ describe('the options of the benches', () => {
       size: 'full',
       rounds: null,
       only: null,
+      runs: null,
       compareWith: null,
       at: null,
       profileDir: null,
@@ -26,6 +27,7 @@ describe('the options of the benches', () => {
       only: ['product', 'uws-publish'],
       at: 'HEAD',
     });
+    expect(read('abuse', '--runs', 'alone,marks')).toMatchObject({ runs: ['alone', 'marks'] });
     expect(read('--tiny')).toMatchObject({ size: 'tiny', writeResults: false });
   });
 
@@ -40,6 +42,7 @@ describe('the options of the benches', () => {
     [['--rounds', '2', '--rounds', '3'], '--rounds'],
     [['--only', 'produkt'], 'there is no subject produkt'],
     [['--only'], '--only'],
+    [['--runs'], '--runs'],
     [['--compare'], '--compare'],
     [['--at', 'HEAD', '--compare', 'HEAD'], 'can not be compared with itself'],
   ])('%j is refused', (args, message) => {
