@@ -3,23 +3,13 @@
 // hand (CONTRACT 6.10), not here.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newId } from '../../src/shared/ids.ts';
-import {
-  type Answer,
-  ask,
-  collect,
-  connected,
-  startTestApp,
-  type TestApp,
-} from '../support/app.ts';
+import { type Answer, ask, connected, startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { waitFor } from '../support/wait.ts';
 
 const UNREAD = 30_000;
 const LARGE = 40;
 const PEOPLE = 256;
 const SEED_TIMEOUT_MS = 120_000;
-/** Of three calls, one after the other: far above what a busy machine takes, far below their deadlines. */
-const PROMPT_MS = 1_000;
 
 const [greedy, other, anna, ben] = [newId(), newId(), newId(), newId()];
 const [huge, pair] = [newId(), newId()];
@@ -73,29 +63,28 @@ it('a hundred joins, forty lists and hundreds of marks of one person refuse nobo
     app.connect(greedy, { transports: ['websocket'] }),
   );
   const chatting = app.connect(anna, { transports: ['websocket'] });
-  const listening = app.connect(other, { transports: ['websocket'] });
-  await Promise.all([...sockets, chatting, listening].map(connected));
-  await ask(listening, 'join_conversation', huge);
-  const heard = collect<{ last_read_seq: number }>(listening, 'messages_read');
+  await Promise.all([...sockets, chatting].map(connected));
 
   const joins = sockets.map((socket) => ask(socket, 'join_conversation', huge));
-  const lists = Array.from({ length: 40 }, () => list(greedy));
+  let answered = 0;
+  const lists = Array.from({ length: 40 }, async () => {
+    const status = await list(greedy);
+    answered += 1;
+    return status;
+  });
   const marks = Array.from({ length: 500 }, (_, n) => {
     const mark = { conversation_id: huge, up_to_seq: n + 1 };
     return ask(sockets[n % 100] ?? chatting, 'mark_read', mark);
   });
 
-  const rounds: number[] = [];
-  for (let n = 0; n < 20; n += 1) {
-    const startedAtMs = performance.now();
-    const message = { conversation_id: pair, content: `hello ${n}` };
-    expect(await ask(chatting, 'send_message', message)).toMatchObject({ success: true });
-    expect(await ask(chatting, 'join_conversation', pair)).toMatchObject({ success: true });
-    expect(await list(anna)).toBe(200);
-    rounds.push(performance.now() - startedAtMs);
-  }
-  const median = rounds.sort((a, b) => a - b)[rounds.length >> 1];
-  expect(median).toBeLessThan(PROMPT_MS);
+  // By now all of it has arrived, and most of it waits; what comes from somebody else does not.
+  await Promise.race(lists);
+  const others = await Promise.all([
+    ask(chatting, 'send_message', { conversation_id: pair, content: 'hello' }),
+    ask(chatting, 'join_conversation', pair),
+    list(anna),
+  ]);
+  const overtaken = lists.length - answered;
 
   const refusals = (answers: Answer[]): string[] =>
     answers.filter(({ success }) => !success).map(({ error }) => error.code);
@@ -104,6 +93,8 @@ it('a hundred joins, forty lists and hundreds of marks of one person refuse nobo
     Promise.all(lists),
     Promise.all(marks),
   ]);
+  expect(others).toMatchObject([{ success: true }, { success: true }, 200]);
+  expect(overtaken).toBeGreaterThan(20);
   // Whoever asks for too much waits, or is told so: never that the service is not there.
   expect(
     [...refusals(joined), ...refusals(marked)].filter((code) => code !== 'rate_limited'),
@@ -111,11 +102,9 @@ it('a hundred joins, forty lists and hundreds of marks of one person refuse nobo
   expect(listed.filter((status) => status !== 200 && status !== 429)).toEqual([]);
   const counted = joined.find(({ success }) => success)?.data;
   expect(counted).toMatchObject({ unread_exact: false });
-  // Five hundred marks were a handful of transactions, and the furthest of them stands.
+  // Of all the marks the furthest stands.
   const [row] = await database.sql<{ last_read_seq: string }[]>`
     SELECT last_read_seq FROM messaging.conversation_participants
     WHERE conversation_id = ${huge} AND participant_id = ${greedy}`;
   expect(Number(row?.last_read_seq)).toBe(500);
-  await waitFor(() => heard.at(-1)?.last_read_seq === 500, { what: 'the last mark' });
-  expect(heard.length).toBeLessThan(250);
 }, 60_000);
