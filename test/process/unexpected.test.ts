@@ -106,7 +106,7 @@ describe('an error nobody expected', () => {
     expect(await service.exited).toBe(0);
   });
 
-  it('in the supervisor ends the service and its workers', async () => {
+  it('in the supervisor ends the service and its workers', { timeout: 60_000 }, async () => {
     const env = { WORKERS: '2', REDIS_URL: redisUrl(), REDIS_PREFIX: uniquePrefix() };
     const service = await start('rejection', env);
     service.kill('SIGUSR2');
