@@ -80,9 +80,19 @@ export function hasControlCharacters(text: string): boolean {
 
 /** Whether all who read the request agree whom it is for and where it ends. */
 export function isWellFramed(req: HttpRequest): boolean {
+  return framingOf(req).fault() === undefined;
+}
+
+/** The same of a request after which the connection speaks WebSocket. */
+export function isWellFramedUpgrade(req: HttpRequest): boolean {
+  const framing = framingOf(req);
+  return framing.fault() === undefined && !framing.hasBody;
+}
+
+function framingOf(req: HttpRequest): RequestFraming {
   const framing = new RequestFraming();
   req.forEach((name, value) => void framing.take(name, value));
-  return framing.fault() === undefined;
+  return framing;
 }
 
 /** Reads what a session's handlers may want to know later: `req` dies with the handler. */

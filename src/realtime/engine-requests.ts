@@ -13,6 +13,7 @@ import {
   type EngineError,
   hasControlCharacters,
   isWellFramed,
+  isWellFramedUpgrade,
   parseQuery,
   type RequestFacts,
   readFacts,
@@ -222,7 +223,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
     },
     upgrade(res, req, context) {
       const decision = cors(req.getHeader('origin'), req.getHeader('host'));
-      const query = isWellFramed(req) ? check(req, decision) : ENGINE_ERRORS.badRequest;
+      const query = isWellFramedUpgrade(req) ? check(req, decision) : ENGINE_ERRORS.badRequest;
       const result = 'code' in query ? query : upgradeHandler(res, req, query);
       if ('handler' in result) acceptWebSocket(res, req, context, result.handler);
       else new HttpReply(res, req, decision).error(result, true);

@@ -32,6 +32,14 @@ export class RequestFraming {
     }
   }
 
+  /**
+   * Whether the request says that a body follows. An upgrade must not: to one server what follows is the
+   * body, to another the first bytes of the new protocol.
+   */
+  get hasBody(): boolean {
+    return this.transferEncoding !== undefined || Number(this.contentLength ?? 0) > 0;
+  }
+
   /** Why the request must not be served, as a sentence without its stop; undefined when it may. */
   fault(): string | undefined {
     const { host, contentLength, transferEncoding } = this;

@@ -141,6 +141,20 @@ describe.each(['clients', 'peers'])('the door for %s', (door) => {
       }
     });
   });
+
+  it.each(['Content-Length: 4', 'Transfer-Encoding: chunked'])(
+    'an upgrade that says that a body follows (%s) is refused, and the connection closed',
+    async (field) => {
+      const client = await connection();
+      let received = '';
+      client.socket.on('data', (data) => {
+        received += data.toString('latin1');
+      });
+      client.send(head('GET', target('&transport=websocket'), [...upgrade, field]));
+      await client.closed;
+      expect(received).toMatch(/^HTTP\/1\.1 400 /);
+    },
+  );
 });
 
 it('knows a page of its own host in every spelling of it', async () => {

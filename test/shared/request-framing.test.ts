@@ -38,3 +38,15 @@ it('refuses what two servers could read differently', () => {
     'Unsupported header transfer-encoding',
   );
 });
+
+it('knows whether a body follows', () => {
+  const framingOf = (...fields: Field[]) => {
+    const framing = new RequestFraming();
+    for (const [name, value] of fields) framing.take(name, value);
+    return framing;
+  };
+  expect(framingOf(HOST).hasBody).toBe(false);
+  expect(framingOf(['content-length', '0']).hasBody).toBe(false);
+  expect(framingOf(['content-length', '1']).hasBody).toBe(true);
+  expect(framingOf(['transfer-encoding', 'chunked']).hasBody).toBe(true);
+});
