@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -59,6 +60,8 @@ async function buildIfStale() {
     rmSync(dist, { recursive: true, force: true });
     fail('The build failed; see above.');
   }
+  // `npx messaging-service` runs this file; npm makes it executable once only, when it links it.
+  chmodSync(join(dist, 'cli.js'), 0o755);
   if (!(await runStep([join(root, 'scripts', 'build-page.mjs')]))) {
     fail('The chat page could not be built; see above.');
   }

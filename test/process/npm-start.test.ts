@@ -114,3 +114,25 @@ describe('a signal to npm', () => {
     },
   );
 });
+
+describe('what it has built', () => {
+  it('is a command that the system can run', async () => {
+    const doctor = spawn(join(copy, 'dist', 'cli.js'), ['--version'], { stdio: 'ignore' });
+    expect(await onceEvent(doctor, 'close')).toEqual([0, null]);
+  });
+
+  // An `import` of everything has Node 20 open more than 250 modules at once.
+  it('loads with few files, and says how many it needs', { timeout: BUILD_MS }, async () => {
+    const service = spawn('/bin/sh', ['-c', 'ulimit -n 50 && exec node dist/main.js'], {
+      cwd: copy,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', DATABASE_URL: db.url },
+    });
+    let complaint = '';
+    service.stderr.setEncoding('utf8').on('data', (text: string) => {
+      complaint += text;
+    });
+    expect(await onceEvent(service, 'close')).toEqual([1, null]);
+    expect(complaint).toMatch(/^messaging-service can not start: The process may open 50 files /);
+  });
+});

@@ -1,6 +1,7 @@
 /** Every way to start the service on a platform that can not run it, and the caution on one that can. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cautionAboutNode, whyNodeIsUnsupported } from '../../src/platform.js';
@@ -50,6 +51,15 @@ async function start(...args: string[]): Promise<{ code: number; stdout: string;
 }
 
 describe('a Node that is not supported', () => {
+  it('is refused by every script of the package that needs one', () => {
+    const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    for (const name of ['dev', 'build', 'bench', 'conformance-server', 'test', 'test:history']) {
+      expect(scripts[name], name).toMatch(/^node src\/refuse-unsupported-node\.js && /);
+    }
+  });
+
   const sources = ['--import', 'tsx'];
   it.each([
     ['npm start', ['scripts/start.mjs']],
