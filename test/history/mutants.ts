@@ -23,6 +23,12 @@ const NO_REPAIR: Patch = {
   replace: 'this.#closed\n    ) {',
 };
 
+const NO_DOUBT: Patch = {
+  file: 'delivery/room.ts',
+  find: 'this.#doubts += 1;\n    this.#advance();',
+  replace: 'this.#advance();',
+};
+
 export const mutants: readonly Mutant[] = [
   {
     name: 'drop a publish and repair nothing',
@@ -176,6 +182,64 @@ export const mutants: readonly Mutant[] = [
         file: 'store/append-plan.ts',
         find: 'return LOCKED;',
         replace: "return { outcome: 'no_conversation' };",
+      },
+    ],
+  },
+  {
+    name: 'trust the own head over a standby',
+    fault: 'pg-failover',
+    holdMs: 400,
+    patches: [NO_DOUBT],
+  },
+  {
+    name: 'trust the own head over a backup',
+    fault: 'pg-restore',
+    holdMs: 1_500,
+    patches: [NO_DOUBT],
+  },
+  {
+    name: 'open a room anew and tell nobody',
+    fault: 'pg-failover',
+    holdMs: 400,
+    patches: [
+      {
+        file: 'delivery/room.ts',
+        find: 'this.#context.publish(this.topic, told);',
+        replace: 'void told;',
+      },
+    ],
+  },
+  {
+    name: 'take a deleted row for something to tell',
+    fault: 'rows-deleted',
+    holdMs: 3_000,
+    patches: [
+      {
+        file: 'delivery/room.ts',
+        find: 'this.head = coveredSeq;',
+        replace: `this.head = coveredSeq;
+    this.#context.publish(
+      this.topic,
+      eventFrame('resync', { conversation_id: this.conversationId, last_seq: coveredSeq }),
+    );`,
+      },
+    ],
+  },
+  {
+    name: 'repair nothing after a wrong Redis',
+    fault: 'redis-demoted',
+    holdMs: 4_000,
+    patches: [NO_HEAD_CHECK, NO_REPAIR],
+  },
+  {
+    name: 'forget orders that Redis did not carry',
+    fault: 'orders',
+    holdMs: 3_000,
+    patches: [
+      {
+        file: 'delivery/catch-up.ts',
+        find: 'users.disconnectOlder(userId, atMs);',
+        replace: 'void atMs;',
       },
     ],
   },
