@@ -59,7 +59,9 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
   }
 
   async function checkHeads(all: readonly Room[]): Promise<void> {
-    for (let start = 0; start < all.length && !closed; start += limits.headCheckBatch) {
+    // Also with nobody here: the same question tells which database this is.
+    for (let start = 0; start === 0 || start < all.length; start += limits.headCheckBatch) {
+      if (closed) return;
       // One that is opening has PostgreSQL's word coming.
       const asked = all.slice(start, start + limits.headCheckBatch).filter((room) => room.opened);
       const known = asked.map(({ conversationId, head, members }) => {
@@ -104,7 +106,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
   }
 
   const timer = setInterval(() => {
-    if (!checking && rooms.size > 0) checkNow();
+    if (!checking) checkNow();
   }, limits.headCheckIntervalMs);
   timer.unref();
 

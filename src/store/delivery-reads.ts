@@ -9,6 +9,7 @@ import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
 import { LOST_FUTURE_LIFE_S } from './lost-futures.ts';
 import { type MessageColumns, messageColumns, senderNames, toMessages } from './message-columns.ts';
+import { requireTriggers } from './triggers.ts';
 import { lookForUnread, MAX_SHARED_LOOK, readUnread, toUnread } from './unread.ts';
 
 export interface DeliveryReadLimits {
@@ -76,7 +77,17 @@ export function createDeliveryReads(
     ...shared,
     maxBatch,
     weigh: ({ userIds }) => userIds.length + 1,
-    run: (questions) => database.query((sql) => selectMembers(sql, questions)),
+    run: (questions) =>
+      database.query(async (sql) => {
+        const answers = await selectMembers(sql, questions);
+        // Whoever is not there is let go for good: only a database that is whole is believed.
+        if (
+          answers.some(({ members: { size } }, at) => size < (questions[at]?.userIds.length ?? 0))
+        ) {
+          await requireTriggers(sql);
+        }
+        return answers;
+      }),
   });
 
   return {

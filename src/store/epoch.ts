@@ -12,6 +12,9 @@ export interface Epochs {
   onChange(listener: (epoch: string, before: string) => void): void;
 }
 
+/** Of a database that is being restored: no connection to the one before is of use, and none to it yet. */
+export const INCOMPLETE = 'incomplete';
+
 /** @param log told of every change */
 export function createEpochs(log?: { warn(fields: object, message: string): void }): Epochs {
   const listeners: ((epoch: string, before: string) => void)[] = [];

@@ -7,7 +7,8 @@ import { isUuid } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
 import type { DeliveryReadLimits } from './delivery-reads.ts';
-import type { Epochs } from './epoch.ts';
+import { type Epochs, INCOMPLETE } from './epoch.ts';
+import { isIncomplete, requireTriggers } from './triggers.ts';
 
 export type HeadReads = Pick<Store, 'readMoved' | 'readHead'>;
 
@@ -30,6 +31,10 @@ export function createHeadReads(
         const [epochRows, rows] = await Promise.all([
           sql<{ epoch: string }[]>`SELECT messaging.epoch() AS epoch`,
           selectMoved(sql, known),
+          requireTriggers(sql).catch((error: unknown) => {
+            if (isIncomplete(error)) epochs?.heard(INCOMPLETE);
+            throw error;
+          }),
         ]);
         return { epoch: epochRows[0]?.epoch, moved: rows };
       });

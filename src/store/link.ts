@@ -31,13 +31,15 @@ export interface LinkOptions {
 }
 
 /**
- * Why PostgreSQL did not answer. `refused`, `crowded`, `read_only` and `outdated` (what the session had
- * prepared does not fit the tables any more) prove that the statement was not executed.
+ * Why PostgreSQL did not answer. `refused`, `crowded`, `read_only`, `incomplete` (a dump is being
+ * restored, or triggers are disabled) and `outdated` (what the session had prepared does not fit the
+ * tables any more) prove that the statement was not executed.
  */
 export type UnavailableReason =
   | 'refused'
   | 'crowded'
   | 'read_only'
+  | 'incomplete'
   | 'outdated'
   | 'lost'
   | 'deadline'

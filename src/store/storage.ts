@@ -32,6 +32,8 @@ function inWords(error: unknown): string {
   const reason = error instanceof DatabaseUnavailable ? error.reason : undefined;
   if (reason === 'read_only')
     return 'takes no writes (a standby, or default_transaction_read_only)';
+  if (reason === 'incomplete')
+    return 'lacks triggers, or they are disabled (is a dump being restored?)';
   return reason === 'crowded' ? 'has no connection left' : 'does not answer';
 }
 

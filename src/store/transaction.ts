@@ -90,8 +90,9 @@ export function retryPauseMs(attempt: number): number {
 
 // SQLSTATE classes and codes that say "not now" rather than "not this": connection exception,
 // insufficient resources, operator intervention (statement timeout too), system error, transaction
-// rollback, lock not available, read-only transaction (a server failed over).
-const NOT_NOW = /^(08|53|57|58|40)|^55P03$|^25006$/;
+// rollback, lock not available, read-only transaction (a server failed over), and a schema, function or
+// table that is not there (a dump is being restored).
+const NOT_NOW = /^(08|53|57|58|40)|^55P03$|^25006$|^3F000$|^42883$|^42P01$/;
 
 /** `error`, as DatabaseUnavailable where the server could not do the work at this moment. */
 export function asUnavailable(error: unknown): unknown {

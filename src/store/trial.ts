@@ -3,7 +3,7 @@
  * conversation, a participant and a message are written as the service writes them, and rolled back.
  */
 import { NIL_UUID, newId } from '../shared/ids.ts';
-import type { Database, Sql } from './database.ts';
+import { type Database, DatabaseUnavailable, type Sql } from './database.ts';
 import { isServerError } from './link.ts';
 import { Unchanged } from './transaction.ts';
 import { findMissingTriggers } from './triggers.ts';
@@ -34,8 +34,9 @@ export async function tryDatabase(database: Database): Promise<void> {
       await write(sql);
       return new Unchanged(null);
     });
-  } catch (error) {
-    if (!isServerError(error)) throw error;
+  } catch (failure) {
+    const error = failure instanceof DatabaseUnavailable ? failure.cause : failure;
+    if (!isServerError(error)) throw failure;
     // There may be no user yet to send anything.
     if (error.code === FOREIGN_KEY_VIOLATION && error.table_name === 'messages') return;
     throw new Error(`A message cannot be stored in this database: ${error.message}.`, {
