@@ -4,7 +4,8 @@
  * - Every conversation is joined; at every connect again, with `after_seq`: what was missed is
  *   replayed before anything newer. Too far behind, or something is missing (`resync`): the window
  *   starts anew where the service says and history is read over REST.
- * - A message is taken when it is the next one; known ones are dropped; a hole means joining again.
+ * - A message is taken when it is newer than the last one; known ones are dropped. Where positions are
+ *   left out, their messages have been deleted: nothing else is left out without a `resync`.
  * - A message of one's own is sent again until it is acknowledged (sender.ts).
  */
 import type { Conversation, ConversationSummary, Message } from '../../src/chat/schemas.ts';
@@ -132,7 +133,9 @@ export function createChatClient(deps: ChatClientDeps) {
     if ('unread_count' in summary && !thread.joined) {
       thread.unread = summary.unread_count;
       thread.lastReadSeq = summary.last_read_seq;
-      if (thread.messages.length === 0) thread.lastMessage = summary.last_message;
+    }
+    if ('unread_count' in summary && thread.messages.length === 0) {
+      thread.lastMessage = summary.last_message;
     }
     if (!thread.joined) void join(thread);
     changed();
@@ -183,9 +186,7 @@ export function createChatClient(deps: ChatClientDeps) {
   socket.on('new_message', (message) => {
     const thread = threads.get(message.conversation_id);
     if (thread === undefined) return;
-    const verdict = hear(thread, message, me);
-    if (verdict === 'gap' && thread.head !== null) void join(thread);
-    if (verdict !== 'new') return;
+    if (hear(thread, message, me) !== 'new') return;
     if (!open.has(thread.id)) trim(thread, MAX_WINDOW);
     if (message.sender_id === me)
       outbox.drop({ client_message_id: message.client_message_id ?? '' });
@@ -199,6 +200,8 @@ export function createChatClient(deps: ChatClientDeps) {
     // What is missing is not there to be replayed; live it goes on from here.
     restart(thread, last_seq);
     if (open.has(thread.id)) void loadOlder(thread.id);
+    else void refreshList();
+    void sender.pump(thread);
     changed();
   });
 

@@ -20,24 +20,21 @@ export interface ReceiptsDeps {
 }
 
 export function createReceipts({ socket, rest, me, threads, once, changed }: ReceiptsDeps) {
-  /** How far the service has been told, and how far it is to be told, by conversation. */
-  const delivered = new Map<string, number>();
-  const seen = new Map<string, number>();
-
   function tellDelivered(thread: Thread): void {
     void once('delivered', thread.id, async () => {
       for (;;) {
         // A moment later: one word for many messages.
         await after(DELIVERED_DELAY_MS);
         const head = thread.head ?? 0;
-        const said = Math.max(delivered.get(thread.id) ?? 0, thread.lastReadSeq);
+        const said = Math.max(thread.deliveredSeq, thread.lastReadSeq);
         if (!thread.joined || head <= said) return;
         const reply = await socket.ask('message_delivered', {
           conversation_id: thread.id,
           up_to_seq: head,
         });
         if (!reply.ok) return; // the next message or connect says it
-        delivered.set(thread.id, head);
+        // The window may have begun anew, and lower, meanwhile.
+        thread.deliveredSeq = Math.min(head, thread.head ?? 0);
       }
     });
   }
@@ -45,7 +42,7 @@ export function createReceipts({ socket, rest, me, threads, once, changed }: Rec
   function tellRead(thread: Thread): void {
     void once('read', thread.id, async () => {
       for (;;) {
-        const wanted = seen.get(thread.id) ?? 0;
+        const wanted = thread.seenSeq;
         if (!thread.joined || wanted <= thread.lastReadSeq) return;
         const reply = await socket.ask('mark_read', {
           conversation_id: thread.id,
@@ -58,7 +55,8 @@ export function createReceipts({ socket, rest, me, threads, once, changed }: Rec
   }
 
   function readMyself(thread: Thread, seq: number): void {
-    thread.lastReadSeq = Math.max(seq, thread.lastReadSeq);
+    // An answer may be of before the window began anew, and lower.
+    thread.lastReadSeq = Math.max(Math.min(seq, thread.head ?? seq), thread.lastReadSeq);
     // Only what the window covers can be counted here; else the next join tells.
     if (thread.lastReadSeq >= thread.first - 1) {
       thread.unread = thread.messages.filter(
@@ -130,8 +128,8 @@ export function createReceipts({ socket, rest, me, threads, once, changed }: Rec
     /** Everything up to `seq` has been seen. */
     markRead(id: string, seq: number): void {
       const thread = threads.get(id);
-      if (thread === undefined || seq <= (seen.get(id) ?? 0)) return;
-      seen.set(id, seq);
+      if (thread === undefined || seq <= thread.seenSeq) return;
+      thread.seenSeq = seq;
       tellRead(thread);
     },
   };

@@ -35,6 +35,9 @@ export interface Thread {
   /** For the list; may be older than the window. */
   lastMessage: Message | null;
   lastReadSeq: number;
+  /** How far this person has seen it, and how far the service has been told that it was received. */
+  seenSeq: number;
+  deliveredSeq: number;
   unread: number;
   /** Who is typing, by id. */
   typing: Map<string, { name: string; timer: ReturnType<typeof setTimeout> }>;
@@ -59,6 +62,8 @@ export function newThread(id: string): Thread {
     outgoing: [],
     lastMessage: null,
     lastReadSeq: 0,
+    seenSeq: 0,
+    deliveredSeq: 0,
     unread: 0,
     typing: new Map(),
     readBy: new Map(),
@@ -69,23 +74,37 @@ export function newThread(id: string): Thread {
   };
 }
 
-/** Starts the window anew behind `lastSeq`: what is before it is read as history. */
+/**
+ * Starts the window anew behind `lastSeq`: what is before it is read as history. The service may have
+ * gone back (a backup was restored): what is known of later positions holds no more, and what was
+ * acknowledged and not heard is sent again; its key keeps it from being there twice.
+ */
 export function restart(thread: Thread, lastSeq: number): void {
   thread.head = lastSeq;
   thread.first = lastSeq + 1;
   thread.messages = [];
-  thread.outgoing = thread.outgoing.filter(({ seq }) => seq === undefined || seq > lastSeq);
+  if (thread.lastMessage !== null && thread.lastMessage.seq > lastSeq) thread.lastMessage = null;
+  thread.lastReadSeq = Math.min(thread.lastReadSeq, lastSeq);
+  thread.seenSeq = Math.min(thread.seenSeq, lastSeq);
+  thread.deliveredSeq = Math.min(thread.deliveredSeq, lastSeq);
+  thread.readBy.clear();
+  thread.deliveredBy.clear();
+  thread.outgoing = thread.outgoing.map((item) => {
+    if (item.state !== 'stored') return item;
+    const { seq: _lost, ...again } = item;
+    return { ...again, state: 'waiting' };
+  });
 }
 
 /**
- * Takes a live or replayed message.
+ * Takes a live or replayed message. Positions before it that were not heard are not there any more: the
+ * service leaves out nothing else without a word.
  *
- * @returns `known`: had it already; `gap`: there is one missing before it, nothing was taken
+ * @returns `known`: had it already; `early`: nothing is known yet of where the thread stands
  */
-export function hear(thread: Thread, message: Message, me: string): 'new' | 'known' | 'gap' {
-  if (thread.head === null) return 'gap';
+export function hear(thread: Thread, message: Message, me: string): 'new' | 'known' | 'early' {
+  if (thread.head === null) return 'early';
   if (message.seq <= thread.head) return 'known';
-  if (message.seq > thread.head + 1) return 'gap';
   thread.head = message.seq;
   thread.messages = [...thread.messages, withStatus(thread, message, me)];
   thread.lastMessage = message;
@@ -114,7 +133,7 @@ export function trim(thread: Thread, most: number): void {
   const excess = thread.messages.length - most;
   if (excess <= 0) return;
   thread.messages = thread.messages.slice(excess);
-  thread.first += excess;
+  thread.first = thread.messages[0]?.seq ?? thread.first;
 }
 
 /**
@@ -137,9 +156,9 @@ export function moveCursor(
 
 /** Takes over statuses as the service tells them. */
 export function mergeStatuses(thread: Thread, told: readonly Message[]): void {
-  const statuses = new Map(told.map(({ seq, status }) => [seq, status]));
+  const statuses = new Map(told.map(({ id, status }) => [id, status]));
   thread.messages = thread.messages.map((message) => {
-    const status = statuses.get(message.seq);
+    const status = statuses.get(message.id);
     const ahead = status !== undefined && RANK[status] > RANK[message.status];
     return ahead ? { ...message, status } : message;
   });
