@@ -1,5 +1,6 @@
 /** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
 import postgres from 'postgres';
+import { awaitFirstAnswer } from '../store/first-answer.ts';
 import { readMigrationStatus } from '../store/migration-status.ts';
 import { findMissingTriggers } from '../store/triggers.ts';
 import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
@@ -41,7 +42,7 @@ export async function checkPostgres(options: PostgresCheckOptions): Promise<Find
 }
 
 async function look(sql: postgres.Sql, options: PostgresCheckOptions): Promise<Finding[]> {
-  await sql`SELECT 1`;
+  await awaitFirstAnswer(sql, options.connectTimeoutMs);
   const startedAt = performance.now();
   await sql`SELECT 1`;
   const tookMs = (performance.now() - startedAt).toFixed(1);

@@ -13,6 +13,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
+import { awaitFirstAnswer } from './first-answer.ts';
 
 /** sql/ lies beside src/ and dist/: the same two steps up from either. */
 export const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url));
@@ -36,6 +37,8 @@ export interface MigrateOptions {
   /** Where the files are; the package's own sql/ when left out. */
   directory?: string;
   log?: (line: string) => void;
+  /** How long to wait for the first answer of the server, in milliseconds. */
+  connectTimeoutMs?: number;
   /** How long to wait for other nodes or for a table's lock, in milliseconds. */
   lockTimeoutMs?: number;
 }
@@ -66,6 +69,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
     },
   });
   try {
+    await awaitFirstAnswer(sql, options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
     await takeLock(sql, lockTimeoutMs);
     return { applied: await applyMissing(sql, migrations, log) };
   } finally {

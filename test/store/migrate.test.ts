@@ -1,4 +1,5 @@
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -156,4 +157,27 @@ describe('refuses with one clear error and keeps nothing', () => {
     // Nothing was recorded by the one that gave up.
     await waitFor(async () => (await run()).applied.length > 0, { what: 'the lock to be free' });
   });
+});
+
+it('a server that accepts and closes without a word is given up in one sentence', async () => {
+  let connections = 0;
+  const mute = createServer((socket) => {
+    connections += 1;
+    socket.resume().end();
+  });
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  const address = mute.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  try {
+    const databaseUrl = `postgres://postgres@127.0.0.1:${port}/x`;
+    await expect(migrate({ databaseUrl, connectTimeoutMs: 500 })).rejects.toThrow(
+      'PostgreSQL does not answer within 0.5 s.',
+    );
+    const then = connections;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // Nobody goes on connecting.
+    expect(connections - then).toBeLessThan(2);
+  } finally {
+    mute.close();
+  }
 });
