@@ -185,7 +185,11 @@ async function measure(
     if (abuserLeft) sample.faults.push('the abuser ended before the others');
     load?.finish();
     const abused = await abusing;
-    if (abused !== undefined && abuser !== null) addAbuse(sample, abuser, abused);
+    if (abused !== undefined && abuser !== null) {
+      // In a second not everything that an abuser does can show.
+      const leastShown = context.pick({ tiny: 1, quick: Infinity, full: Infinity });
+      addAbuse(sample, abuser, abused, leastShown);
+    }
     if (running.sql !== null) {
       const stored = other === null ? (abused?.totalDone ?? 0) + filled : 0;
       const inDoubt = other === null ? (abused?.outcomes?.['send unavailable'] ?? 0) : 0;
@@ -247,11 +251,12 @@ function coresOf({ metrics }: Pick<Sample, 'metrics'>): number {
   return server_cores + postgres_cores + load_cores + abuser_cores;
 }
 
-/** How the abuser's attempts ended; of those that show what it is, there must have been some. */
+/** How the abuser's attempts ended; of the outcomes that show what it is, so many must have come. */
 function addAbuse(
   sample: Omit<Sample, 'round'>,
   { mustCome }: Abuser,
   { used, done, outcomes = {}, ...abused }: LoadResult,
+  leastShown: number,
 ): void {
   sample.metrics.abuser_cores = used.loadCpuMs / used.durationMs;
   sample.metrics.abuser_attempts = done;
@@ -260,9 +265,9 @@ function addAbuse(
     sample.metrics[`abuser_${outcome.replace(' ', '_')}`] = outcomes[outcome] ?? 0;
   }
   sample.faults.push(...faultTexts(abused));
-  for (const outcome of mustCome) {
-    if (outcomes[outcome] === undefined) {
-      sample.faults.push(`none of the abuser's attempts ended as ${outcome}`);
-    }
+  const missing = mustCome.filter((outcome) => outcomes[outcome] === undefined);
+  if (mustCome.length - missing.length >= Math.min(leastShown, mustCome.length)) return;
+  for (const outcome of missing) {
+    sample.faults.push(`none of the abuser's attempts ended as ${outcome}`);
   }
 }

@@ -104,7 +104,7 @@ describe('both doors', () => {
   async function statusOf(path: string, forwardedFor: readonly string[]): Promise<number> {
     const client = await open(app.port);
     const fields = forwardedFor.map((value) => `X-Forwarded-For: ${value}\r\n`).join('');
-    client.send(`GET ${path} HTTP/1.1\r\nHost: x\r\nx-user-id: nobody\r\n${fields}\r\n`);
+    client.send(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-user-id: nobody\r\n${fields}\r\n`);
     const { status } = await client.response();
     client.close();
     return status;

@@ -7,7 +7,7 @@ import { createConversation, createPerson, type TestPerson } from '../support/pe
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait.ts';
-import { type Message, scrape, upTo } from './support.ts';
+import { type Message, scrapeUntil, upTo } from './support.ts';
 
 const CONNECTS = 1_000;
 const TALKING = 100;
@@ -80,12 +80,13 @@ it(
     }
 
     // That it was no luck: half of what belongs to a session reaches the other worker.
-    const { figure } = await scrape(service);
+    const all = 'messaging_connections{transport="websocket"}';
+    const { figure } = await scrapeUntil(service, ({ figure: of }) => of(all) >= CONNECTS);
     const passed = figure('messaging_peer_requests_total{outcome="answered"}');
     const relayed = figure('messaging_peer_relayed_connections');
     expect(passed).toBeGreaterThan(CONNECTS / 10);
     expect(relayed).toBeGreaterThan(CONNECTS / 10);
-    expect(figure('messaging_connections{transport="websocket"}')).toBe(CONNECTS);
+    expect(figure(all)).toBe(CONNECTS);
     console.log(
       `${CONNECTS} connects: ${connectedMs} ms, upgraded after ${upgradedMs} ms; ` +
         `${passed} requests passed on, ${relayed} connections relayed`,

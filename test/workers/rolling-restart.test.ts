@@ -7,7 +7,7 @@ import { createConversation, createPerson, type TestPerson } from '../support/pe
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait.ts';
-import { client, listen, running, scrape, sendSurely, upTo, workerPids } from './support.ts';
+import { client, listen, running, scrapeUntil, sendSurely, upTo, workerPids } from './support.ts';
 
 const LISTENERS = 12;
 const TIMEOUT_MS = 120_000;
@@ -93,8 +93,9 @@ it(
     expect(now.filter((pid) => old.includes(pid))).toEqual([]);
 
     // What the predecessors counted is still counted, and none of this was a failure.
-    const { figure } = await scrape(service);
-    expect(figure('messaging_sends_total{outcome="stored"}')).toBe(seqs.length);
+    const all = 'messaging_sends_total{outcome="stored"}';
+    const { figure } = await scrapeUntil(service, ({ figure: of }) => of(all) >= seqs.length);
+    expect(figure(all)).toBe(seqs.length);
     expect(figure('messaging_worker_restarts_total')).toBe(0);
     expect(figure('messaging_workers_running')).toBe(2);
     for (const socket of sockets) socket.close();

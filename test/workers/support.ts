@@ -6,6 +6,7 @@ import { type Family, parseExposition } from '../support/exposition.ts';
 import type { TestPerson } from '../support/people.ts';
 import { listProcesses } from '../support/processes.ts';
 import type { ServiceProcess } from '../support/service-process.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** So often is a new connection tried to reach a certain worker: (1/2)^200 is never. */
 const MAX_TRIES = 200;
@@ -130,14 +131,19 @@ export function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, index) => index + 1);
 }
 
+export interface Scraped {
+  families: Map<string, Family>;
+  figure(series: string): number;
+  tookMs: number;
+}
+
 /** What /metrics says, asked over this line or a new connection. */
-export async function scrape(
-  service: ServiceProcess,
-  line?: Line,
-): Promise<{ families: Map<string, Family>; figure(series: string): number }> {
+export async function scrape(service: ServiceProcess, line?: Line): Promise<Scraped> {
   const agent = line?.agent ?? new Agent();
+  const begun = performance.now();
   const families = parseExposition(await getText(`${service.url}/metrics`, agent));
   return {
+    tookMs: performance.now() - begun,
     families,
     figure(series) {
       const found = [...families.values()].flatMap(({ samples }) => samples.get(series) ?? []);
@@ -145,6 +151,24 @@ export async function scrape(
       return found[0] ?? Number.NaN;
     },
   };
+}
+
+/** Figures are collected at a bounded rate, so an answer may be of a moment ago: asks until one fits. */
+export async function scrapeUntil(
+  service: ServiceProcess,
+  fits: (scraped: Scraped) => boolean,
+  line?: Line,
+): Promise<Scraped> {
+  let last: Scraped | undefined;
+  await waitFor(
+    async () => {
+      last = await scrape(service, line);
+      return fits(last);
+    },
+    { what: 'the figures', intervalMs: 50 },
+  );
+  if (last === undefined) throw new Error('nothing was scraped');
+  return last;
 }
 
 /** The processes below this one that were started with these words; tsx has some of its own. */
