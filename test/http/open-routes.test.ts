@@ -7,12 +7,15 @@ import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { buildPage } from '../support/page.ts';
 
 const PAGES = ['/', '/demo/settings', '/docs/', '/docs/json', '/docs/static/swagger-ui.css'];
 
 let db: TestDatabase;
 let app: TestApp;
 beforeAll(async () => {
+  // One of the pages is the chat page.
+  await buildPage();
   db = await createTestDatabase();
   app = await startTestApp(db.url, { DEMO_PAGE: 'on' });
 });
