@@ -57,7 +57,7 @@ export async function measureCalls(
         expect: call.expect,
         serverPids: [server.pid],
         warmUpMs: context.pick({ tiny: 100, quick: 500, full: 1_500 }),
-        measureMs: context.pick({ tiny: 200, quick: 1_500, full: 2_000 }),
+        measureMs: context.pick({ tiny: 500, quick: 1_500, full: 2_000 }),
       };
       const profile =
         context.profileDir === null

@@ -94,7 +94,8 @@ it('a hundred joins, forty lists and hundreds of marks of one person refuse nobo
     Promise.all(marks),
   ]);
   expect(others).toMatchObject([{ success: true }, { success: true }, 200]);
-  expect(overtaken).toBeGreaterThan(20);
+  // Without a line of one's own it is none: all of them go first.
+  expect(overtaken).toBeGreaterThan(10);
   // Whoever asks for too much waits, or is told so: never that the service is not there.
   expect(
     [...refusals(joined), ...refusals(marked)].filter((code) => code !== 'rate_limited'),
