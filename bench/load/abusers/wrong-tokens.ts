@@ -18,8 +18,7 @@ export const wrongTokens: Abuser = {
   perSecond: { handshake: 100, refresh: 300, call: 100, address: 100 },
   mustCome: [
     'handshake rate_limited',
-    // An open socket is closed after a few.
-    'refresh cut',
+    // Refreshes end in one of two ways: the address is stopped first, or the socket after a few.
     'call rate_limited',
     'address unauthenticated',
   ],
