@@ -83,7 +83,12 @@ const ARROWS: Record<string, { runtime: string[]; types?: string[] }> = {
   limits: { runtime: ['chat', 'shared'], types: ['redis'] },
   realtime: { runtime: ['protocol', 'shared'] },
   peers: { runtime: ['realtime', 'shared'], types: ['redis'] },
-  delivery: { runtime: ['bus', 'chat', 'protocol', 'realtime', 'shared'], types: ['auth'] },
+  // What the rules announce, in their words: it carries them out and asks them nothing.
+  audience: { runtime: ['bus', 'protocol', 'shared'], types: ['chat', 'realtime'] },
+  delivery: {
+    runtime: ['audience', 'chat', 'realtime', 'shared'],
+    types: ['auth', 'bus'],
+  },
   metrics: {
     runtime: ['chat'],
     types: ['bus', 'delivery', 'limits', 'peers', 'realtime', 'shared', 'store'],

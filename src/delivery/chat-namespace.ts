@@ -1,4 +1,6 @@
 /** The chat as a Socket.IO namespace: who may connect, what a socket starts with and leaves behind. */
+
+import type { UserSockets } from '../audience/user-sockets.ts';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import { ChatError, toErrorBody } from '../chat/errors.ts';
 import type { Typing } from '../chat/typing.ts';
@@ -6,7 +8,6 @@ import { ConnectRefused, type Handshake, type NamespaceHandler } from '../realti
 import type { ChatSocketData, createCommands } from './commands.ts';
 import type { Joining } from './joining.ts';
 import type { TokenExpiry } from './token-expiry.ts';
-import type { UserSockets } from './user-sockets.ts';
 
 export interface ChatNamespaceDeps {
   doorkeeper: Doorkeeper;

@@ -2,6 +2,9 @@
  * The events clients send, each with what it does: a table of one-line calls into chat/. Payloads
  * are checked before, refusals are translated after, in one place for all of them.
  */
+
+import { eventFrame, messageJson } from '../audience/frames.ts';
+import { conversationTopic } from '../audience/topics.ts';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError, type ErrorBody, toErrorBody } from '../chat/errors.ts';
@@ -10,11 +13,9 @@ import { actingUser } from '../chat/membership.ts';
 import type { Actor } from '../chat/ports.ts';
 import type { SentMessage } from '../chat/schemas.ts';
 import type { Ack, Socket } from '../realtime/socket.ts';
-import { eventFrame, messageJson } from './frames.ts';
 import type { Joining } from './joining.ts';
 import { isClientEvent, readPayload } from './payload.ts';
 import type { TokenExpiry } from './token-expiry.ts';
-import { conversationTopic } from './topics.ts';
 
 /** What a chat socket carries. */
 export interface ChatSocketData {

@@ -2,6 +2,14 @@
  * Puts the parts of this directory together: the rules' audience on one side, the chat's Socket.IO
  * namespace on the other.
  */
+
+import { createAnnouncer, type EnvelopeStats } from '../audience/announcer.ts';
+import { createCatchUp } from '../audience/catch-up.ts';
+import { membershipFrame } from '../audience/frames.ts';
+import { createMembershipNews } from '../audience/membership-news.ts';
+import type { RoomStats } from '../audience/room-context.ts';
+import { createRooms } from '../audience/rooms.ts';
+import { createUserSockets } from '../audience/user-sockets.ts';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Chat } from '../chat/chat.ts';
@@ -9,18 +17,11 @@ import type { Events, Store } from '../chat/ports.ts';
 import type { PersonalWork } from '../chat/work.ts';
 import type { NamespaceHandler } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
-import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
-import { createCatchUp } from './catch-up.ts';
 import { createChatNamespace } from './chat-namespace.ts';
 import { type CommandsDeps, createCommands } from './commands.ts';
-import { membershipFrame } from './frames.ts';
 import { counted, type JoinStats } from './join-stats.ts';
 import { createJoining } from './joining.ts';
-import { createMembershipNews } from './membership-news.ts';
-import type { RoomStats } from './room-context.ts';
-import { createRooms } from './rooms.ts';
 import { createTokenExpiry } from './token-expiry.ts';
-import { createUserSockets } from './user-sockets.ts';
 
 export interface DeliveryDeps {
   bus: Bus;

@@ -6,13 +6,16 @@
  * and in the same turn of the event loop in which it has all of it, it starts to hear the room: the
  * next thing the room hands out is head + 1.
  */
+
+import type { Member } from '../audience/member.ts';
+import type { Room } from '../audience/room.ts';
+import type { Rooms } from '../audience/rooms.ts';
 import { ChatError } from '../chat/errors.ts';
 import { actingUser, type CountedStanding, type Membership } from '../chat/membership.ts';
 import type { Actor } from '../chat/ports.ts';
 import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import { MultiMap } from '../shared/multi-map.ts';
-import type { Member } from './member.ts';
 import {
   createReplay,
   leftMeanwhile,
@@ -21,8 +24,6 @@ import {
   type ReplayLimits,
   requireHere,
 } from './replay.ts';
-import type { Room } from './room.ts';
-import type { Rooms } from './rooms.ts';
 
 export interface JoiningDeps extends Omit<ReplayDeps, 'limits'> {
   rooms: Rooms;

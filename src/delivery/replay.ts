@@ -2,13 +2,14 @@
  * Reading a joining socket up to the room's head: from where, how much at a time, and when the client
  * has to read history by itself instead.
  */
+
+import { messageFrame } from '../audience/frames.ts';
+import type { Member } from '../audience/member.ts';
+import { ReadPace } from '../audience/read-pace.ts';
+import type { Room } from '../audience/room.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { MessageRange, Standing, Store } from '../chat/ports.ts';
 import { type PersonalWork, stretchCost } from '../chat/work.ts';
-import { messageFrame } from './frames.ts';
-import type { Member } from './member.ts';
-import { ReadPace } from './read-pace.ts';
-import type { Room } from './room.ts';
 
 export interface ReplayDeps {
   store: Pick<Store, 'readRange'>;

@@ -6,8 +6,9 @@
  * than there is. Sockets sit in a map by the tick at which something is due, so one timer serves all of
  * them; it runs while there are any.
  */
+
+import { eventFrame } from '../audience/frames.ts';
 import type { Socket } from '../realtime/socket.ts';
-import { eventFrame } from './frames.ts';
 
 /** How long before `exp` a client is told. */
 export const EXPIRY_WARNING_MS = 30_000;

@@ -1,11 +1,11 @@
 /** Joins and leaves that cross each other, over real conversations and sockets that only listen. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRooms } from '../../src/audience/rooms.ts';
 import { createMemoryBus } from '../../src/bus/memory-bus.ts';
 import { createMembership } from '../../src/chat/membership.ts';
 import type { Actor, Store } from '../../src/chat/ports.ts';
 import type { JoinResult } from '../../src/chat/schemas.ts';
 import { createJoining, type Joining } from '../../src/delivery/joining.ts';
-import { createRooms } from '../../src/delivery/rooms.ts';
 import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
 import { newId } from '../../src/shared/ids.ts';

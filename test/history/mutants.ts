@@ -13,18 +13,18 @@ export interface Mutant {
 }
 
 const NO_HEAD_CHECK: Patch = {
-  file: 'delivery/rooms.ts',
+  file: 'audience/rooms.ts',
   find: 'else room.noticeHead(lastSeq, membersVersion);',
   replace: '',
 };
 const NO_REPAIR: Patch = {
-  file: 'delivery/room.ts',
+  file: 'audience/room.ts',
   find: 'this.#held.get(this.head + 1) === undefined\n    ) {',
   replace: 'this.#closed\n    ) {',
 };
 
 const NO_DOUBT: Patch = {
-  file: 'delivery/room.ts',
+  file: 'audience/room.ts',
   find: 'this.#doubts += 1;\n    this.#advance();',
   replace: 'this.#advance();',
 };
@@ -38,7 +38,7 @@ export const mutants: readonly Mutant[] = [
       NO_HEAD_CHECK,
       NO_REPAIR,
       {
-        file: 'delivery/announcer.ts',
+        file: 'audience/announcer.ts',
         find: 'if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope(), epoch()));',
         replace: `const made = envelope();
     if (made.kind !== 'message' || made.seq % 7 !== 0) bus.publish(topic, encodeEnvelope(made, epoch()));`,
@@ -57,7 +57,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 1_000,
     patches: [
       {
-        file: 'delivery/room.ts',
+        file: 'audience/room.ts',
         find: 'this.#context.publish(this.topic, frame);',
         replace: `const waiting = (this as unknown as { late?: string | Uint8Array }).late;
     if (seq % 9 === 0) {
@@ -76,7 +76,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 1_000,
     patches: [
       {
-        file: 'delivery/room.ts',
+        file: 'audience/room.ts',
         find: 'this.#context.publish(this.topic, frame);',
         replace:
           'this.#context.publish(this.topic, frame); if (seq % 11 === 0) this.#context.publish(this.topic, frame);',
@@ -124,7 +124,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 2_000,
     patches: [
       {
-        file: 'delivery/room-members.ts',
+        file: 'audience/room-members.ts',
         find: `    this.remove(member);
     member.evicted = true;
     this.#deps.evicted(member, missed);`,
@@ -203,7 +203,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 400,
     patches: [
       {
-        file: 'delivery/room.ts',
+        file: 'audience/room.ts',
         find: 'this.#context.publish(this.topic, told);',
         replace: 'void told;',
       },
@@ -215,7 +215,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 3_000,
     patches: [
       {
-        file: 'delivery/room.ts',
+        file: 'audience/room.ts',
         find: 'this.head = coveredSeq;',
         replace: `this.head = coveredSeq;
     this.#context.publish(
@@ -237,7 +237,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 3_000,
     patches: [
       {
-        file: 'delivery/catch-up.ts',
+        file: 'audience/catch-up.ts',
         find: 'users.disconnectOlder(userId, atMs);',
         replace: 'void atMs;',
       },

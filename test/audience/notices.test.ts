@@ -1,7 +1,7 @@
 /** Notices read from PostgreSQL: taken once, none lost, whatever fails on the way and whenever. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type CatchUpDeps, createCatchUp } from '../../src/audience/catch-up.ts';
 import type { Conversation } from '../../src/chat/schemas.ts';
-import { type CatchUpDeps, createCatchUp } from '../../src/delivery/catch-up.ts';
 
 const PERSON = '00000000-0000-4000-8000-00000000000a';
 const CONVERSATION = '00000000-0000-4000-8000-0000000000c0';

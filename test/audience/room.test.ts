@@ -1,10 +1,10 @@
 /** A room's order, whatever the bus does: offers are lost, doubled and shuffled at will. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Member } from '../../src/audience/member.ts';
+import { Room } from '../../src/audience/room.ts';
+import { newRoomStats, type RoomContext } from '../../src/audience/room-context.ts';
 import type { Message } from '../../src/chat/schemas.ts';
-import type { Member } from '../../src/delivery/member.ts';
-import { Room } from '../../src/delivery/room.ts';
-import { newRoomStats, type RoomContext } from '../../src/delivery/room-context.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
 import { waitFor } from '../support/wait.ts';
 

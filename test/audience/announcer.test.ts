@@ -1,12 +1,12 @@
 /** What other nodes and this one announce, whatever order it comes in. */
 import { expect, it } from 'vitest';
+import { createAnnouncer } from '../../src/audience/announcer.ts';
+import { eventFrame } from '../../src/audience/frames.ts';
+import { Room } from '../../src/audience/room.ts';
+import { newRoomStats } from '../../src/audience/room-context.ts';
+import { conversationTopic } from '../../src/audience/topics.ts';
 import { encodeEnvelope } from '../../src/bus/envelope.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
-import { createAnnouncer } from '../../src/delivery/announcer.ts';
-import { eventFrame } from '../../src/delivery/frames.ts';
-import { Room } from '../../src/delivery/room.ts';
-import { newRoomStats } from '../../src/delivery/room-context.ts';
-import { conversationTopic } from '../../src/delivery/topics.ts';
 import { waitFor } from '../support/wait.ts';
 
 const conversationId = '00000000-0000-4000-8000-0000000000c0';
