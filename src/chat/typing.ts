@@ -1,8 +1,8 @@
 /**
  * Who is typing. Nothing is stored: a start stands until its stop, its socket's end, or 6 seconds
- * of silence. All starts wait the same time, so one insertion-ordered map is the timer queue and one
- * timer serves everybody.
+ * of silence.
  */
+import { createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { actingUser, type Membership } from './membership.ts';
 import type { Actor, Clock, Events, Origin } from './ports.ts';
 
@@ -10,13 +10,12 @@ import type { Actor, Clock, Events, Origin } from './ports.ts';
 export const TYPING_TIMEOUT_MS = 6_000;
 
 interface Typist {
+  readonly key: string;
   readonly conversationId: string;
   readonly userId: string;
   readonly origin: Origin;
   /** False until membership is confirmed: others have not been told yet. */
   announced: boolean;
-  /** On the monotonic clock. */
-  stopsAtMs: number;
 }
 
 export interface TypingInput {
@@ -35,45 +34,37 @@ export function createTyping({
 }) {
   const typists = new Map<string, Typist>();
   const byOrigin = new Map<string, Set<string>>();
-  let cancelTimer: (() => void) | null = null;
+  const starts = createDeadlineTimer<Typist>({
+    onDue: ({ key }) => drop(key),
+    now: clock.monotonicMs,
+    after: clock.after,
+  });
 
   const keyOf = (origin: Origin, conversationId: string, userId: string) =>
     `${origin.id} ${conversationId} ${userId}`;
 
-  function put(key: string, typist: Typist): void {
-    typists.delete(key);
+  function put(typist: Typist): void {
+    const { key } = typist;
+    const before = typists.get(key);
+    if (before !== undefined) starts.delete(before);
     typists.set(key, typist);
+    starts.set(typist, clock.monotonicMs() + TYPING_TIMEOUT_MS);
     const keys = byOrigin.get(typist.origin.id);
     if (keys === undefined) byOrigin.set(typist.origin.id, new Set([key]));
     else keys.add(key);
-    arm();
   }
 
   function drop(key: string): void {
     const typist = typists.get(key);
     if (typist === undefined) return;
     typists.delete(key);
+    starts.delete(typist);
     const keys = byOrigin.get(typist.origin.id);
     keys?.delete(key);
     if (keys?.size === 0) byOrigin.delete(typist.origin.id);
     if (!typist.announced) return;
     const { conversationId, userId, origin } = typist;
     events.typingStopped({ conversationId, userId }, origin);
-  }
-
-  function arm(): void {
-    if (cancelTimer !== null) return;
-    const first = typists.values().next().value;
-    if (first === undefined) return;
-    cancelTimer = clock.after(Math.max(0, first.stopsAtMs - clock.monotonicMs()), () => {
-      cancelTimer = null;
-      const nowMs = clock.monotonicMs();
-      for (const [key, typist] of typists) {
-        if (typist.stopsAtMs > nowMs) break;
-        drop(key);
-      }
-      arm();
-    });
   }
 
   return {
@@ -83,14 +74,8 @@ export function createTyping({
       const userId = actingUser(actor, input.user_id, 'user_id');
       const key = keyOf(origin, conversationId, userId);
       const announced = typists.get(key)?.announced ?? false;
-      const typist: Typist = {
-        conversationId,
-        userId,
-        origin,
-        announced,
-        stopsAtMs: clock.monotonicMs() + TYPING_TIMEOUT_MS,
-      };
-      put(key, typist);
+      const typist: Typist = { key, conversationId, userId, origin, announced };
+      put(typist);
       try {
         const { name } = await membership.requireParticipant(actor, conversationId, userId);
         // A stop, a newer start or the socket's end came while PostgreSQL answered: theirs is the word.
@@ -123,8 +108,7 @@ export function createTyping({
 
     /** Ends the timer; nobody is told anything any more. */
     close(): void {
-      cancelTimer?.();
-      cancelTimer = null;
+      starts.clear();
       typists.clear();
       byOrigin.clear();
     },

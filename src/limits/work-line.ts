@@ -9,6 +9,7 @@
  */
 import { ChatError } from '../chat/errors.ts';
 import type { PersonalWork } from '../chat/work.ts';
+import { afterUnref, createDeadlineTimer } from '../shared/deadline-timer.ts';
 
 export interface WorkLimits {
   /**
@@ -78,7 +79,6 @@ interface Person {
   owedMs: number;
   /** When `owedMs` was true; since then time has paid. */
   owedAtMs: number;
-  timer: NodeJS.Timeout | null;
 }
 
 /** A debt that would hold a person up for longer than this is remitted: they have long understood. */
@@ -92,6 +92,8 @@ export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
   const paidShare = limits.paidMsPerSecond / MS_PER_S;
   const mostOwedMs = maxOwedMs + LONGEST_DEBT_MS * paidShare;
   const people = new Map<string, Person>();
+  /** Whose debt is paid, or whose next call has waited for too long. */
+  const alarms = createDeadlineTimer<Person>({ onDue: advance, after: afterUnref });
   let waiting = 0;
   let refused = 0;
 
@@ -100,7 +102,7 @@ export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
     if (known !== undefined) return known;
     const lane = (capacity: number): Lane => ({ capacity, used: 0, line: [] });
     const lanes = { shared: lane(maxSharedRows), alone: lane(maxConnections) };
-    const person: Person = { userId, lanes, owedMs: 0, owedAtMs: 0, timer: null };
+    const person: Person = { userId, lanes, owedMs: 0, owedAtMs: 0 };
     people.set(userId, person);
     return person;
   }
@@ -202,26 +204,25 @@ export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
     }
   }
 
-  /** One timer for a person: for when the debt is paid, or the next call has waited for too long. */
+  /** Looks at the person again when the debt is paid, or the next call has waited for too long. */
   function watch(person: Person, nowMs: number): void {
-    if (person.timer !== null) clearTimeout(person.timer);
-    person.timer = null;
     const { shared, alone } = person.lanes;
     const first = [shared.line[0], alone.line[0]].filter((call) => call !== undefined);
     if (first.length > 0) {
       const overdueMs = Math.min(...first.map(({ overdueAtMs }) => overdueAtMs - nowMs));
       const debt = debtMs(person, nowMs);
-      arm(person, debt > 0 ? Math.min(debt, overdueMs) : overdueMs);
-    } else if (shared.used === 0 && alone.used === 0) {
-      const owedMs = owes(person, nowMs);
-      if (owedMs === 0) people.delete(person.userId);
-      else arm(person, owedMs / paidShare);
+      const afterMs = debt > 0 ? Math.min(debt, overdueMs) : overdueMs;
+      alarms.set(person, nowMs + Math.ceil(afterMs));
+      return;
     }
-  }
-
-  function arm(person: Person, delayMs: number): void {
-    person.timer = setTimeout(() => advance(person), Math.ceil(delayMs));
-    person.timer.unref();
+    const isIdle = shared.used === 0 && alone.used === 0;
+    const owedMs = isIdle ? owes(person, nowMs) : 0;
+    if (owedMs > 0) {
+      alarms.set(person, nowMs + Math.ceil(owedMs / paidShare));
+    } else {
+      alarms.delete(person);
+      if (isIdle) people.delete(person.userId);
+    }
   }
 
   function refusal(person: Person, nowMs: number): ChatError {
@@ -238,8 +239,8 @@ export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
       userId === null ? work() : run(userId, 'alone', 1, work, costMs),
     stats: () => ({ people: people.size, waiting, refused }),
     close() {
-      for (const { lanes, timer } of people.values()) {
-        if (timer !== null) clearTimeout(timer);
+      alarms.clear();
+      for (const { lanes } of people.values()) {
         for (const { line } of [lanes.shared, lanes.alone]) {
           for (const { refuse } of line.splice(0)) {
             refuse(new ChatError('unavailable', 'This node is going down; another one answers.'));

@@ -9,7 +9,7 @@ import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { Stranger, Strangers } from './engine-strangers.ts';
 import type { TopicMember, Topics } from './engine-topics.ts';
-import type { Beating, DeadlineQueue, Heartbeat } from './heartbeat.ts';
+import type { Beating, Heartbeat, TickDeadlines } from './heartbeat.ts';
 import type { WebSocket } from './uws.ts';
 
 /** What uWebSockets.js keeps for each WebSocket: whoever handles its events. */
@@ -47,7 +47,7 @@ export interface SessionHost<Session extends HostedSession> {
   readonly strangers: Strangers<Session>;
   readonly memory: MemoryBudget;
   /** Closed polling sessions whose client has not heard of it yet. */
-  readonly closing: DeadlineQueue<Session>;
+  readonly closing: TickDeadlines<Session>;
   /** The topic through which uWebSockets.js pings a bucket of the wheel. */
   heartbeatTopic(bucket: number): Ascii;
   /** A session got, or lost, its WebSocket. */

@@ -15,7 +15,7 @@ import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { HttpReply } from './engine-reply.ts';
 import type { EngineSession } from './engine-session.ts';
-import type { DeadlineQueue } from './heartbeat.ts';
+import type { TickDeadlines } from './heartbeat.ts';
 import type { HttpRequest } from './uws.ts';
 
 /** Explicit, to keep old user agents from offering it as a download. */
@@ -47,7 +47,7 @@ export interface PostDeps<Owner> {
   readonly memory: MemoryBudget;
   readonly log: RealtimeLog;
   /** Makes the queue that cuts slow bodies. */
-  deadlines(ms: number, onDue: (body: Incoming<Owner>) => void): DeadlineQueue<Incoming<Owner>>;
+  deadlines(ms: number, onDue: (body: Incoming<Owner>) => void): TickDeadlines<Incoming<Owner>>;
 }
 
 export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<Owner> {

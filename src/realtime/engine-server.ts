@@ -28,7 +28,7 @@ import { type EngineHandler, EngineSession } from './engine-session.ts';
 import { createStrangers } from './engine-strangers.ts';
 import { createTopics, hardBackpressureBytes } from './engine-topics.ts';
 import { Probe, webSocketBehavior } from './engine-websocket.ts';
-import { createHeartbeat, type DeadlineQueue } from './heartbeat.ts';
+import { createHeartbeat, type TickDeadlines } from './heartbeat.ts';
 import type { TemplatedApp } from './uws.ts';
 
 export interface EngineServerOptions<Owner> {
@@ -64,7 +64,7 @@ export interface EngineServer<Owner> {
   identified(session: EngineSession<Owner>, isKnown: boolean): void;
   subscribers(topic: Ascii): number;
   /** A queue of deadlines on the heartbeat's ticks. */
-  deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T>;
+  deadlines<T extends NonNullable<unknown>>(ms: number, onDue: (item: T) => void): TickDeadlines<T>;
   stopAccepting(): void;
   /** See `SocketServer.drain`; `settled` is asked about a session before it is closed. */
   drain(options: {

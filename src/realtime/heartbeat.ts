@@ -7,7 +7,11 @@
  * interval; a member without a pong is reported `pingTimeoutMs` after the ping, at most a tick
  * late. Time is counted in ticks: when the process stalls, the missed ticks beyond half a ping
  * timeout are dropped instead of caught up, so that a stall does not look like everybody's silence.
+ *
+ * The wheel is not a `DeadlineQueue`: a session that is pinged for as long as it lives would be put into
+ * one anew at every interval, and what is due in a bucket is published once for all of it.
  */
+import { createDeadlineQueue } from '../shared/deadline-queue.ts';
 
 /** What the wheel keeps in its members, so that it needs no map. Set by the wheel only. */
 export interface Beating {
@@ -17,8 +21,8 @@ export interface Beating {
   pongTick: number;
 }
 
-/** Things that are due a fixed time after they were added, oldest first. */
-export interface DeadlineQueue<T> {
+/** Things that are due a fixed time after they were added, the oldest first. */
+export interface TickDeadlines<T> {
   /** Starts (or restarts) the wait for `item`. */
   add(item: T): void;
   delete(item: T): void;
@@ -31,7 +35,7 @@ export interface Heartbeat<M extends Beating> {
   add(member: M): void;
   remove(member: M): void;
   /** A queue whose items are handed to `onDue` once, `ms` after they were added and removed first. */
-  deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T>;
+  deadlines<T extends NonNullable<unknown>>(ms: number, onDue: (item: T) => void): TickDeadlines<T>;
   stop(): void;
 }
 
@@ -66,7 +70,8 @@ export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>)
   const maxCatchUpTicks = Math.max(Math.ceil(timeoutTicks / 2), 1);
 
   const buckets: M[][] = Array.from({ length: size }, () => []);
-  const queues: { due(now: number): void }[] = [];
+  /** Hand out what is due now, of each queue. */
+  const handOuts: (() => void)[] = [];
   let now = 0;
   let startedMs = performance.now();
   let stopped = false;
@@ -90,7 +95,7 @@ export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>)
     if (members.length > 0) guard(() => onPing(bucket, members));
     const pingTick = now - timeoutTicks;
     if (pingTick > 0) expire(buckets[pingTick % size] ?? [], pingTick);
-    for (const queue of queues) queue.due(now);
+    for (const handOut of handOuts) handOut();
   }
 
   function expire(members: readonly M[], pingTick: number): void {
@@ -127,26 +132,23 @@ export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>)
       }
       member.slot = -1;
     },
-    deadlines<T>(ms: number, onDue: (item: T) => void): DeadlineQueue<T> {
+    deadlines<T extends NonNullable<unknown>>(
+      ms: number,
+      onDue: (item: T) => void,
+    ): TickDeadlines<T> {
       const ticks = Math.max(Math.ceil(ms / tickMs), 1);
-      const items = new Map<T, number>();
-      queues.push({
-        due(tick) {
-          for (const [item, at] of items) {
-            if (at > tick) return;
-            items.delete(item);
-            guard(() => onDue(item));
-          }
-        },
+      const queue = createDeadlineQueue<T>();
+      handOuts.push(() => {
+        for (let item = queue.takeDue(now); item !== undefined; item = queue.takeDue(now)) {
+          const due = item;
+          guard(() => onDue(due));
+        }
       });
       return {
-        add(item) {
-          items.delete(item); // A Map keeps the first position: restarting must move to the end.
-          items.set(item, now + ticks);
-        },
-        delete: (item) => void items.delete(item),
+        add: (item) => queue.set(item, now + ticks),
+        delete: (item) => void queue.delete(item),
         get size() {
-          return items.size;
+          return queue.size;
         },
       };
     },

@@ -1,7 +1,5 @@
-/**
- * Who has not been answered yet: how many, what they hold, and when each has waited too long. One
- * timer serves all: deadlines come in the order of the calls.
- */
+/** Who has not been answered yet: how many, what they hold, and when each has waited too long. */
+import { createDeadlineTimer } from '../shared/deadline-timer.ts';
 import type { Ticket } from './append-queue.ts';
 
 export interface Unanswered {
@@ -17,40 +15,26 @@ export interface Unanswered {
 
 /** `giveUp` is called once for a ticket whose deadline has come, and has to answer it. */
 export function createUnanswered(giveUp: (ticket: Ticket) => void): Unanswered {
-  const tickets = new Set<Ticket>();
+  const tickets = createDeadlineTimer<Ticket>({ onDue: giveUp });
   let bytes = 0;
-  let timer: NodeJS.Timeout | undefined;
-
-  function expire(): void {
-    timer = undefined;
-    const now = performance.now();
-    for (const ticket of tickets) {
-      // Timers may fire a little early.
-      if (ticket.deadlineAt > now + 1) {
-        timer = setTimeout(expire, ticket.deadlineAt - now);
-        return;
-      }
-      giveUp(ticket);
-    }
-  }
 
   return {
     add: (ticket) => {
-      tickets.add(ticket);
+      tickets.set(ticket, ticket.deadlineAt);
       bytes += ticket.bytes;
-      timer ??= setTimeout(expire, ticket.deadlineAt - performance.now());
     },
     answer: (ticket) => {
       if (ticket.settled) return false;
       ticket.settled = true;
       bytes -= ticket.bytes;
-      return tickets.delete(ticket);
+      tickets.delete(ticket);
+      return true;
     },
     count: () => tickets.size,
     bytes: () => bytes,
     giveUpAll: () => {
-      for (const ticket of tickets) giveUp(ticket);
-      clearTimeout(timer);
+      for (const ticket of tickets.items()) giveUp(ticket);
+      tickets.clear();
     },
   };
 }

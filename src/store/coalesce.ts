@@ -10,6 +10,7 @@
  * query failed. A question that breaks its query breaks no other: they are asked again one by one.
  */
 import { ChatError } from '../chat/errors.ts';
+import { afterUnref, createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { DatabaseUnavailable } from './link.ts';
 
 export interface CoalescerOptions<Question, Answer> {
@@ -34,8 +35,6 @@ export interface CoalescerOptions<Question, Answer> {
 
 interface Call<Question, Answer> {
   question: Question;
-  /** When it will have waited for too long. */
-  overdueAtMs: number;
   resolve: (answer: Answer) => void;
   reject: (error: unknown) => void;
 }
@@ -49,9 +48,11 @@ export function createCoalescer<Question, Answer>(
   let inFlight = 0;
   let scheduled = false;
   let nextAtMs = 0;
-  /** In line or in flight, in the order of the calls. */
-  const unanswered = new Set<Call<Question, Answer>>();
-  let watching = false;
+  /** In line or in flight. When one is overdue, most before it are long answered. */
+  const unanswered = createDeadlineTimer<Call<Question, Answer>>({
+    onDue: rejectOverdue,
+    after: afterUnref,
+  });
 
   function schedule(): void {
     if (scheduled || inFlight >= maxInFlight || line.length === 0) return;
@@ -120,26 +121,11 @@ export function createCoalescer<Question, Answer>(
     }
   }
 
-  /** One timer for all of them: when it goes off, most are long answered. */
-  function watch(): void {
-    const [first] = unanswered;
-    if (watching || first === undefined) return;
-    watching = true;
-    setTimeout(rejectOverdue, first.overdueAtMs - performance.now()).unref();
-  }
-
-  function rejectOverdue(): void {
-    watching = false;
-    const nowMs = performance.now();
-    const waiting = unanswered.size;
-    for (const call of unanswered) {
-      if (call.overdueAtMs > nowMs) break;
-      unanswered.delete(call);
-      // An answer that comes after all changes nothing any more.
-      call.reject(crowded());
-    }
-    if (unanswered.size < waiting) line = line.filter((call) => unanswered.has(call));
-    watch();
+  /** An answer that comes after all changes nothing any more. */
+  function rejectOverdue(call: Call<Question, Answer>): void {
+    call.reject(crowded());
+    // Those in line are the youngest, so the first of them is overdue before the others.
+    if (line[0] === call) line.shift();
   }
 
   function rejectLine(error: unknown): void {
@@ -156,12 +142,10 @@ export function createCoalescer<Question, Answer>(
       return Promise.reject(crowded());
     }
     return new Promise((resolve, reject) => {
-      const overdueAtMs = performance.now() + maxWaitMs;
-      const call = { question, overdueAtMs, resolve, reject };
+      const call = { question, resolve, reject };
       line.push(call);
-      unanswered.add(call);
+      unanswered.set(call, performance.now() + maxWaitMs);
       schedule();
-      watch();
     });
   };
 }

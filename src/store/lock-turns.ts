@@ -6,6 +6,7 @@
  * Guarantees: calls under one key never hold more than one connection together; all calls that were
  * locked before hold no more than `seats`; each settles by its deadline.
  */
+import { createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { DatabaseUnavailable } from './link.ts';
 import { isLocked, LOCK_WAIT_MS, lockPauseMs, RowLocked } from './lock-waits.ts';
 
@@ -56,8 +57,8 @@ export function createLockTurns(options: LockTurnsOptions): LockTurns {
   const { seats, maxWaiting, maxWaitingOnKey } = options;
   const turns = new Map<string, Turn>();
   const seating: Gate = { free: seats, waiting: new Set() };
-  /** Ends the waits and pauses under way. */
-  const endings = new Set<() => void>();
+  /** End the waits and pauses under way. */
+  const endings = createDeadlineTimer<() => void>({ onDue: (end) => end() });
   let closed = false;
 
   async function run<T>(
@@ -149,15 +150,13 @@ export function createLockTurns(options: LockTurnsOptions): LockTurns {
   function granted(gate: Gate, deadlineAt: number): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (yes: boolean): void => {
-        clearTimeout(timer);
         gate.waiting.delete(done);
         endings.delete(refuse);
         resolve(yes);
       };
       const refuse = (): void => done(false);
-      const timer = setTimeout(refuse, deadlineAt - performance.now());
       gate.waiting.add(done);
-      endings.add(refuse);
+      endings.set(refuse, deadlineAt);
     });
   }
 
@@ -170,16 +169,9 @@ export function createLockTurns(options: LockTurnsOptions): LockTurns {
   }
 
   function pauseUntil(at: number): Promise<void> | undefined {
-    const pauseMs = at - performance.now();
-    if (pauseMs <= 0 || closed) return undefined;
+    if (at <= performance.now() || closed) return undefined;
     return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        endings.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, pauseMs);
-      endings.add(done);
+      endings.set(resolve, at);
     });
   }
 
@@ -188,7 +180,8 @@ export function createLockTurns(options: LockTurnsOptions): LockTurns {
     waiting: () => endings.size,
     close: () => {
       closed = true;
-      for (const end of endings) end();
+      for (const end of endings.items()) end();
+      endings.clear();
     },
   };
 }

@@ -4,6 +4,7 @@
  * Guarantees: at most `max` connections, opened when they are needed; at most `maxWaiting` calls in
  * line, served in their order.
  */
+import { createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { DatabaseUnavailable, type Link } from './link.ts';
 
 export interface Pool {
@@ -27,7 +28,7 @@ export function createPool({ max, maxWaiting, open }: PoolOptions): Pool {
   const links = new Set<Link>();
   const idle: Link[] = [];
   /** Who waits for a connection; called with none, they are refused. */
-  const waiting = new Set<(link?: Link) => void>();
+  const waiting = createDeadlineTimer<(link?: Link) => void>({ onDue: (refuse) => refuse() });
   let closing = false;
   let onQuiet: (() => void) | undefined;
 
@@ -51,9 +52,10 @@ export function createPool({ max, maxWaiting, open }: PoolOptions): Pool {
   }
 
   function serveNext(): void {
-    for (const give of waiting) {
+    for (const give of waiting.items()) {
       const link = takeFree();
       if (link === undefined) return;
+      waiting.delete(give);
       give(link);
     }
   }
@@ -66,13 +68,10 @@ export function createPool({ max, maxWaiting, open }: PoolOptions): Pool {
       if (waiting.size >= maxWaiting) return Promise.reject(new DatabaseUnavailable('crowded'));
       return new Promise((resolve, reject) => {
         const give = (link?: Link): void => {
-          clearTimeout(timer);
-          waiting.delete(give);
           if (link === undefined) reject(new DatabaseUnavailable('crowded'));
           else resolve(link);
         };
-        const timer = setTimeout(give, deadlineMs);
-        waiting.add(give);
+        waiting.set(give, performance.now() + deadlineMs);
       });
     },
     release: (link) => {
@@ -93,7 +92,8 @@ export function createPool({ max, maxWaiting, open }: PoolOptions): Pool {
           };
         });
       }
-      for (const give of waiting) give();
+      for (const refuse of waiting.items()) refuse();
+      waiting.clear();
     },
   };
 }
