@@ -60,7 +60,7 @@ export function whyNodeIsUnsupported(version = process.versions.node) {
 export function cautionAboutNode(version = process.versions.node) {
   const [major = 0] = numbersOf(version);
   if (String(major) === production.node) return null;
-  const advice = `Production should run Node ${production.node} on Debian ${production.debian} (README, "Platform").`;
+  const advice = `Production should run Node ${production.node} on Debian ${production.debian} (docs/platform.md).`;
   if (major > OLD_PARSER_NODE) return `Tested and shipped is another Node. ${advice}`;
   return (
     `The HTTP parser of uWebSockets.js for Node ${major} is of early 2024: it answers 505 to a request ` +

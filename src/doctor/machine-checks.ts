@@ -32,7 +32,7 @@ export function checkNativeServer(): Finding {
     loadNativeServer();
     return ok('uWebSockets.js', 'loads');
   } catch (error) {
-    return problem('uWebSockets.js', reasonOf(error), 'README, "Platform": what it needs.');
+    return problem('uWebSockets.js', reasonOf(error), 'docs/platform.md says what it needs.');
   }
 }
 

@@ -22,10 +22,16 @@ describe('the production platform', () => {
     expect(bases).toEqual(bases.map(() => `node:${node}-${codename}-slim`));
   });
 
-  it('is what the README tells people to run', () => {
-    const section = /^## Platform\n([\s\S]*?)^## /m.exec(read('README.md'))?.[1] ?? '';
-    expect(section).toContain(`**${shipped}**`);
-    expect(section).toContain(`uws_linux_x64_${abi}.node`);
+  it('is what the documentation tells people to run', () => {
+    const page = read('docs/platform.md');
+    expect(page).toContain(`**${shipped}**`);
+    expect(page).toContain(`uws_linux_x64_${abi}.node`);
+    expect(read('docs/deployment.md')).toContain(`[${shipped}](platform.md)`);
+    expect(read('README.md')).toContain(`a machine with Node ${node} needs`);
+  });
+
+  it('is what a version manager takes', () => {
+    expect(read('.nvmrc')).toBe(`${node}\n`);
   });
 
   it('has a binary in the pinned package, for both processors', () => {
@@ -77,7 +83,7 @@ describe('Node', () => {
   });
 
   it('20 comes with a caution about its parser, another one with where to run', () => {
-    expect(cautionAboutNode('20.19.0')).toMatch(/505 .* two TCP segments.*README, "Platform"/);
+    expect(cautionAboutNode('20.19.0')).toMatch(/505 .* two TCP segments.*docs\/platform\.md/);
     expect(cautionAboutNode('22.12.0')).toContain(`Production should run ${shipped}`);
   });
 });

@@ -1,0 +1,48 @@
+/** Every link between the project's Markdown files leads somewhere, and every page is reached. */
+import { existsSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { anchors, links, markdownFiles, ROOT, read } from './markdown.ts';
+
+const files = markdownFiles();
+
+/** The link's file from the root, and its anchor; null: it leads out of the project. */
+function targetOf(file: string, link: string): { path: string; anchor: string } | null {
+  if (/^[a-z]+:/i.test(link)) return null;
+  const [path = '', anchor = ''] = link.split('#');
+  return { path: path === '' ? file : normalize(join(dirname(file), path)), anchor };
+}
+
+describe('links', () => {
+  it.each(files)('of %s lead somewhere', (file) => {
+    const broken = links(read(file)).filter((link) => {
+      const target = targetOf(file, link);
+      if (target === null) return false;
+      if (!existsSync(join(ROOT, target.path))) return true;
+      if (target.anchor === '') return false;
+      return !target.path.endsWith('.md') || !anchors(read(target.path)).has(target.anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it('reach every page under docs/ from the README and from docs/README.md', () => {
+    for (const start of ['README.md', 'docs/README.md']) {
+      const reached = new Set(links(read(start)).map((link) => targetOf(start, link)?.path));
+      const pages = files.filter((file) => file.startsWith('docs/') && file !== 'docs/README.md');
+      expect(pages.filter((page) => !reached.has(page))).toEqual([]);
+    }
+  });
+});
+
+describe('the README', () => {
+  it('is read in a minute', () => {
+    expect(read('README.md').split('\n').length).toBeLessThan(150);
+  });
+});
+
+describe('anchors', () => {
+  it('are those GitHub makes', () => {
+    const headings = '# A *b*, `c/` & d\n\n```sh\n# no heading\n```\n## Same\n## Same\n';
+    expect([...anchors(headings)]).toEqual(['a-b-c--d', 'same', 'same-1']);
+  });
+});
