@@ -30,12 +30,12 @@ describe('a node', () => {
     const [a, b] = [start('node-a', quick, proxy.url), start('node-b')];
     await up(a, b);
     await b.bus.subscribe('room');
-    proxy.setSwallowing(true);
+    proxy.swallow(true);
     a.bus.publish('room', Buffer.from('into the void'));
     await down(a);
     a.bus.publish('room', Buffer.from('dropped'));
     expect(b.bus.status().ok).toBe(true);
-    proxy.setSwallowing(false);
+    proxy.swallow(false);
     await waitFor(() => b.gaps > 0, { what: 'the other node to be told' });
     await probesGoRound(a, b);
     expect(b.gaps).toBe(1);
@@ -63,7 +63,7 @@ describe('a node', () => {
 
   test('keeps a slow link: 200 ms late in either direction is not silence', async () => {
     const proxy = await startProxy();
-    proxy.setDelayMs(200);
+    proxy.delay(200);
     const [a, b] = [start('node-a', quick, proxy.url), start('node-b', quick, proxy.url)];
     await up(a, b);
     await b.bus.subscribe('room');

@@ -82,9 +82,9 @@ describe('a link that breaks is found down within 2 s, made anew, and reported a
     const [a, b] = [start('node-a', {}, proxy.url), start('node-b', {}, proxy.url)];
     await up(a, b);
     await Promise.all([a.bus.subscribe('room'), b.bus.subscribe('room')]);
-    proxy.setSwallowing(true);
+    proxy.swallow(true);
     expect(await down(a, b)).toBeLessThan(DETECTION_MS);
-    proxy.setSwallowing(false);
+    proxy.swallow(false);
     await comesBackWhole(a, b);
   });
 });

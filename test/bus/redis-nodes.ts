@@ -3,8 +3,8 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { createRedisBus, type RedisBus, type RedisBusLimits } from '../../src/bus/redis-bus.ts';
 import { type OwnRedis, startOwnRedis, trustedServer, uniquePrefix } from '../support/redis.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 /** Probes often, so that what comes with a probe comes soon; the promised times stay. */
 export const quick: Partial<RedisBusLimits> = { probeIntervalMs: 100 };
@@ -72,9 +72,9 @@ export function useOwnRedis() {
   }
 
   async function startProxy(): Promise<TcpProxy & { url: string }> {
-    const proxy = await startTcpProxy(server.port);
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: server.port });
     open.push({ close: () => proxy.stop() });
-    return { ...proxy, url: `redis://127.0.0.1:${proxy.port}` };
+    return { ...proxy, url: proxy.through(server.url) };
   }
 
   return {

@@ -22,6 +22,8 @@ export interface TcpProxy {
   pause(): void;
   /** Passes on what was held back. */
   resume(): void;
+  /** While swallowing, what comes from either side is lost and both stay open: a half-open link. */
+  swallow(swallowing: boolean): void;
   /** Delays every piece of data in both directions. */
   delay(ms: number): void;
   /** New connections lead there; those that are open stay where they are. */
@@ -46,6 +48,7 @@ export async function startTcpProxy(first: { host: string; port: number }): Prom
   const pairs = new Set<Pair>();
   let armed: (Swallow & { done: () => void }) | undefined;
   let paused = false;
+  let swallowing = false;
   let refusing = false;
   let delayMs = 0;
 
@@ -65,7 +68,7 @@ export async function startTcpProxy(first: { host: string; port: number }): Prom
       from === 'client' ? [pair.client, pair.server] : [pair.server, pair.client];
     let tail: Buffer = Buffer.alloc(0);
     source.on('data', (data) => {
-      if (pair.silent) return;
+      if (pair.silent || swallowing) return;
       const seen = Buffer.concat([tail, data]);
       if (meets(from, seen) && armed !== undefined) {
         const { effect, done } = armed;
@@ -128,6 +131,9 @@ export async function startTcpProxy(first: { host: string; port: number }): Prom
         pair.client.resume();
         pair.server.resume();
       }
+    },
+    swallow: (value) => {
+      swallowing = value;
     },
     delay: (ms) => {
       delayMs = ms;
