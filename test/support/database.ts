@@ -3,7 +3,7 @@
 
 import postgres from 'postgres';
 import { inject } from 'vitest';
-import { createDatabase, dropDatabase } from './test-databases.ts';
+import { createCopy, createDatabase, databaseUrl, dropDatabase } from './test-databases.ts';
 
 /** Connections of the `sql` handed to the test. */
 const POOL_MAX = 3;
@@ -19,18 +19,21 @@ export interface TestDatabase {
 }
 
 /**
- * Creates an empty UTF-8 database with a name of its own.
+ * Creates a UTF-8 database with a name of its own.
  *
- * @param options.migrate whether to apply the migrations of `sql/` (default true)
+ * @param options.migrate whether it has what the migrations of `sql/` make, and nothing else (default), or
+ *   is empty
  */
 export async function createTestDatabase(
   options: { migrate?: boolean } = {},
 ): Promise<TestDatabase> {
   const serverUrl = inject('postgresUrl');
-  const name = await createDatabase(serverUrl);
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  const sql = postgres(url.href, {
+  const name =
+    (options.migrate ?? true)
+      ? await createCopy(serverUrl, inject('migratedTemplate'), applyMigrations)
+      : await createDatabase(serverUrl);
+  const url = databaseUrl(serverUrl, name);
+  const sql = postgres(url, {
     max: POOL_MAX,
     connect_timeout: CONNECT_TIMEOUT_S,
     connection: { TimeZone: 'UTC' },
@@ -40,16 +43,11 @@ export async function createTestDatabase(
     await sql.end({ timeout: 1 });
     await dropDatabase(serverUrl, name);
   };
+  return { url, sql, drop };
+}
 
-  try {
-    if (options.migrate ?? true) {
-      // Loaded late: tests of other parts do not pay for it.
-      const { migrate } = await import('../../src/store/migrate.ts');
-      await migrate({ databaseUrl: url.href });
-    }
-  } catch (error) {
-    await drop();
-    throw error;
-  }
-  return { url: url.href, sql, drop };
+async function applyMigrations(url: string): Promise<void> {
+  // Loaded late: only the first test of a run pays for it.
+  const { migrate } = await import('../../src/store/migrate.ts');
+  await migrate({ databaseUrl: url });
 }

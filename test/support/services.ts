@@ -10,7 +10,7 @@ import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { installRedis } from './apt-redis.ts';
 import { findRedisBinary, redisAnswers, startOwnRedis } from './redis-server.ts';
-import { dropStaleTestDatabases } from './test-databases.ts';
+import { dropDatabase, dropStaleTestDatabases, newDatabaseName } from './test-databases.ts';
 
 const LOCAL_POSTGRES_URL = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_REDIS_URL = 'redis://127.0.0.1:6379';
@@ -23,6 +23,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** A database on which the role may create databases; tests use `createTestDatabase()`. */
     postgresUrl: string;
+    /** The name for a database of this run that has been migrated: the first test that needs one makes it. */
+    migratedTemplate: string;
     /** The shared Redis; tests use `redisUrl()` and a `uniquePrefix()`. */
     redisUrl: string;
   }
@@ -41,7 +43,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await database.stop();
     throw error;
   });
+  const template = newDatabaseName();
   const teardown = async (): Promise<void> => {
+    await dropDatabase(database.url, template);
     await redis.stop();
     await database.stop();
   };
@@ -53,6 +57,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     throw error;
   }
   project.provide('postgresUrl', database.url);
+  project.provide('migratedTemplate', template);
   project.provide('redisUrl', redis.url);
   return teardown;
 }

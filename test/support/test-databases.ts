@@ -9,14 +9,51 @@ const CONNECT_TIMEOUT_S = 10;
 const STALE_AFTER_MS = 60 * 60 * 1000;
 const NAME_PATTERN = /^test_([0-9a-z]+)_[0-9a-f]{12}$/;
 
+/** A name for a new database; the time is part of it, which PostgreSQL does not record. */
+export function newDatabaseName(): string {
+  return `test_${Date.now().toString(36)}_${randomBytes(6).toString('hex')}`;
+}
+
 /** Creates an empty UTF-8 database and returns its name. */
 export async function createDatabase(serverUrl: string): Promise<string> {
-  // The time is part of the name: PostgreSQL does not record when a database was made.
-  const name = `test_${Date.now().toString(36)}_${randomBytes(6).toString('hex')}`;
+  const name = newDatabaseName();
+  await withServer(serverUrl, (admin) => createEmpty(admin, name));
+  return name;
+}
+
+/**
+ * Creates a copy of the database `template` and returns its name. Where there is no such template yet, it is
+ * made first: an empty database that `prepare` has filled. Whoever comes meanwhile, from whichever process,
+ * waits for it.
+ *
+ * @param prepare is given the template's URL, and closes what it opens there
+ */
+export async function createCopy(
+  serverUrl: string,
+  template: string,
+  prepare: (url: string) => Promise<void>,
+): Promise<string> {
+  const name = newDatabaseName();
   await withServer(serverUrl, async (admin) => {
-    await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
+    await admin`SELECT pg_advisory_lock(hashtext(${template}))`; // until this connection ends
+    const found = await admin`SELECT FROM pg_database WHERE datname = ${template}`;
+    if (found.length === 0) {
+      // Under another name until it is whole.
+      const making = await createDatabase(serverUrl);
+      await prepare(databaseUrl(serverUrl, making));
+      await admin.unsafe(`ALTER DATABASE ${making} RENAME TO ${template}`);
+    }
+    await admin`SELECT pg_advisory_unlock(hashtext(${template}))`;
+    await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template}`);
   });
   return name;
+}
+
+/** The server's URL with the name of another database. */
+export function databaseUrl(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
 }
 
 /** Drops a database made here, ending whatever is still connected to it. */
@@ -37,6 +74,10 @@ export async function dropStaleTestDatabases(serverUrl: string): Promise<void> {
       }
     }
   });
+}
+
+async function createEmpty(admin: postgres.Sql, name: string): Promise<void> {
+  await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
 }
 
 async function drop(admin: postgres.Sql, name: string): Promise<void> {
