@@ -1,7 +1,9 @@
 /** The service as its users run it: a process with an environment, a port, signals and an exit code. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once as onceEvent } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 import { keepLog } from './kept-logs.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,11 +36,24 @@ interface Running {
   exited: Promise<number | null>;
 }
 
+/**
+ * The path of `main.js` or `cli.js`, compiled.
+ *
+ * @throws Error in a test of another project than "processes"
+ */
+export function compiledFile(name: 'main.js' | 'cli.js'): string {
+  const directory = inject('compiledService');
+  if (directory === undefined) {
+    throw new Error('A test that starts the service belongs into PROCESSES of vitest.config.ts.');
+  }
+  return join(directory, name);
+}
+
 function run(
   env: Record<string, string>,
   { ownGroup = false, openFiles }: StartOptions = {},
 ): Running {
-  const command = [process.execPath, '--import', 'tsx', 'src/main.ts'];
+  const command = [process.execPath, compiledFile('main.js')];
   const [file = '', ...args] =
     openFiles === undefined
       ? command
@@ -55,8 +70,6 @@ function run(
       HOST: '127.0.0.1',
       PORT: '0',
       DATABASE_POOL_MAX: '4',
-      // It writes what it has compiled in the background, a file for each module and all at once.
-      ...(openFiles === undefined ? {} : { TSX_DISABLE_CACHE: '1' }),
       ...env,
     },
   });
