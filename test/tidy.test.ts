@@ -265,7 +265,9 @@ describe('the habits', () => {
   it('keeps the log of every service that tests start, to be searched for secrets', () => {
     const TEST = join(ROOT, 'test');
     const starters = filesBelow(TEST).filter((path) =>
-      codeOf(readFileSync(path, 'utf8')).some((line) => /\bstartApp\(|'src\/main\.ts'/.test(line)),
+      codeOf(readFileSync(path, 'utf8')).some((line) =>
+        /\bstartApp\(|'src\/main\.ts'|\bcompiledFile\('main\.js'\)/.test(line),
+      ),
     );
     expect(starters.map((path) => relative(TEST, path)).sort()).toEqual([
       // A run of its own, which checks what is stored and told; its nodes log warnings only.
