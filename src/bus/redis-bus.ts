@@ -7,13 +7,13 @@
  *   Then both connections are thrown away and made anew, with jittered delays, for ever.
  * - While it is not up, `publish` drops and counts. Nothing waits for Redis to come back.
  * - After a loss, and after payloads were dropped, `onGap` fires as soon as a probe has gone round.
- *   A node that lost payloads of its own also tells the others, whose links may have been fine all
- *   along: their `onGap` fires too. Gaps while the link stays up are gathered to one for each
- *   `gapIntervalMs`, since each makes every node read from PostgreSQL.
+ *   A node that lost payloads of its own also tells the others: their `onGap` fires too.
  * - No error of Redis leaves this module but as a rejected `subscribe` and in `status`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createRetry } from '../redis/retry.ts';
 import type { Bus, BusStatus } from './bus.ts';
+import { createGapNotices } from './gap-notices.ts';
 import { createChannels, createFraming } from './redis-channels.ts';
 import { createRedisLink, type RedisLink } from './redis-link.ts';
 import {
@@ -31,7 +31,6 @@ export { defaultRedisBusLimits };
 
 export type RedisBus = Bus & { stats(): RedisBusStats };
 
-const RECONNECT_FIRST_DELAY_MS = 50;
 const CLOSE_POLL_MS = 5;
 const NOTHING = new Uint8Array(0);
 
@@ -57,23 +56,23 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   let downReason = 'connecting';
   let downLogged = false;
   let downSince = performance.now();
-  let failedAttempts = 0;
-  let reconnectTimer: NodeJS.Timeout | undefined;
-
-  let gapOwed = false;
-  let lastGapAt = Number.NEGATIVE_INFINITY;
-  /** Payloads of this node that others may have missed and have not been told of. */
-  let untold = 0;
 
   const dropped = { linkDown: 0, overBound: 0, tooLarge: 0, unconfirmed: 0 };
-  const counts = { published: 0, received: 0, garbage: 0, receiverErrors: 0, gaps: 0, linksUp: 0 };
+  const counts = { published: 0, received: 0, garbage: 0, receiverErrors: 0, linksUp: 0 };
   let roundTripMs: number | undefined;
+
+  const retry = createRetry({ maxPauseMs: limits.reconnectMaxDelayMs, connect });
+  const gaps = createGapNotices({
+    intervalMs: limits.gapIntervalMs,
+    tellListener: () => contained(() => gapListener?.()),
+    tellOthers: () => sender?.addUrgent(channels.gap, NOTHING),
+  });
 
   const subscriptions = createSubscriptions({
     channelOf: (topic) => channels.ofTopic(topic),
     timeoutMs: limits.commandTimeoutMs,
     chunkTopics: limits.subscribeChunkTopics,
-    onLate: oweGap,
+    onLate: gaps.owe,
   });
 
   const probe = createProbe({
@@ -94,7 +93,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     // Then it is not the server we need, or not there: its return is told.
     if (!server.status().ok) return;
     const made = createRedisLink({
-      url: server.url,
+      open: server.open,
       name: `bus:${nodeId}`,
       head: framing.head,
       commandTimeoutMs: limits.commandTimeoutMs,
@@ -118,19 +117,14 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
 
   function proven(tookMs: number): void {
     roundTripMs = tookMs;
-    const back = !up;
-    if (back) cameUp();
-    if (gapOwed && (back || performance.now() - lastGapAt >= limits.gapIntervalMs)) fireGap();
-    if (untold > 0 && sender !== undefined) {
-      // Told by the same pipe that dropped them, now that a probe has come through it.
-      untold = 0;
-      sender.addUrgent(channels.gap, NOTHING);
-    }
+    const isBack = !up;
+    if (isBack) cameUp();
+    gaps.proven(isBack);
   }
 
   function cameUp(): void {
     up = true;
-    failedAttempts = 0;
+    retry.succeeded();
     counts.linksUp += 1;
     const downForMs = Math.round(performance.now() - downSince);
     log.info({ downForMs, topics: subscriptions.size() }, 'the Redis link is up');
@@ -140,7 +134,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   function lost(reason: string): void {
     const unconfirmed = sender?.unconfirmed().payloads ?? 0;
     dropped.unconfirmed += unconfirmed;
-    untold += unconfirmed;
+    if (unconfirmed > 0) gaps.oweAll();
     link = undefined;
     sender = undefined;
     probe.stop();
@@ -150,39 +144,18 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     if (up) downSince = performance.now();
     up = false;
     downReason = reason;
-    gapOwed = true;
+    gaps.owe();
     // Once for each outage: what each further attempt ran into is in `status`.
     if (!downLogged) log.warn({ reason }, 'the Redis link is down');
     downLogged = true;
-    const ceilingMs = Math.min(
-      limits.reconnectMaxDelayMs,
-      RECONNECT_FIRST_DELAY_MS * 2 ** Math.min(failedAttempts, 16),
-    );
-    failedAttempts += 1;
-    // Jitter, so that the nodes do not come back to a restarted Redis all at once.
-    reconnectTimer = setTimeout(connect, ceilingMs * (0.5 + Math.random() / 2));
-  }
-
-  // --- gaps
-
-  /** The listener is told at the next proof of the link. */
-  function oweGap(): void {
-    gapOwed = true;
-  }
-
-  function fireGap(): void {
-    gapOwed = false;
-    lastGapAt = performance.now();
-    counts.gaps += 1;
-    contained(() => gapListener?.());
+    retry.later();
   }
 
   // --- payloads
 
   function drop(cause: 'linkDown' | 'overBound' | 'tooLarge'): void {
     dropped[cause] += 1;
-    untold += 1;
-    oweGap();
+    gaps.oweAll();
   }
 
   function heard(channelBytes: Buffer, bytes: Buffer): void {
@@ -195,7 +168,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     if (channel.kind === 'probe' && frame.own) {
       probe.heard(frame.payload);
     } else if (channel.kind === 'gap' && !frame.own) {
-      oweGap();
+      gaps.owe();
     } else if (channel.kind === 'topic' && !frame.own && subscriptions.has(channel.topic)) {
       counts.received += 1;
       contained(() => receiver?.(channel.topic, frame.payload));
@@ -214,7 +187,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
 
   async function end(): Promise<void> {
     closed = true;
-    clearTimeout(reconnectTimer);
+    retry.cancel();
     probe.stop();
     receiver = undefined;
     gapListener = undefined;
@@ -232,7 +205,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
 
   server.onUp(() => {
     if (link !== undefined || closed) return;
-    clearTimeout(reconnectTimer);
+    retry.cancel();
     connect();
   });
   server.onDown((reason) => link?.fail(reason));
@@ -287,6 +260,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
 
     stats: () => ({
       ...counts,
+      gaps: gaps.count(),
       dropped: { ...dropped },
       topics: subscriptions.size(),
       pendingBytes: sender?.unconfirmed().bytes ?? 0,

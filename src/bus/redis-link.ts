@@ -3,17 +3,17 @@
  *
  * Guarantees: it lives once. The first thing that goes wrong on either connection, or an answer
  * that does not come in time, ends both at once and is told to `onDown`, exactly once; from then
- * on nothing is delivered and every promise given out has been or is being rejected. ioredis's own
- * reconnection, offline queue and resending are off: what to do next is the bus's decision, and a
- * queue that nobody bounds is none.
+ * on nothing is delivered and every promise given out has been or is being rejected. What to do next is
+ * the bus's decision.
  */
 import type { Redis } from 'ioredis';
-import { createRedisConnection, describeRedisError } from '../redis/connection.ts';
-import { requirePrimary } from '../redis/role.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import type { RedisServer } from '../redis/server.ts';
+import { describeRedisError, requirePrimary } from '../redis/verdict.ts';
 import { createBatchSender, createPlainSender, type RedisSender } from './redis-sender.ts';
 
-export interface RedisLinkOptions {
-  url: string;
+export interface RedisLinkDeps {
+  open: RedisServer['open'];
   /** Shown by CLIENT LIST. */
   name: string;
   /** Put before every payload (ASCII). */
@@ -38,44 +38,32 @@ export interface RedisLink {
 }
 
 /** A link that is not connected yet; `open` connects it. */
-export function createRedisLink(options: RedisLinkOptions): RedisLink {
-  const { commandTimeoutMs, maxPendingBytes, head } = options;
+export function createRedisLink(deps: RedisLinkDeps): RedisLink {
+  const { commandTimeoutMs, maxPendingBytes, head } = deps;
   let alive = true;
   let sender: RedisSender | undefined;
   const publisher = connection('pub');
   const subscriber = connection('sub');
-  subscriber.on('messageBuffer', (channel: Buffer, payload: Buffer) => {
-    if (alive) options.onMessage(channel, payload);
+  subscriber.redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => {
+    if (alive) deps.onMessage(channel, payload);
   });
 
-  function connection(role: string): Redis {
-    let cause = 'connection closed';
-    const redis = createRedisConnection({
-      url: options.url,
-      name: `${options.name}:${role}`,
+  function connection(role: string): RedisConnection {
+    return deps.open({
+      name: `${deps.name}:${role}`,
       timeoutMs: commandTimeoutMs,
       commandTimeout: false,
-      onError: (error) => {
-        cause = describeRedisError(error);
-      },
+      onEnd: (error) => fail(describeRedisError(error)),
     });
-    redis.on('close', () => fail(cause));
-    redis.on('end', () => fail(cause));
-    return redis;
   }
 
   function fail(reason: string): void {
     if (!alive) return;
     alive = false;
     sender?.stop();
-    for (const redis of [publisher, subscriber]) {
-      redis.disconnect();
-      // disconnect() says goodbye and waits two seconds for the other side: a silent one never
-      // answers, and the process must not hang on it. (No stream yet: it is not created any more.)
-      const stream: typeof redis.stream | undefined = redis.stream;
-      stream?.destroy();
-    }
-    options.onDown(reason);
+    publisher.end();
+    subscriber.end();
+    deps.onDown(reason);
   }
 
   /** `work`, or the end of the link when it takes too long or fails. */
@@ -88,7 +76,7 @@ export function createRedisLink(options: RedisLinkOptions): RedisLink {
       return await work;
     } catch (error) {
       // Connections that are gone have told why already, and better.
-      if (publisher.status !== 'end' && subscriber.status !== 'end') {
+      if (!publisher.isOver() && !subscriber.isOver()) {
         fail(`${what}: ${describeRedisError(error)}`);
       }
       throw error;
@@ -100,24 +88,24 @@ export function createRedisLink(options: RedisLinkOptions): RedisLink {
   return {
     async open() {
       await inTime('connect', Promise.all([publisher.connect(), subscriber.connect()]));
-      await inTime('ROLE', requirePrimary(publisher));
+      await inTime('ROLE', requirePrimary(publisher.redis));
       // Where answers are off afterwards, a refusal would look like silence.
-      await inTime('PUBLISH', publisher.publish(options.trialChannel, ''));
-      const batches = await inTime('CLIENT REPLY', allowsReplyMode(publisher));
+      await inTime('PUBLISH', publisher.redis.publish(deps.trialChannel, ''));
+      const batches = await inTime('CLIENT REPLY', allowsReplyMode(publisher.redis));
       if (!alive) throw new Error('the link is down');
-      const made = { connection: publisher, head, maxPendingBytes };
+      const made = { connection: publisher.redis, head, maxPendingBytes };
       sender = batches ? createBatchSender(made) : createPlainSender(made);
       return sender;
     },
 
     async subscribe(channels) {
       if (!alive) throw new Error('the link is down');
-      await inTime('SUBSCRIBE', subscriber.subscribe(...channels));
+      await inTime('SUBSCRIBE', subscriber.redis.subscribe(...channels));
     },
 
     async unsubscribe(channels) {
       if (!alive) throw new Error('the link is down');
-      await inTime('UNSUBSCRIBE', subscriber.unsubscribe(...channels));
+      await inTime('UNSUBSCRIBE', subscriber.redis.unsubscribe(...channels));
     },
 
     fail,

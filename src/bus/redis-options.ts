@@ -40,7 +40,7 @@ export interface BusLog {
 
 export interface RedisBusOptions {
   /** Whose verdict it is whether the server is the right one. */
-  server: Pick<RedisServer, 'url' | 'status' | 'onUp' | 'onDown'>;
+  server: Pick<RedisServer, 'open' | 'status' | 'onUp' | 'onDown'>;
   /** Put before every channel name, so that deployments can share a Redis. */
   prefix: string;
   /** Of the database that this node talks to: part of every channel name. */

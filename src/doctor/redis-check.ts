@@ -1,13 +1,11 @@
 /** Whether Redis is there, is the right one, takes writes, and carries a payload from a publisher to a subscriber. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { createRedisConnection } from '../redis/connection.ts';
-import { replyCode, wrongServer } from '../redis/refusals.ts';
-import { requirePrimary, WrongServer } from '../redis/role.ts';
-import { type Finding, ok, problem, reasonOf } from './finding.ts';
+import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
+import { judgeRedis, requireWrites } from '../redis/verdict.ts';
+import { type Finding, ok, problem } from './finding.ts';
 
 const SUBJECT = 'Redis';
-const TRIAL_LIFE_MS = 1_000;
 
 export interface RedisCheckOptions {
   url: string;
@@ -16,41 +14,37 @@ export interface RedisCheckOptions {
 }
 
 export async function checkRedis({ url, prefix, timeoutMs }: RedisCheckOptions): Promise<Finding> {
-  const clients: Redis[] = [];
-  let connectionError: unknown;
+  const connections: RedisConnection[] = [];
+  let lostBy: unknown;
   const connect = async (): Promise<Redis> => {
-    const client = createRedisConnection({
+    const connection = createRedisConnection({
       url,
       name: 'doctor',
       timeoutMs,
-      // The reason is in the event; what `connect` rejects with only says that it is closed.
-      onError: (error) => {
-        connectionError = error;
+      onEnd: (error) => {
+        lostBy = error;
       },
     });
-    clients.push(client);
-    await client.connect();
-    return client;
+    connections.push(connection);
+    await connection.connect();
+    return connection.redis;
   };
   try {
     const [publisher, subscriber] = [await connect(), await connect()];
-    await requirePrimary(publisher);
     const trial = `${prefix}doctor:${randomUUID()}`;
-    await publisher.set(trial, '1', 'PX', TRIAL_LIFE_MS);
+    await requireWrites(publisher, trial);
     const version = await versionOf(publisher);
     const tookMs = await echo(publisher, subscriber, trial, timeoutMs);
     return ok(SUBJECT, `${version}, echo through pub/sub ${tookMs.toFixed(1)} ms`);
   } catch (error) {
-    const cause = connectionError ?? error;
-    const wrong = cause instanceof WrongServer ? cause.message : wrongServer(cause);
+    const { kind, reason } = judgeRedis(lostBy ?? error);
     return problem(
       SUBJECT,
-      wrong ??
-        (replyCode(cause) === undefined ? `does not answer: ${reasonOf(cause)}` : reasonOf(cause)),
+      kind === 'away' ? `does not answer: ${reason}` : reason,
       'Nodes hear of each other only every HEAD_CHECK_INTERVAL_MS. Look at REDIS_URL and the server.',
     );
   } finally {
-    for (const client of clients) client.disconnect();
+    for (const connection of connections) connection.end();
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
+import { createRedisConnection } from '../../src/redis/connection.ts';
 import { createRedisServer, type RedisServer } from '../../src/redis/server.ts';
 
 export { type OwnRedis, startOwnRedis } from './redis-server.ts';
@@ -26,6 +27,11 @@ export function openRedisServer(url: string, prefix: string): RedisServer {
 /** For tests of what else can go wrong: nobody doubts this server. */
 export function trustedServer(
   url: string,
-): Pick<RedisServer, 'url' | 'status' | 'onUp' | 'onDown'> {
-  return { url, status: () => ({ ok: true }), onUp: () => undefined, onDown: () => undefined };
+): Pick<RedisServer, 'open' | 'status' | 'onUp' | 'onDown'> {
+  return {
+    open: (deps) => createRedisConnection({ url, ...deps }),
+    status: () => ({ ok: true }),
+    onUp: () => undefined,
+    onDown: () => undefined,
+  };
 }

@@ -1,0 +1,54 @@
+/**
+ * When to connect again: after pauses that grow to a bound with every attempt that leads to nothing, with
+ * jitter, so that the nodes do not come back to a restarted Redis all at once.
+ */
+
+export interface RetryDeps {
+  /** The longest pause between two attempts, milliseconds. */
+  maxPauseMs: number;
+  connect(): void;
+}
+
+export interface Retry {
+  /** Connects after a pause, unless that is about to happen anyway. */
+  later(): void;
+  /** Whether an attempt is to come. */
+  isDue(): boolean;
+  /** It is connected: the next pause is the shortest again. */
+  succeeded(): void;
+  /** No attempt is to come any more, until `later`. */
+  cancel(): void;
+}
+
+const FIRST_PAUSE_MS = 50;
+const MAX_DOUBLINGS = 16;
+
+export function createRetry({ maxPauseMs, connect }: RetryDeps): Retry {
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  function cancel(): void {
+    clearTimeout(timer);
+    timer = undefined;
+  }
+
+  return {
+    later() {
+      if (timer !== undefined) return;
+      const mostMs = Math.min(maxPauseMs, FIRST_PAUSE_MS * 2 ** Math.min(failures, MAX_DOUBLINGS));
+      failures += 1;
+      timer = setTimeout(
+        () => {
+          timer = undefined;
+          connect();
+        },
+        mostMs * (0.5 + Math.random() / 2),
+      ).unref();
+    },
+    isDue: () => timer !== undefined,
+    succeeded() {
+      failures = 0;
+    },
+    cancel,
+  };
+}
