@@ -6,8 +6,16 @@ import { originOf } from './shared/origin.ts';
 const MIN_SERVICE_TOKEN_LENGTH = 24;
 const MIN_METRICS_TOKEN_LENGTH = 16;
 
+/** Other kinds of envelope than messages: a conversation of 256 people with their names. */
+const MIN_ENVELOPE_BYTES = 262_144;
+
+/** What nodes say to each other holds a frame, and little besides. */
+export function maxEnvelopeBytes(maxContentLength: number): number {
+  return Math.max(maxFrameBytes(maxContentLength), MIN_ENVELOPE_BYTES);
+}
+
 /** A frame carries one message: a character may be 6 bytes as a JSON escape. */
-export function maxFrameBytes(maxContentLength: number): number {
+function maxFrameBytes(maxContentLength: number): number {
   return maxContentLength * 6 + 4_096;
 }
 

@@ -5,7 +5,7 @@
  */
 import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { authModeOf, checkTogether, listOf, maxFrameBytes } from './config-rules.ts';
+import { authModeOf, checkTogether, listOf, maxEnvelopeBytes } from './config-rules.ts';
 import { type Environment, environmentSchema } from './environment.ts';
 import { isLoopbackName, originOf, type PageOrigins } from './shared/origin.ts';
 
@@ -75,9 +75,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
       requiredForReady: values.READY_REQUIRES_REDIS === 'on',
     }),
     peers: Object.freeze({ host: values.PEER_HOST, port: values.PEER_PORT }),
-    delivery: Object.freeze({
+    audience: Object.freeze({
       headCheckIntervalMs: values.HEAD_CHECK_INTERVAL_MS,
       holeHoldMs: values.HOLE_HOLD_MS,
+      maxEnvelopeBytes: maxEnvelopeBytes(values.MAX_CONTENT_LENGTH),
+    }),
+    delivery: Object.freeze({
       maxReplay: values.MAX_REPLAY,
       maxJoinedConversations: values.MAX_JOINED_CONVERSATIONS,
     }),
@@ -108,7 +111,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     trustedProxies: Object.freeze(listOf(values.TRUSTED_PROXIES)),
     maxPayloadBytes: values.MAX_PAYLOAD_BYTES,
     maxHeldBytes: Math.max(values.MAX_HELD_BYTES, values.MAX_PAYLOAD_BYTES * MIN_HELD_PAYLOADS),
-    maxFrameBytes: maxFrameBytes(values.MAX_CONTENT_LENGTH),
     realtime: Object.freeze({
       pingIntervalMs: values.PING_INTERVAL_MS,
       pingTimeoutMs: values.PING_TIMEOUT_MS,

@@ -6,6 +6,9 @@ import type { Logger } from './log.ts';
 import { type ConnectionCap, createConnectionCap } from './realtime/connection-cap.ts';
 import { DEFAULT_SOCKET_SERVER_LIMITS, type SocketServerLimits } from './realtime/socket-server.ts';
 
+/** Where sessions are served, on every node. */
+export const SOCKET_PATH = '/socket.io/';
+
 export interface RealtimeSettings {
   readonly socketLimits: SocketServerLimits;
   readonly connections: ConnectionCap;

@@ -42,7 +42,7 @@ const server = createSocketServer({
   limits: DEFAULT_SOCKET_SERVER_LIMITS,
   corsOrigins: '*',
   log: console,
-  namespaces: new Map([['/', chat as NamespaceHandler]]),
 });
+server.mount('/', chat as NamespaceHandler);
 const { port } = await listenExclusive(app, '127.0.0.1', 0);
 announce(port);

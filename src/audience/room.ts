@@ -10,17 +10,29 @@
  * One question to PostgreSQL is under way at a time, and nothing is handed out meanwhile: the head
  * stands still during an await. What else is read after one may be younger than the answer.
  */
-import type { HeadView, MessageRange, Standing } from '../chat/ports.ts';
+import type { HeadView, MessageRange, Standing, Store } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
 import { AnnouncedCursors } from './announced-cursors.ts';
 import { eventFrame, messageFrame } from './frames.ts';
-import { HeldMessages } from './held-messages.ts';
+import type { Member } from './member.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 import { ReadPace } from './read-pace.ts';
-import type { Offer, RoomContext } from './room-context.ts';
+import type { RoomLimits } from './room-limits.ts';
 import { RoomMembers } from './room-members.ts';
+import { type Offer, RoomOrder } from './room-order.ts';
+import type { RoomStats } from './room-stats.ts';
 
-/** Nothing is known yet: messages are held until PostgreSQL says where the conversation stands. */
-const UNKNOWN = -1;
+/** The same for all rooms of a node. */
+export interface RoomDeps {
+  store: Pick<Store, 'readRange' | 'readMembers' | 'readHead' | 'noteLostFuture'>;
+  /** Hands a frame to every live member of the room on this node. */
+  publish(topic: string, frame: string | Uint8Array): void;
+  /** An evicted socket has left the room; `missed` when nobody else tells it why. */
+  evicted(room: Room, member: Member, missed: boolean): void;
+  limits: RoomLimits;
+  log: { warn(fields: object, message: string): void };
+  stats: RoomStats;
+}
 
 export class Room {
   readonly conversationId: string;
@@ -34,38 +46,36 @@ export class Room {
    * once somebody has waited for it.
    */
   subscribed: Promise<void> | null = null;
-  /** seq of the last message handed to the members. */
-  head = UNKNOWN;
   /** Grows when the room is opened anew because PostgreSQL has gone back. */
   era = 0;
 
-  readonly #context: RoomContext;
-  readonly #held = new HeldMessages();
-  /** The message at the head; null when it is not known. */
-  #headId: string | null = null;
-  /** PostgreSQL is said to hold messages up to here. */
-  #target = UNKNOWN;
+  readonly #deps: RoomDeps;
+  readonly #order = new RoomOrder();
+  readonly #questions = new OneAtATime();
   /** What did not fit and is not cleared up: PostgreSQL is asked before anything is handed out. */
   #doubts = 0;
   #holdTimer: NodeJS.Timeout | null = null;
-  #retryTimer: NodeJS.Timeout | null = null;
-  #working = false;
   #closed = false;
 
-  constructor(conversationId: string, topic: string, context: RoomContext) {
+  constructor(conversationId: string, topic: string, deps: RoomDeps) {
     this.conversationId = conversationId;
     this.topic = topic;
-    this.#context = context;
+    this.#deps = deps;
     this.members = new RoomMembers({
-      store: context.store,
+      store: deps.store,
       conversationId,
       topic,
-      evicted: (member, missed) => context.evicted(this, member, missed),
+      evicted: (member, missed) => deps.evicted(this, member, missed),
     });
   }
 
+  /** seq of the last message handed to the members; -1 until the room is opened. */
+  get head(): number {
+    return this.#order.head;
+  }
+
   get opened(): boolean {
-    return this.head !== UNKNOWN;
+    return this.#order.hasBegun;
   }
 
   /** Whether PostgreSQL is still to say if the head stands; joins wait for that. */
@@ -79,11 +89,8 @@ export class Room {
       this.noticeHead(standing.lastSeq, standing.membersVersion);
       return;
     }
-    this.head = standing.lastSeq;
-    this.#headId = standing.lastMessageId;
     this.members.begin(standing.membersVersion);
-    this.#target = Math.max(this.#target, this.head);
-    this.#held.dropBetween(0, this.head);
+    this.#order.begin(standing.lastSeq, standing.lastMessageId);
     this.#advance();
   }
 
@@ -93,30 +100,28 @@ export class Room {
     if (this.opened && seq <= this.head) {
       // Late, because it was read from PostgreSQL first; or PostgreSQL has gone back, and this is
       // another message in the place of one that was heard.
-      if (seq !== this.head || id !== this.#headId) this.doubt();
+      if (seq !== this.head || id !== this.#order.headId) this.doubt();
       return;
     }
     // The usual case: the next message, nothing waiting, members known.
     if (
-      seq === this.head + 1 &&
-      this.#held.isEmpty &&
-      !this.#working &&
-      this.opened &&
+      this.#order.isTurnOf(seq) &&
+      !this.#questions.isBusy &&
       membersVersion <= this.members.version
     ) {
       this.#deliver(seq, id, frame);
       return;
     }
-    this.#held.hold(seq, { id, frame, membersVersion }, this.#context.limits.maxHeld);
-    if (seq > this.#target) this.#target = seq;
-    this.#context.stats.held += 1;
+    this.#order.hold(seq, { id, frame, membersVersion }, this.#deps.limits.maxHeld);
+    this.#order.expect(seq);
+    this.#deps.stats.held += 1;
     if (this.opened) this.#advance();
   }
 
   /** PostgreSQL says (head check, a join) that the conversation has come this far. */
   noticeHead(lastSeq: number, membersVersion: number): void {
     if (!this.opened || this.#closed) return;
-    if (lastSeq > this.#target) this.#target = lastSeq;
+    this.#order.expect(lastSeq);
     this.members.notice(membersVersion);
     this.#advance();
   }
@@ -140,80 +145,65 @@ export class Room {
 
   close(): void {
     this.#closed = true;
-    this.#held.clear();
+    this.#order.clearHeld();
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
-    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#questions.close();
   }
 
   #deliver(seq: number, id: string, frame: string | Uint8Array): void {
-    this.head = seq;
-    this.#headId = id;
-    if (seq > this.#target) this.#target = seq;
-    this.#context.stats.delivered += 1;
-    this.#context.publish(this.topic, frame);
+    this.#order.reach(seq, id);
+    this.#deps.stats.delivered += 1;
+    this.#deps.publish(this.topic, frame);
   }
 
   /** Hands out what is in order; then starts whatever the rest needs. */
   #advance(): void {
-    if (this.#working || this.#closed) return;
+    if (this.#questions.isBusy || this.#closed) return;
     if (this.#doubts > 0) {
-      this.#work(() => this.#verify());
+      this.#ask(() => this.#verify());
       return;
     }
     for (;;) {
-      const next = this.#held.get(this.head + 1);
+      const { next } = this.#order;
       if (next === undefined) break;
       if (next.membersVersion > this.members.version) {
-        this.#work(() => this.#recheckMembers());
+        this.#ask(() => this.#recheckMembers());
         return;
       }
-      this.#held.drop(this.head + 1);
-      this.#deliver(this.head + 1, next.id, next.frame);
+      const seq = this.head + 1;
+      this.#order.drop(seq);
+      this.#deliver(seq, next.id, next.frame);
     }
     if (this.members.areOutdated) {
-      this.#work(() => this.#recheckMembers());
-    } else if (this.head < this.#target && this.#holdTimer === null) {
+      this.#ask(() => this.#recheckMembers());
+    } else if (this.#order.isBehind && this.#holdTimer === null) {
       this.#holdTimer = setTimeout(() => {
         this.#holdTimer = null;
-        if (!this.#working && !this.#closed && this.head < this.#target) {
-          this.#work(() => this.#repair());
+        if (!this.#questions.isBusy && !this.#closed && this.#order.isBehind) {
+          this.#ask(() => this.#repair());
         }
-      }, this.#context.limits.holeHoldMs);
+      }, this.#deps.limits.holeHoldMs);
     }
   }
 
-  /** One read at a time; a failed one is tried again after a pause, since the need is still there. */
-  #work(job: () => Promise<void>): void {
-    this.#working = true;
-    job().then(
-      () => {
-        this.#working = false;
-        this.#advance();
-      },
-      (error: unknown) => {
-        const { conversationId } = this;
-        this.#context.log.warn({ err: error, conversationId }, 'room can not read; trying again');
-        if (this.#closed) return;
-        this.#retryTimer = setTimeout(() => {
-          this.#retryTimer = null;
-          this.#working = false;
-          this.#advance();
-        }, this.#context.limits.retryMs);
-      },
+  #ask(question: () => Promise<void>): void {
+    const { conversationId } = this;
+    const { limits, log } = this.#deps;
+    this.#questions.run(
+      question,
+      () => this.#advance(),
+      (error) => log.warn({ err: error, conversationId }, 'room can not read; trying again'),
+      limits.retryMs,
     );
   }
 
   /** Reads what is missing before the first held message, or up to the target, from PostgreSQL. */
   async #repair(): Promise<void> {
-    this.#context.stats.repairs += 1;
-    const pace = new ReadPace(this.#context.limits.readLimit);
-    while (
-      !this.#closed &&
-      this.head < this.#target &&
-      this.#held.get(this.head + 1) === undefined
-    ) {
-      const upToSeq = this.#target;
-      const range = await this.#context.store.readRange({
+    this.#deps.stats.repairs += 1;
+    const pace = new ReadPace(this.#deps.limits.readLimit);
+    while (!this.#closed && this.#order.isBehind && this.#order.next === undefined) {
+      const upToSeq = this.#order.target;
+      const range = await this.#deps.store.readRange({
         conversationId: this.conversationId,
         afterSeq: this.head,
         upToSeq,
@@ -226,7 +216,7 @@ export class Room {
       }
       if (range.membersVersion !== this.members.version) await this.#recheckMembers();
       this.#take(range);
-      if (range.lastSeq < upToSeq) this.#forgetBeyond(range.lastSeq, upToSeq);
+      if (range.lastSeq < upToSeq) this.#order.forgetBeyond(range.lastSeq, upToSeq);
     }
   }
 
@@ -234,43 +224,35 @@ export class Room {
     for (const message of messages) this.#deliverRead(message);
     if (this.#closed || coveredSeq <= this.head) return;
     // Rows that are gone (moderation, somebody's clean-up) are no hole: nobody will ever hear them.
-    this.head = coveredSeq;
-    this.#headId = null;
-    this.#held.dropBetween(0, coveredSeq);
+    this.#order.passOver(coveredSeq);
   }
 
   #deliverRead(message: Message): void {
     if (this.#closed) return;
-    this.#held.dropBetween(0, message.seq);
-    this.#context.stats.repairedMessages += 1;
+    this.#order.dropUpTo(message.seq);
+    this.#deps.stats.repairedMessages += 1;
     this.#deliver(message.seq, message.id, messageFrame(message));
   }
 
-  /** These positions were spoken of, and PostgreSQL did not have them when it was asked. */
-  #forgetBeyond(lastSeq: number, askedUpToSeq: number): void {
-    this.#held.dropBetween(lastSeq + 1, askedUpToSeq);
-    if (this.#target === askedUpToSeq) this.#target = lastSeq;
-  }
-
   async #recheckMembers(): Promise<void> {
-    this.#context.stats.recheckedMembers += 1;
+    this.#deps.stats.recheckedMembers += 1;
     const nextSeq = this.head + 1;
-    const next = this.#held.get(nextSeq);
+    const { next } = this.#order;
     const version = await this.members.recheck();
     // A version beyond PostgreSQL's own was not one of this conversation, or it is deleted.
-    if (next !== undefined && next.membersVersion > version) this.#held.drop(nextSeq);
+    if (next !== undefined && next.membersVersion > version) this.#order.drop(nextSeq);
   }
 
   /** Asks PostgreSQL whether it still holds what was handed out; opens the room anew where not. */
   async #verify(): Promise<void> {
     const { conversationId, head: seq } = this;
     const cleared = this.#doubts;
-    const heard = this.#target;
-    this.#context.stats.doubts += 1;
-    const known = { conversationId, seq, messageId: this.#headId };
-    const now = await this.#context.store.readHead(known);
+    const heard = this.#order.target;
+    this.#deps.stats.doubts += 1;
+    const known = { conversationId, seq, messageId: this.#order.headId };
+    const now = await this.#deps.store.readHead(known);
     if (now === null || now.membersVersion < this.members.version) await this.#recheckMembers();
-    if (now === null) this.#forgetBeyond(seq, heard); // The conversation is deleted.
+    if (now === null) this.#order.forgetBeyond(seq, heard); // The conversation is deleted.
     if (now?.goesOn === false && !this.#closed) await this.#openAnew(now, heard);
     this.#doubts -= cleared; // Those that came up meanwhile want another answer.
   }
@@ -279,21 +261,18 @@ export class Room {
   async #openAnew(now: HeadView, heard: number): Promise<void> {
     const { conversationId, head } = this;
     const { lastSeq } = now;
-    this.#context.log.warn({ conversationId, head, lastSeq }, 'PostgreSQL went back');
+    this.#deps.log.warn({ conversationId, head, lastSeq }, 'PostgreSQL went back');
     // Where it has grown over what was lost, nobody knows from where on.
     const afterSeq = lastSeq < head ? lastSeq : 0;
-    await this.#context.store.noteLostFuture({ conversationId, afterSeq, upToSeq: head });
+    await this.#deps.store.noteLostFuture({ conversationId, afterSeq, upToSeq: head });
     await this.#recheckMembers();
     if (this.#closed) return;
-    this.#context.stats.reopened += 1;
+    this.#deps.stats.reopened += 1;
     this.members.begin(this.members.version);
     this.era += 1;
-    this.head = lastSeq;
-    this.#headId = now.lastMessageId;
+    this.#order.beginAnew(lastSeq, now.lastMessageId, heard);
     this.cursors.forget();
-    this.#held.clear();
-    this.#target = this.#target > heard ? this.#target : lastSeq;
     const told = eventFrame('resync', { conversation_id: conversationId, last_seq: lastSeq });
-    this.#context.publish(this.topic, told);
+    this.#deps.publish(this.topic, told);
   }
 }

@@ -5,15 +5,16 @@
  */
 import type { Bus } from '../bus/bus.ts';
 import type { Store } from '../chat/ports.ts';
-import { Room } from './room.ts';
-import { newRoomStats, type RoomContext, type RoomLimits } from './room-context.ts';
+import { Room, type RoomDeps } from './room.ts';
+import type { RoomLimits } from './room-limits.ts';
+import { newRoomStats, type RoomStats } from './room-stats.ts';
 import { conversationTopic } from './topics.ts';
 
 export interface RoomsDeps {
   bus: Pick<Bus, 'subscribe' | 'unsubscribe' | 'status'>;
   store: Store;
-  publish: RoomContext['publish'];
-  evicted: RoomContext['evicted'];
+  publish: RoomDeps['publish'];
+  evicted: RoomDeps['evicted'];
   limits: RoomLimits & {
     /** How often the heads of all rooms are compared with PostgreSQL. */
     headCheckIntervalMs: number;
@@ -26,10 +27,15 @@ export interface RoomsDeps {
   };
 }
 
+export interface RoomsStats extends RoomStats {
+  headChecks: number;
+  headCheckFailures: number;
+}
+
 export function createRooms({ bus, store, publish, evicted, limits, log }: RoomsDeps) {
   const rooms = new Map<string, Room>();
-  const stats = { ...newRoomStats(), headChecks: 0, headCheckFailures: 0 };
-  const context: RoomContext = {
+  const stats: RoomsStats = { ...newRoomStats(), headChecks: 0, headCheckFailures: 0 };
+  const roomDeps: RoomDeps = {
     store,
     publish,
     evicted(room, member, missed) {
@@ -120,7 +126,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
     acquire(conversationId: string): Room {
       let room = rooms.get(conversationId);
       if (room === undefined) {
-        room = new Room(conversationId, conversationTopic(conversationId), context);
+        room = new Room(conversationId, conversationTopic(conversationId), roomDeps);
         rooms.set(conversationId, room);
         room.subscribed = subscribe(room);
       }

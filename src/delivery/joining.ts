@@ -1,33 +1,20 @@
 /**
- * Joining a conversation: from "I have seen everything up to n" to live delivery, without a hole or
- * a double in between.
- *
- * The room's head is the seam. A joining socket is read to from PostgreSQL up to the room's head,
- * and in the same turn of the event loop in which it has all of it, it starts to hear the room: the
- * next thing the room hands out is head + 1.
+ * Which sockets are in which rooms, or on their way into them (`entering` is the way): joins of one
+ * conversation on one socket take turns, a leave overtakes those that wait, and both are bounded.
  */
-
-import type { Member } from '../audience/member.ts';
 import type { Room } from '../audience/room.ts';
 import type { Rooms } from '../audience/rooms.ts';
 import { ChatError } from '../chat/errors.ts';
-import { actingUser, type CountedStanding, type Membership } from '../chat/membership.ts';
+import { actingUser } from '../chat/membership.ts';
 import type { Actor } from '../chat/ports.ts';
 import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import { MultiMap } from '../shared/multi-map.ts';
-import {
-  createReplay,
-  leftMeanwhile,
-  READ_IT_YOURSELF,
-  type ReplayDeps,
-  type ReplayLimits,
-  requireHere,
-} from './replay.ts';
+import { createEntering, type EnteringDeps } from './entering.ts';
+import { leftMeanwhile, type ReplayLimits } from './replay.ts';
 
-export interface JoiningDeps extends Omit<ReplayDeps, 'limits'> {
+export interface JoiningDeps extends Omit<EnteringDeps, 'limits'> {
   rooms: Rooms;
-  membership: Membership;
   limits: ReplayLimits & {
     /** Conversations one socket may have joined at once. */
     maxJoinedConversations: number;
@@ -52,130 +39,39 @@ interface Running {
 /** Joins of one conversation that a socket may have under way: more are of no use to anybody. */
 const MAX_RUNNING_JOINS = 16;
 
-export function createJoining({ rooms, membership, store, work, replayed, limits }: JoiningDeps) {
-  const replay = createReplay({ store, work, replayed, limits });
+export function createJoining({ rooms, ...deps }: JoiningDeps) {
+  const { maxJoinedConversations } = deps.limits;
+  const { enter } = createEntering(deps);
   /** The rooms a socket is in or on its way into: all that is kept of it while nothing happens. */
   const joined = new MultiMap<Socket, Room>();
   /** By `runningKey`; the second join of one conversation waits for the first. */
   const running = new Map<string, Running>();
 
-  /**
-   * Joins; `acknowledge` is called in the turn in which live delivery begins, before its first
-   * message and after the last replayed one.
-   *
-   * @throws ChatError identity_mismatch, not_a_participant, not_found, invalid_request, rate_limited,
-   *   unavailable
-   */
-  async function join(
-    socket: Socket,
-    actor: Actor,
-    input: JoinInput,
-    acknowledge: (result: JoinResult) => void,
-  ): Promise<void> {
-    const conversationId = input.conversation_id.toLowerCase();
-    const userId = actingUser(actor, input.user_id, 'user_id');
+  function requireSpace(socket: Socket, conversationId: string): void {
     const open = rooms.get(conversationId);
     const isNew = open === undefined || !joined.has(socket, open);
-    if (isNew && joined.count(socket) >= limits.maxJoinedConversations) {
+    if (isNew && joined.count(socket) >= maxJoinedConversations) {
       throw new ChatError(
         'invalid_request',
-        `A socket can join ${limits.maxJoinedConversations} conversations at once.`,
+        `A socket can join ${maxJoinedConversations} conversations at once.`,
       );
     }
-    const key = runningKey(socket, conversationId);
+  }
+
+  /**
+   * The joins of this conversation on this socket, this one among them.
+   *
+   * @throws ChatError unavailable: there are enough of them
+   */
+  function oneMore(key: string): Running {
     const before = running.get(key);
     if (before !== undefined && before.count >= MAX_RUNNING_JOINS) {
       throw new ChatError('unavailable', 'This conversation is being joined already.');
     }
-    const room = rooms.acquire(conversationId);
-    joined.add(socket, room);
     const entry = before ?? { busy: Promise.resolve(), count: 0, left: false };
     if (before === undefined) running.set(key, entry);
     entry.count += 1;
-    const entering = entry.busy.then(() => {
-      if (entry.left || !socket.connected) throw leftMeanwhile();
-      return enter(room, socket, actor, userId, input.after_seq ?? null, acknowledge);
-    });
-    entry.busy = entering.catch(() => undefined);
-    try {
-      await entering;
-    } finally {
-      entry.count -= 1;
-      // After a leave there may be another entry, of joins that came later.
-      if (entry.count === 0 && running.get(key) === entry) {
-        running.delete(key);
-        if (!room.members.bySocket.has(socket)) joined.delete(socket, room);
-      }
-      rooms.release(room);
-    }
-  }
-
-  async function enter(
-    room: Room,
-    socket: Socket,
-    actor: Actor,
-    userId: string,
-    afterSeq: number | null,
-    acknowledge: (result: JoinResult) => void,
-  ): Promise<void> {
-    // Joining again starts the stream anew, from where this call says, else from where it stands.
-    const old = room.members.bySocket.get(socket);
-    if (old !== undefined) room.members.remove(old);
-    const heardSeq = old?.live === true && old.userId === userId ? room.head : null;
-    const member: Member = { socket, userId, asOf: -1, live: false, gone: false, evicted: false };
-    room.members.bySocket.set(socket, member);
-    try {
-      await room.subscribed;
-      room.subscribed = null;
-      let standing = await stand(room, member, actor);
-      room.open(standing);
-      let { era } = room;
-      let plan = await replay.plan(room, member, standing, afterSeq ?? heardSeq);
-      let position = plan.from;
-      const pace = replay.newPace();
-      for (;;) {
-        requireHere(member);
-        if (room.inDoubt) {
-          await replay.settled(room, member);
-        } else if (room.era !== era) {
-          // What was replayed, or is already there, PostgreSQL has lost.
-          ({ era } = room);
-          plan = READ_IT_YOURSELF;
-          position = plan.from;
-        } else if (room.members.version > member.asOf) {
-          standing = await stand(room, member, actor);
-        } else if (position < room.head) {
-          position = await replay.step(room, member, position, pace);
-        } else {
-          break;
-        }
-      }
-      // From here to the end nothing waits: the acknowledgement and going live are one step.
-      member.live = true;
-      acknowledge({
-        conversation_id: room.conversationId,
-        last_seq: room.head,
-        last_read_seq: standing.lastReadSeq,
-        unread_count: standing.unread.count,
-        unread_exact: standing.unread.exact,
-        ...(plan.resync ? { resync: true as const } : {}),
-      });
-      socket.join(room.topic);
-    } catch (error) {
-      room.members.remove(member);
-      throw error;
-    }
-  }
-
-  async function stand(room: Room, member: Member, actor: Actor): Promise<CountedStanding> {
-    const { head } = room;
-    const { version } = room.members;
-    const standing = await membership.requireStanding(actor, room.conversationId, member.userId);
-    requireHere(member);
-    // What this node knows had been committed before PostgreSQL was asked.
-    if (standing.lastSeq < head || standing.membersVersion < version) room.doubt();
-    member.asOf = standing.membersVersion;
-    return standing;
+    return entry;
   }
 
   function leaveRoom(socket: Socket, room: Room): void {
@@ -185,7 +81,44 @@ export function createJoining({ rooms, membership, store, work, replayed, limits
   }
 
   return {
-    join,
+    /**
+     * Joins; `acknowledge` is called in the turn in which live delivery begins, before its first
+     * message and after the last replayed one.
+     *
+     * @throws ChatError identity_mismatch, not_a_participant, not_found, invalid_request, rate_limited,
+     *   unavailable
+     */
+    async join(
+      socket: Socket,
+      actor: Actor,
+      input: JoinInput,
+      acknowledge: (result: JoinResult) => void,
+    ): Promise<void> {
+      const conversationId = input.conversation_id.toLowerCase();
+      const userId = actingUser(actor, input.user_id, 'user_id');
+      requireSpace(socket, conversationId);
+      const key = runningKey(socket, conversationId);
+      const entry = oneMore(key);
+      const room = rooms.acquire(conversationId);
+      joined.add(socket, room);
+      const entering = entry.busy.then(() => {
+        if (entry.left || !socket.connected) throw leftMeanwhile();
+        const afterSeq = input.after_seq ?? null;
+        return enter(room, { socket, actor, userId, afterSeq, acknowledge });
+      });
+      entry.busy = entering.catch(() => undefined);
+      try {
+        await entering;
+      } finally {
+        entry.count -= 1;
+        // After a leave there may be another entry, of joins that came later.
+        if (entry.count === 0 && running.get(key) === entry) {
+          running.delete(key);
+          if (!room.members.bySocket.has(socket)) joined.delete(socket, room);
+        }
+        rooms.release(room);
+      }
+    },
 
     /**
      * The join of this conversation that is under way on this socket, if any. What the client does

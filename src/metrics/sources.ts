@@ -1,7 +1,8 @@
 /** Where the figures come from: the parts' own counters, by type only. */
+import type { AudienceStats } from '../audience/audience.ts';
 import type { BusStatus } from '../bus/bus.ts';
 import type { RedisBusStats } from '../bus/redis-bus.ts';
-import type { DeliveryStats } from '../delivery/delivery.ts';
+import type { JoinStats } from '../delivery/join-stats.ts';
 import type { RefusalStats } from '../limits/limits.ts';
 import type { WorkStats } from '../limits/work-line.ts';
 import type { PeerStats } from '../peers/peers.ts';
@@ -17,7 +18,8 @@ export interface MetricsSources {
   sockets(): SocketServerStats;
   connections(): ConnectionStats;
   memory(): MemoryBudgetStats;
-  delivery(): DeliveryStats;
+  audience(): AudienceStats;
+  joins(): JoinStats;
   writer(): WriterStats;
   database(): ReturnType<Database['stats']>;
   busStatus(): BusStatus;

@@ -28,7 +28,8 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     sockets,
     connections,
     memory,
-    delivery,
+    audience,
+    joins,
     writer,
     database,
     bus,
@@ -91,48 +92,48 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
   );
 
   // Conversations
-  gauge('messaging_open_rooms', 'Conversations with a joined socket.', () => delivery().openRooms);
+  gauge('messaging_open_rooms', 'Conversations with a joined socket.', () => audience().openRooms);
   counters('messaging_joins_total', 'Joins of a conversation, by outcome.', 'outcome', () => {
-    const { joined, resync, refused } = delivery().joins;
+    const { joined, resync, refused } = joins();
     return { joined, resync, refused };
   });
   counter(
     'messaging_replayed_messages_total',
     'Messages sent again to sockets that joined with after_seq.',
-    () => delivery().joins.replayed,
+    () => joins().replayed,
   );
   counter(
     'messaging_deliveries_total',
     'Live messages delivered, once for each socket that heard one.',
-    () => delivery().deliveries,
+    () => audience().deliveries,
   );
   counter(
     'messaging_room_messages_total',
     'Live messages handed to a conversation, whatever its audience.',
-    () => delivery().rooms.delivered,
+    () => audience().rooms.delivered,
   );
   counter(
     'messaging_repairs_total',
     'Times a hole in a conversation was read from PostgreSQL.',
-    () => delivery().rooms.repairs,
+    () => audience().rooms.repairs,
   );
   counter(
     'messaging_repaired_messages_total',
     'Messages read from PostgreSQL because the bus had not brought them.',
-    () => delivery().rooms.repairedMessages,
+    () => audience().rooms.repairedMessages,
   );
   counter(
     'messaging_head_doubts_total',
     'Times a conversation asked PostgreSQL whether what was delivered still stands.',
-    () => delivery().rooms.doubts,
+    () => audience().rooms.doubts,
   );
   counter(
     'messaging_rooms_reopened_total',
     'Conversations told to resync because PostgreSQL went back.',
-    () => delivery().rooms.reopened,
+    () => audience().rooms.reopened,
   );
   counters('messaging_head_checks_total', 'Head checks, by outcome.', 'outcome', () => {
-    const { headChecks, headCheckFailures } = delivery().rooms;
+    const { headChecks, headCheckFailures } = audience().rooms;
     return { ok: headChecks, failed: headCheckFailures };
   });
 
@@ -208,7 +209,7 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     'messaging_bus_refused_total',
     'Payloads heard and not taken, by fault; epoch: of a node that talks to another database.',
     'fault',
-    () => ({ framing: bus()?.garbage ?? 0, ...delivery().envelopes.refused }),
+    () => ({ framing: bus()?.garbage ?? 0, ...audience().envelopes.refused }),
   );
   counter(
     'messaging_bus_gaps_total',

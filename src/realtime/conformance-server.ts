@@ -91,11 +91,9 @@ export async function startConformanceServer(
     corsOrigins,
     log,
     memory,
-    namespaces: new Map([
-      ['/', echo],
-      ['/custom', echo],
-    ]),
   });
+  sockets.mount('/', echo);
+  sockets.mount('/custom', echo);
   const listening = await listenExclusive(app, host, port);
   return {
     port: listening.port,

@@ -92,7 +92,6 @@ export interface SocketServerOptions {
   /** Whether this server may be called by that name; left out: by any. */
   readonly trustsHost?: (host: string) => boolean;
   readonly log: RealtimeLog;
-  readonly namespaces: ReadonlyMap<string, NamespaceHandler>;
   /** Left out: every client is admitted. */
   readonly gate?: ClientGate;
   /** Packets of one connection; left out: as many as it likes. */
@@ -121,6 +120,11 @@ export interface SocketServerStats extends EngineStats {
 
 export interface SocketServer {
   /**
+   * Serves the namespace `name` with this handler. Called before the app listens: a CONNECT to a
+   * namespace that is not mounted is refused.
+   */
+  mount(name: string, handler: NamespaceHandler): void;
+  /**
    * Hands an already encoded frame (`42["new_message",{…}]`) to every socket that joined `topic` on
    * this node, in the order of the calls. One call into uWebSockets.js, whatever the audience.
    */
@@ -147,8 +151,9 @@ export interface SocketServer {
  * Source: Socket.IO protocol, version 5; where it is silent, the behaviour of socket.io 4.
  */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
-  const { app, path, limits, corsOrigins, log, namespaces } = options;
+  const { app, path, limits, corsOrigins, log } = options;
   const memory = options.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);
+  const mounted = new Map<string, Namespace>();
   let sockets = 0;
 
   const packetLimits: SocketLimits = {
@@ -167,7 +172,9 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     connectLimits: { ...packetLimits, maxNodes: limits.maxConnectNodes },
     namespace: (name) => mounted.get(name),
     // The request's facts are worth their memory only while another CONNECT may want them.
-    keepsFacts: namespaces.size > 1,
+    get keepsFacts() {
+      return mounted.size > 1;
+    },
     count(change) {
       sockets += change;
     },
@@ -221,11 +228,6 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   const assembling = engine.deadlines<SocketConnection>(limits.attachmentTimeoutMs, ({ session }) =>
     session.abort('parse error'),
   );
-  const mounted = new Map<string, Namespace>();
-  for (const [name, handler] of namespaces) {
-    mounted.set(name, { name, handler, topicPrefix: topicPrefix(engine.topicPrefix, name) });
-  }
-
   const mainPrefix = topicPrefix(engine.topicPrefix, '/');
 
   function topicKey(namespace: string | undefined, topic: string): Ascii {
@@ -234,6 +236,9 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   }
 
   return {
+    mount(name, handler) {
+      mounted.set(name, { name, handler, topicPrefix: topicPrefix(engine.topicPrefix, name) });
+    },
     publish(topic, frame, publishOptions) {
       const except = publishOptions?.except;
       const key = topicKey(publishOptions?.namespace, topic);

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { createAnnouncer } from '../../src/audience/announcer.ts';
 import { eventFrame } from '../../src/audience/frames.ts';
 import { Room } from '../../src/audience/room.ts';
-import { newRoomStats } from '../../src/audience/room-context.ts';
+import { newRoomStats } from '../../src/audience/room-stats.ts';
 import { conversationTopic } from '../../src/audience/topics.ts';
 import { encodeEnvelope } from '../../src/bus/envelope.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';

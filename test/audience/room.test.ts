@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Member } from '../../src/audience/member.ts';
-import { Room } from '../../src/audience/room.ts';
-import { newRoomStats, type RoomContext } from '../../src/audience/room-context.ts';
+import { Room, type RoomDeps } from '../../src/audience/room.ts';
+import { newRoomStats } from '../../src/audience/room-stats.ts';
 import type { Message } from '../../src/chat/schemas.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
 import { waitFor } from '../support/wait.ts';
@@ -73,7 +73,7 @@ function setUp(table: {
     failures.left -= 1;
     throw new Error('PostgreSQL is away');
   };
-  const context: RoomContext = {
+  const deps: RoomDeps = {
     store: {
       async readRange({ afterSeq, upToSeq, limit }) {
         await Promise.resolve();
@@ -124,14 +124,14 @@ function setUp(table: {
     log: { warn: () => undefined },
     stats: newRoomStats(),
   };
-  const room = new Room(CONVERSATION, `c:${CONVERSATION}`, context);
+  const room = new Room(CONVERSATION, `c:${CONVERSATION}`, deps);
   const admit = (userId: string, asOf: number) => {
     const socket = { leave: () => undefined } as unknown as Socket;
     const member: Member = { socket, userId, asOf, live: true, gone: false, evicted: false };
     room.members.bySocket.set(socket, member);
     live.set(socket, member);
   };
-  return { room, heard, frames, audience, evicted, failures, lost, context, admit };
+  return { room, heard, frames, audience, evicted, failures, lost, deps, admit };
 }
 
 describe('a room', () => {
@@ -207,15 +207,15 @@ describe('a room', () => {
 
   it('a conversation deleted under a message that waits: nobody is left, nothing is asked for ever', async () => {
     const table = { lastSeq: 0, members: new Set<string>(), membersVersion: 0 };
-    const { room, heard, evicted, context, admit } = setUp(table);
+    const { room, heard, evicted, deps, admit } = setUp(table);
     room.open(placeOf(3, 1));
     admit('alice', 1);
     room.offer(offerOf(4, 2));
     await waitFor(() => evicted.length === 1, { what: 'the eviction' });
-    await waitFor(() => context.stats.repairs === 1, { what: 'the look for the message itself' });
-    const asked = context.stats.recheckedMembers;
+    await waitFor(() => deps.stats.repairs === 1, { what: 'the look for the message itself' });
+    const asked = deps.stats.recheckedMembers;
     for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    expect({ evicted, heard, asked: context.stats.recheckedMembers - asked }).toEqual({
+    expect({ evicted, heard, asked: deps.stats.recheckedMembers - asked }).toEqual({
       evicted: ['alice'],
       heard: [],
       asked: 0,
@@ -250,7 +250,7 @@ describe('a room', () => {
       members: new Set(),
       membersVersion: 0,
     };
-    const { room, heard, frames, context } = setUp(table);
+    const { room, heard, frames, deps } = setUp(table);
     room.open(placeOf(0));
     let reads = 0;
     table.afterReading = async () => {
@@ -266,9 +266,9 @@ describe('a room', () => {
     expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
     expect(frames.length).toBe(6);
     // Nothing is held any more: the next message goes straight through.
-    const { held } = context.stats;
+    const { held } = deps.stats;
     room.offer(offerOf(7));
-    expect({ head: room.head, held: context.stats.held }).toEqual({ head: 7, held });
+    expect({ head: room.head, held: deps.stats.held }).toEqual({ head: 7, held });
     room.close();
   });
 
@@ -298,14 +298,14 @@ describe('a room', () => {
   });
 
   it('a seq from the bus that PostgreSQL does not have moves nothing', async () => {
-    const { room, heard, context } = setUp({
+    const { room, heard, deps } = setUp({
       lastSeq: 2,
       members: new Set(),
       membersVersion: 0,
     });
     room.open(placeOf(2));
     room.offer(offerOf(9, 0, 1));
-    await waitFor(() => context.stats.repairs === 1, { what: 'the look for what is before it' });
+    await waitFor(() => deps.stats.repairs === 1, { what: 'the look for what is before it' });
     await new Promise((resolve) => setImmediate(resolve));
     room.offer(offerOf(3));
     expect({ heard, head: room.head }).toEqual({ heard: [3], head: 3 });
@@ -378,16 +378,16 @@ describe('a room', () => {
 
     it('a doubt without reason is told to nobody', async () => {
       const table = { lastSeq: 5, members: new Set<string>(), membersVersion: 0 };
-      const { room, frames, heard, context } = setUp(table);
+      const { room, frames, heard, deps } = setUp(table);
       room.open(placeOf(4));
       room.offer(offerOf(5));
       // The same once more, and a late one that was read before it came.
       room.offer(offerOf(5));
       room.offer(offerOf(4));
-      await waitFor(() => !room.inDoubt && context.stats.doubts > 0, { what: 'the answer' });
+      await waitFor(() => !room.inDoubt && deps.stats.doubts > 0, { what: 'the answer' });
       table.lastSeq = 6;
       room.offer(offerOf(6));
-      expect({ heard, reopened: context.stats.reopened }).toEqual({ heard: [5, 6], reopened: 0 });
+      expect({ heard, reopened: deps.stats.reopened }).toEqual({ heard: [5, 6], reopened: 0 });
       expect(frames.length).toBe(2);
       room.close();
     });

@@ -19,8 +19,8 @@ const NO_HEAD_CHECK: Patch = {
 };
 const NO_REPAIR: Patch = {
   file: 'audience/room.ts',
-  find: 'this.#held.get(this.head + 1) === undefined\n    ) {',
-  replace: 'this.#closed\n    ) {',
+  find: 'this.#order.next === undefined) {',
+  replace: 'this.#closed) {',
 };
 
 const NO_DOUBT: Patch = {
@@ -58,15 +58,15 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'audience/room.ts',
-        find: 'this.#context.publish(this.topic, frame);',
+        find: 'this.#deps.publish(this.topic, frame);',
         replace: `const waiting = (this as unknown as { late?: string | Uint8Array }).late;
     if (seq % 9 === 0) {
       (this as unknown as { late?: string | Uint8Array | undefined }).late = frame;
       return;
     }
     (this as unknown as { late?: string | Uint8Array | undefined }).late = undefined;
-    this.#context.publish(this.topic, frame);
-    if (waiting !== undefined) this.#context.publish(this.topic, waiting);`,
+    this.#deps.publish(this.topic, frame);
+    if (waiting !== undefined) this.#deps.publish(this.topic, waiting);`,
       },
     ],
   },
@@ -77,9 +77,9 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'audience/room.ts',
-        find: 'this.#context.publish(this.topic, frame);',
+        find: 'this.#deps.publish(this.topic, frame);',
         replace:
-          'this.#context.publish(this.topic, frame); if (seq % 11 === 0) this.#context.publish(this.topic, frame);',
+          'this.#deps.publish(this.topic, frame); if (seq % 11 === 0) this.#deps.publish(this.topic, frame);',
       },
     ],
   },
@@ -138,7 +138,7 @@ export const mutants: readonly Mutant[] = [
     holdMs: 0,
     patches: [
       {
-        file: 'delivery/joining.ts',
+        file: 'delivery/entering.ts',
         find: 'let position = plan.from;',
         replace: 'let position = Number.POSITIVE_INFINITY;',
       },
@@ -204,7 +204,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'audience/room.ts',
-        find: 'this.#context.publish(this.topic, told);',
+        find: 'this.#deps.publish(this.topic, told);',
         replace: 'void told;',
       },
     ],
@@ -216,9 +216,9 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'audience/room.ts',
-        find: 'this.head = coveredSeq;',
-        replace: `this.head = coveredSeq;
-    this.#context.publish(
+        find: 'this.#order.passOver(coveredSeq);',
+        replace: `this.#order.passOver(coveredSeq);
+    this.#deps.publish(
       this.topic,
       eventFrame('resync', { conversation_id: this.conversationId, last_seq: coveredSeq }),
     );`,

@@ -85,11 +85,11 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
     limits,
     corsOrigins: options.corsOrigins ?? '*',
     log,
-    namespaces: new Map([['/', namespace]]),
     peers: node.peers,
     connections,
     memory,
   });
+  server.mount('/', namespace);
   await node.listen();
   const listening = await listenExclusive(app, '127.0.0.1', 0);
   return {

@@ -45,7 +45,6 @@ async function start(tls: TlsFiles | null = null): Promise<Server> {
     limits: DEFAULT_SOCKET_SERVER_LIMITS,
     corsOrigins: '*',
     log: collectingLog(),
-    namespaces: new Map(),
     connections,
   });
   const listening = await listenExclusive(app, '127.0.0.1', 0);

@@ -56,11 +56,9 @@ beforeAll(async () => {
     limits,
     corsOrigins: '*',
     log: collectingLog(),
-    namespaces: new Map([
-      ['/', namespace],
-      ['/custom', namespace],
-    ]),
   });
+  server.mount('/', namespace);
+  server.mount('/custom', namespace);
   const listening = await listenExclusive(app, '127.0.0.1', 0);
   base = `127.0.0.1:${listening.port}/socket.io/?EIO=4&transport=`;
   stop = async () => {

@@ -45,8 +45,8 @@ async function start(
     corsOrigins: '*',
     log,
     memory,
-    namespaces: new Map(Object.entries(namespaces)),
   });
+  for (const [name, handler] of Object.entries(namespaces)) server.mount(name, handler);
   const listening = await listenExclusive(app, '127.0.0.1', 0);
   cleanups.push(async () => {
     listening.stop();

@@ -76,11 +76,9 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     limits: { ...DEFAULT_SOCKET_SERVER_LIMITS, ...options.limits },
     corsOrigins: '*',
     log,
-    namespaces: new Map([
-      ['/', handler],
-      ['/custom', handler],
-    ]),
   });
+  server.mount('/', handler);
+  server.mount('/custom', handler);
   const listening = await listenExclusive(app, '127.0.0.1', options.port ?? 0);
   const { port } = listening;
   let stopping: Promise<void> | undefined;

@@ -1,0 +1,148 @@
+/**
+ * Everybody this node can tell something: the rooms of conversations, people's sockets, and the way to
+ * the other nodes. It gives the rules the `Events` they announce through, and whoever lets sockets into
+ * rooms what that takes; it calls neither.
+ */
+import type { Bus } from '../bus/bus.ts';
+import type { Events, Store } from '../chat/ports.ts';
+import type { Socket } from '../realtime/socket.ts';
+import type { SocketServer } from '../realtime/socket-server.ts';
+import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
+import { createCatchUp } from './catch-up.ts';
+import { membershipFrame } from './frames.ts';
+import { createMembershipNews } from './membership-news.ts';
+import type { Room } from './room.ts';
+import { createRooms, type Rooms, type RoomsStats } from './rooms.ts';
+import { createUserSockets, type UserSockets } from './user-sockets.ts';
+
+export interface AudienceDeps {
+  bus: Bus;
+  store: Store;
+  /** This node's sockets. */
+  server: Pick<SocketServer, 'publish' | 'subscribers'>;
+  /** Which database PostgreSQL is; told when it is another one, or has gone back. */
+  epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
+  settings: AudienceSettings;
+  log: {
+    debug(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+  };
+}
+
+export interface AudienceSettings {
+  headCheckIntervalMs: number;
+  holeHoldMs: number;
+  maxEnvelopeBytes: number;
+}
+
+export interface Audience {
+  /** What the rules announce. */
+  events: Events;
+  rooms: Rooms;
+  users: UserSockets;
+  /**
+   * Sets the one listener told that a room has let a socket go, because its person takes part no more:
+   * after the last frame that the socket hears from the room, and before it is told why.
+   */
+  onEvicted(listener: (socket: Socket, room: Room) => void): void;
+  stats(): AudienceStats;
+  /** Ends the timers and closes the rooms; nobody is told anything any more. */
+  close(): void;
+}
+
+/** Counters of this node since it started, and how many rooms are open now. */
+export interface AudienceStats {
+  openRooms: number;
+  rooms: RoomsStats;
+  /** Live messages, once for each socket that was handed one. */
+  deliveries: number;
+  envelopes: EnvelopeStats;
+}
+
+export function createAudience(deps: AudienceDeps): Audience {
+  const { bus, store, server, epochs, settings, log } = deps;
+  let deliveries = 0;
+  let evicted: (socket: Socket, room: Room) => void = () => undefined;
+  const rooms = createRooms({
+    bus,
+    store,
+    publish(topic, frame) {
+      deliveries += server.subscribers(topic);
+      server.publish(topic, frame);
+    },
+    evicted(room, { socket, userId }, missed) {
+      evicted(socket, room);
+      if (missed) tellRemoved(room, socket, userId);
+    },
+    limits: {
+      holeHoldMs: settings.holeHoldMs,
+      maxHeld: 1_000,
+      readLimit: 500,
+      retryMs: 250,
+      headCheckIntervalMs: settings.headCheckIntervalMs,
+      headCheckBatch: 1_000,
+    },
+    log,
+  });
+  const users = createUserSockets(bus, log);
+  const news = createMembershipNews(users);
+  const announcer = createAnnouncer({
+    bus,
+    rooms,
+    publish: server.publish,
+    users,
+    news,
+    epoch: epochs.current,
+    limits: { maxEnvelopeBytes: settings.maxEnvelopeBytes },
+    log,
+  });
+  const catchUp = createCatchUp({
+    store,
+    rooms,
+    users,
+    announcer,
+    intervalMs: settings.headCheckIntervalMs,
+    log,
+  });
+  bus.onGap(() => {
+    rooms.checkNow();
+    catchUp.afterGap();
+  });
+  epochs.onChange((epoch) => {
+    news.forget();
+    catchUp.startAnew();
+    // In this order: what the rooms are told next comes from nodes that know the same database.
+    rooms.doubtAll();
+    bus.enterEpoch(epoch);
+  });
+
+  /** To a person of whose removal this node was told by nobody. */
+  function tellRemoved(room: Room, socket: Socket, userId: string): void {
+    const { conversationId } = room;
+    const { version: membersVersion } = room.members;
+    const frame = membershipFrame('removed', { conversationId, userId, membersVersion });
+    // A service's socket is nobody's own; and a deleted conversation has no version to tell by.
+    const isOwn = users.holds(userId, socket) && membersVersion > 0;
+    if (isOwn) news.tell(userId, { conversationId, membersVersion }, frame);
+    else socket.sendFrame(frame);
+  }
+
+  return {
+    events: announcer.events,
+    rooms,
+    users,
+    onEvicted(listener) {
+      evicted = listener;
+    },
+    stats: () => ({
+      openRooms: rooms.size(),
+      rooms: rooms.stats,
+      deliveries,
+      envelopes: announcer.stats,
+    }),
+    close(): void {
+      catchUp.close();
+      rooms.close();
+    },
+  };
+}

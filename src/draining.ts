@@ -1,0 +1,85 @@
+/**
+ * How a node goes down without losing what was begun: it refuses what is new, sends its sockets away a
+ * few at a time, sees what is under way through, and closes its parts, those that stand on others first.
+ */
+import type { Audience } from './audience/audience.ts';
+import type { Bus } from './bus/bus.ts';
+import type { Chat } from './chat/chat.ts';
+import type { Delivery } from './delivery/delivery.ts';
+import type { HttpDoor } from './http-door.ts';
+import type { WorkLine } from './limits/work-line.ts';
+import type { PeerNode } from './peers/peers.ts';
+import type { Ports } from './ports.ts';
+import type { SocketServer } from './realtime/socket-server.ts';
+import type { RedisServer } from './redis/server.ts';
+import { within } from './shared/deadline.ts';
+import type { Database } from './store/database.ts';
+import type { Writer } from './store/writer.ts';
+
+/** What there is to end, but for the ports. */
+export interface NodeParts {
+  server: Pick<SocketServer, 'drain' | 'close'>;
+  /** null: the process is alone, as with `redis`. */
+  peerNode: Pick<PeerNode, 'drain' | 'close'> | null;
+  delivery: Pick<Delivery, 'close'>;
+  chat: Pick<Chat, 'typing'>;
+  audience: Pick<Audience, 'close'>;
+  http: Pick<HttpDoor, 'idle' | 'close'>;
+  work: Pick<WorkLine, 'close'>;
+  bus: Pick<Bus, 'close'>;
+  redis: Pick<RedisServer, 'close'> | null;
+  writer: Pick<Writer, 'drain'>;
+  database: Pick<Database, 'close'>;
+}
+
+export interface Draining {
+  /** From here on calls are refused, and the node says that it is not ready. */
+  hasBegun(): boolean;
+  /** Resolves when all is closed; called again, it is the same going down. */
+  run(ports: Pick<Ports, 'stop' | 'close'>, parts: NodeParts): Promise<void>;
+}
+
+const SENDS_FINISH_MS = 3_000;
+const REQUESTS_FINISH_MS = 3_000;
+const POOL_CLOSE_MS = 1_000;
+
+/** @param graceMs connections end spread over so long: clients come back elsewhere one by one */
+export function createDraining(graceMs: number): Draining {
+  let begun = false;
+  let running: Promise<void> | null = null;
+
+  async function drainAndClose(
+    ports: Pick<Ports, 'stop' | 'close'>,
+    parts: NodeParts,
+  ): Promise<void> {
+    const { server, peerNode, writer, http } = parts;
+    begun = true;
+    ports.stop();
+    await Promise.all([server.drain({ overMs: graceMs }), peerNode?.drain(graceMs)]);
+    await Promise.all([writer.drain(SENDS_FINISH_MS), within(http.idle(), REQUESTS_FINISH_MS)]);
+    await closeParts(parts);
+    ports.close();
+  }
+
+  return {
+    hasBegun: () => begun,
+    run(ports, parts) {
+      running ??= drainAndClose(ports, parts);
+      return running;
+    },
+  };
+}
+
+/** Ends everything at once, whatever is under way. */
+export async function closeParts(parts: NodeParts): Promise<void> {
+  await parts.server.close();
+  await parts.peerNode?.close();
+  parts.delivery.close();
+  parts.chat.typing.close();
+  parts.audience.close();
+  await parts.http.close();
+  parts.work.close();
+  await parts.bus.close();
+  parts.redis?.close();
+  await parts.database.close(POOL_CLOSE_MS);
+}

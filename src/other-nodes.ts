@@ -1,0 +1,64 @@
+/**
+ * What joins this process to the other nodes: Redis, the bus over it, and the way to sessions of others.
+ * Without a Redis the process is alone, and there is nothing of it but a bus that leads nowhere.
+ */
+import type { Bus } from './bus/bus.ts';
+import { createMemoryBus } from './bus/memory-bus.ts';
+import { createRedisBus } from './bus/redis-bus.ts';
+import type { RedisBusStats } from './bus/redis-options.ts';
+import type { Config } from './config.ts';
+import type { Logger } from './log.ts';
+import { createPeerNode, type PeerNode } from './peers/peers.ts';
+import { type RealtimeSettings, SOCKET_PATH } from './realtime-settings.ts';
+import { createRedisServer, type RedisServer } from './redis/server.ts';
+import { newId } from './shared/ids.ts';
+import type { MemoryBudget } from './shared/memory-budget.ts';
+
+export interface OtherNodesDeps {
+  config: Config;
+  /** Which database this process talks to. */
+  epoch: string;
+  realtime: RealtimeSettings;
+  memory: MemoryBudget;
+  log: Logger;
+}
+
+export interface OtherNodes {
+  readonly bus: Bus;
+  /** null, as all below: the process is alone. */
+  readonly redis: RedisServer | null;
+  readonly peerNode: PeerNode | null;
+  busStats(): RedisBusStats | null;
+}
+
+/** What others publish must fit too while settings differ from node to node. */
+const MIN_BUS_PAYLOAD_BYTES = 1_048_576;
+
+/** Returns at once: Redis is connected to, and connected to again, by itself. */
+export function createOtherNodes(deps: OtherNodesDeps): OtherNodes {
+  const { config, realtime, log } = deps;
+  const { url, prefix } = config.redis;
+  const nodeId = newId();
+  if (url === null) {
+    return { bus: createMemoryBus({ nodeId }), redis: null, peerNode: null, busStats: () => null };
+  }
+  const redis = createRedisServer({ url, prefix, nodeId, log });
+  const bus = createRedisBus({
+    server: redis,
+    prefix,
+    epoch: deps.epoch,
+    nodeId,
+    log,
+    limits: { maxPayloadBytes: Math.max(config.audience.maxEnvelopeBytes, MIN_BUS_PAYLOAD_BYTES) },
+  });
+  const peerNode = createPeerNode({
+    redis,
+    ...config.peers,
+    path: SOCKET_PATH,
+    limits: realtime.socketLimits,
+    connections: realtime.connections,
+    memory: deps.memory,
+    log,
+  });
+  return { bus, redis, peerNode, busStats: bus.stats };
+}
