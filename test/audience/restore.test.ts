@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { ask, connected } from '../support/app.ts';
+import type { TestPerson } from '../support/people.ts';
+import { useScene } from '../support/scene.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Whatever waits for a database that is being restored gives up soon. */
@@ -21,32 +21,23 @@ const tools = await run('pg_restore', ['--version']).then(
 
 let directory: string;
 let file: string;
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
+const scene = useScene({ settings: { ...DEADLINES, HEAD_CHECK_INTERVAL_MS: '100' } });
 let conversation_id: string;
 const open: Socket[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'messaging-test-dump-'));
   file = join(directory, 'dump');
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  app = await startTestApp(db.url, { ...DEADLINES, HEAD_CHECK_INTERVAL_MS: '100' });
 });
 afterEach(() => {
   for (const client of open.splice(0)) client.close();
 });
 afterAll(async () => {
-  await app?.stop();
-  await db?.drop();
   await rm(directory, { recursive: true, force: true });
 });
 
 async function joined(person: TestPerson, after?: number) {
-  const client = app.connect(person.id);
+  const client = scene.app.connect(person.id);
   open.push(client);
   await connected(client);
   const answer = await ask(client, 'join_conversation', {
@@ -62,9 +53,9 @@ async function say(client: Socket, content: string): Promise<number> {
   return Number(answer.data.seq);
 }
 
-const restore = (...flags: string[]) => run('pg_restore', [...flags, '-d', db.url, file]);
+const restore = (...flags: string[]) => run('pg_restore', [...flags, '-d', scene.db.url, file]);
 
-const isReady = async (): Promise<string> => (await fetch(`${app.url}/ready`)).text();
+const isReady = async (): Promise<string> => (await fetch(`${scene.app.url}/ready`)).text();
 
 describe.skipIf(!tools)('an older dump is restored', () => {
   it.each([
@@ -74,10 +65,10 @@ describe.skipIf(!tools)('an older dump is restored', () => {
   ])(
     '%s: whoever is joined stays, and is told where it stands before anything newer',
     async (_how, restoreIt) => {
-      conversation_id = await createConversation(db.sql, [alice, bob]);
-      const { client } = await joined(alice);
+      conversation_id = await scene.conversation();
+      const { client } = await joined(scene.alice);
       for (let n = 1; n <= 3; n += 1) await say(client, `kept ${n}`);
-      await run('pg_dump', ['-Fc', '-f', file, db.url]);
+      await run('pg_dump', ['-Fc', '-f', file, scene.db.url]);
       for (let n = 1; n <= 3; n += 1) await say(client, `lost ${n}`);
       const heard: unknown[] = [];
       client.onAny((event: string, { last_seq, seq }: Record<string, unknown>) => {
@@ -92,7 +83,7 @@ describe.skipIf(!tools)('an older dump is restored', () => {
         ['new_message', 4],
       ]);
       // Up to what was lost, and from what has been heard by nobody who is here.
-      expect((await joined(bob, 5)).answer.data).toMatchObject({ resync: true, last_seq: 4 });
+      expect((await joined(scene.bob, 5)).answer.data).toMatchObject({ resync: true, last_seq: 4 });
     },
     60_000,
   );
@@ -100,8 +91,8 @@ describe.skipIf(!tools)('an older dump is restored', () => {
 
 /** The tables first, then the rows, then keys and triggers, and time between them. */
 async function restoreSlowly(client: Socket): Promise<void> {
-  await db.sql`DROP SCHEMA messaging, auth, requests CASCADE`;
-  await db.sql`DROP EXTENSION "uuid-ossp"`;
+  await scene.db.sql`DROP SCHEMA messaging, auth, requests CASCADE`;
+  await scene.db.sql`DROP EXTENSION "uuid-ossp"`;
   const steps = [['--section=pre-data'], ['--section=data'], ['--section=post-data']];
   for (const flags of steps) {
     await restore(...flags);
@@ -117,7 +108,9 @@ async function restoreSlowly(client: Socket): Promise<void> {
       });
       expect(answer.error?.code, event).toBe('unavailable');
     }
-    expect((await joined(bob)).answer.error?.code).toBe('unavailable');
-    expect((await fetch(`${app.url}/messages/conversations/${alice.id}`)).status).toBe(503);
+    expect((await joined(scene.bob)).answer.error?.code).toBe('unavailable');
+    expect((await fetch(`${scene.app.url}/messages/conversations/${scene.alice.id}`)).status).toBe(
+      503,
+    );
   }
 }

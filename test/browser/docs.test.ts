@@ -2,7 +2,6 @@
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestApp, type TestApp } from '../support/app.ts';
 import {
   findChromium,
   launchChromium,
@@ -10,7 +9,7 @@ import {
   type OpenedPage,
   openPage,
 } from '../support/browser.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { useScene } from '../support/scene.ts';
 
 /** A page without its assets is white, and compresses to far less. */
 const MIN_SCREENSHOT_BYTES = 30_000;
@@ -19,25 +18,20 @@ const executable = await findChromium();
 
 describe.skipIf(executable === undefined)('/docs in a browser', () => {
   let browser: Browser;
-  let db: TestDatabase;
-  let app: TestApp;
+  // Else it could be called by no name but localhost.
+  const scene = useScene({ settings: { CORS_ORIGINS: '*' } });
   let docs: OpenedPage;
 
   beforeAll(async () => {
-    db = await createTestDatabase();
-    // Else it could be called by no name but localhost.
-    app = await startTestApp(db.url, { CORS_ORIGINS: '*' });
     browser = await launchChromium(executable ?? '');
-    docs = await openPage(browser, `${app.url}/docs`);
+    docs = await openPage(browser, `${scene.app.url}/docs`);
   });
   afterAll(async () => {
     await browser?.close();
-    await app?.stop();
-    await db?.drop();
   });
 
   it('shows every operation of the document', async () => {
-    const response = await fetch(`${app.url}/docs/json`);
+    const response = await fetch(`${scene.app.url}/docs/json`);
     const document: { paths: Record<string, object> } = JSON.parse(await response.text());
     const methods = new Set(['get', 'post', 'put', 'delete', 'patch', 'head']);
     const documented = Object.entries(document.paths)
@@ -82,7 +76,7 @@ describe.skipIf(executable === undefined)('/docs in a browser', () => {
   });
 
   it('is there over plain HTTP on a host with a name, too', async () => {
-    const named = await openPage(browser, `http://${NAMED_HOST}:${app.port}/docs`);
+    const named = await openPage(browser, `http://${NAMED_HOST}:${scene.app.port}/docs`);
     await named.page.locator('.opblock').first().waitFor({ timeout: 10_000 });
     await named.close();
   });

@@ -4,9 +4,8 @@ import { createRequire } from 'node:module';
 import type axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
+import { ask, connected } from '../support/app.ts';
 import { findChromium, launchChromium } from '../support/browser.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
   buildPage,
   type ChatPage,
@@ -15,7 +14,8 @@ import {
   openConversation,
   say,
 } from '../support/page.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { createPerson, type TestPerson } from '../support/people.ts';
+import { useScene } from '../support/scene.ts';
 
 const executable = await findChromium();
 const TIMEOUT_MS = 60_000;
@@ -23,30 +23,29 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 describe.skipIf(executable === undefined)('the page for everybody', { timeout: TIMEOUT_MS }, () => {
   let browser: Browser;
-  let db: TestDatabase;
-  let app: TestApp;
+  const scene = useScene();
   let alice: TestPerson;
   let bob: TestPerson;
   let conversation_id: string;
 
   beforeAll(async () => {
     await buildPage();
-    [browser, db] = await Promise.all([launchChromium(executable ?? ''), createTestDatabase()]);
-    app = await startTestApp(db.url);
+    browser = await launchChromium(executable ?? '');
   }, TIMEOUT_MS);
   afterAll(async () => {
     await browser?.close();
-    await app?.stop();
-    await db?.drop();
   });
   beforeEach(async () => {
-    [alice, bob] = [await createPerson(db.sql, 'Alice'), await createPerson(db.sql, 'Bob')];
-    conversation_id = await createConversation(db.sql, [alice, bob]);
+    [alice, bob] = [
+      await createPerson(scene.db.sql, 'Alice'),
+      await createPerson(scene.db.sql, 'Bob'),
+    ];
+    conversation_id = await scene.conversation(alice, bob);
   });
 
   /** The page as it is: its policy lets no script of ours in, so that is set aside for axe alone. */
   function open(options = {}): Promise<ChatPage> {
-    return openChatPage(browser, app.url, { bypassCSP: true, ...options });
+    return openChatPage(browser, scene.app.url, { bypassCSP: true, ...options });
   }
 
   /** What axe-core finds wrong by the rules of WCAG 2.2 A and AA and its own best practices. */
@@ -62,7 +61,7 @@ describe.skipIf(executable === undefined)('the page for everybody', { timeout: T
     await enterAs(page, alice.id);
     await openConversation(page, conversation_id);
     await say(page, 'Hello');
-    const other = app.connect(bob.id);
+    const other = scene.app.connect(bob.id);
     await connected(other);
     await ask(other, 'send_message', { conversation_id, content: 'Good morning' });
     await page.getByRole('log').getByText('Good morning').waitFor();

@@ -8,9 +8,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { prepareDatabase } from '../../src/store/prepare.ts';
-import { startTestApp, type TestApp } from '../support/app.ts';
+import { startTestApp } from '../support/app.ts';
 import { findChromium, launchChromium } from '../support/browser.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase } from '../support/database.ts';
 import {
   buildPage,
   type ChatPage,
@@ -23,6 +23,7 @@ import {
   shownTexts,
 } from '../support/page.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { useScene } from '../support/scene.ts';
 import { waitFor } from '../support/wait.ts';
 
 const executable = await findChromium();
@@ -30,8 +31,7 @@ const TIMEOUT_MS = 60_000;
 
 describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS }, () => {
   let browser: Browser;
-  let db: TestDatabase;
-  let app: TestApp;
+  const scene = useScene({ settings: { SANITIZE_HTML: 'none' } });
   let alice: TestPerson;
   let bob: TestPerson;
   let conversation_id: string;
@@ -39,18 +39,15 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
 
   beforeAll(async () => {
     await buildPage();
-    [browser, db] = await Promise.all([launchChromium(executable ?? ''), createTestDatabase()]);
-    app = await startTestApp(db.url, { SANITIZE_HTML: 'none' });
+    browser = await launchChromium(executable ?? '');
   }, TIMEOUT_MS);
   afterAll(async () => {
     await browser?.close();
-    await app?.stop();
-    await db?.drop();
   });
   beforeEach(async () => {
-    alice = await createPerson(db.sql, 'Alice');
-    bob = await createPerson(db.sql, 'Bob');
-    conversation_id = await createConversation(db.sql, [alice, bob]);
+    alice = await createPerson(scene.db.sql, 'Alice');
+    bob = await createPerson(scene.db.sql, 'Bob');
+    conversation_id = await scene.conversation(alice, bob);
   });
   afterEach(async () => {
     const complaints = opened.flatMap((one) => one.complaints);
@@ -59,7 +56,7 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
   });
 
   async function open(person: TestPerson, options = {}): Promise<ChatPage> {
-    const one = await openChatPage(browser, app.url, options);
+    const one = await openChatPage(browser, scene.app.url, options);
     opened.push(one);
     await enterAs(one.page, person.id);
     return one;
@@ -67,11 +64,11 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
 
   /** Messages that were there before anybody looked. */
   async function fill(count: number, senderId: string): Promise<void> {
-    await db.sql`
+    await scene.db.sql`
       INSERT INTO messaging.messages (conversation_id, sender_id, content, seq)
       SELECT ${conversation_id}, ${senderId}, 'message ' || n, n
       FROM generate_series(1, ${count}::int) AS n`;
-    await db.sql`
+    await scene.db.sql`
       UPDATE messaging.conversations SET last_seq = ${count}, last_message_at = now()
       WHERE id = ${conversation_id}`;
   }
@@ -108,7 +105,7 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
     await a.getByLabel('Address of the image').fill('javascript:alert(1)');
     await a.getByRole('button', { name: 'Send image' }).click();
     await a.getByText('An image is an http or https address.').waitFor();
-    const url = `${app.url}/docs/static/logo.svg`;
+    const url = `${scene.app.url}/docs/static/logo.svg`;
     await a.getByLabel('Address of the image').fill(url);
     await a.getByRole('button', { name: 'Send image' }).click();
     const image = b.getByRole('log').getByRole('img', { name: 'Image', exact: true });
@@ -140,7 +137,7 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
       log.scrollTop = 0;
     });
     await page.getByRole('button', { name: 'To the newest message' }).waitFor();
-    const other = app.connect(bob.id);
+    const other = scene.app.connect(bob.id);
     other.emit('send_message', { conversation_id, content: 'one more' });
     await waitFor(async () => (await shownSeqs(page)).length === 131, { what: 'the new one' });
     expect(await page.getByRole('log').evaluate((log) => log.scrollTop)).toBeLessThan(100);
@@ -155,18 +152,19 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
       '"><svg onload=window.hacked=1><iframe srcdoc="<script>parent.hacked=1</script>">',
       '\u202eevil\u202c {{constructor.constructor("window.hacked=1")()}}',
     ];
-    const mallory = await createPerson(db.sql, '<img src=x onerror="window.hacked=1">');
-    conversation_id = await createConversation(db.sql, [alice, mallory]);
-    const sender = app.connect(mallory.id);
+    const mallory = await createPerson(scene.db.sql, '<img src=x onerror="window.hacked=1">');
+    conversation_id = await createConversation(scene.db.sql, [alice, mallory]);
+    const sender = scene.app.connect(mallory.id);
     for (const content of hostile) {
       await sender.emitWithAck('send_message', { conversation_id, content });
     }
     // A row of another writer: what the service itself would have refused.
-    await db.sql`
+    await scene.db.sql`
       INSERT INTO messaging.messages (conversation_id, sender_id, content, message_type, media_url, seq)
       VALUES (${conversation_id}, ${mallory.id}, 'a bad image', 'image', 'javascript:window.hacked=1', 5),
         (${conversation_id}, ${mallory.id}, '1,2"onclick="window.hacked=1', 'location', NULL, 6)`;
-    await db.sql`UPDATE messaging.conversations SET last_seq = 6 WHERE id = ${conversation_id}`;
+    await scene.db
+      .sql`UPDATE messaging.conversations SET last_seq = 6 WHERE id = ${conversation_id}`;
 
     const { page } = await open(alice);
     await openConversation(page, conversation_id);
@@ -204,7 +202,7 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
 
   it('takes a token where the service wants one', async () => {
     const secret = 'a secret of at least thirty-two bytes';
-    const strict = await startTestApp(db.url, { JWT_SECRET: secret });
+    const strict = await startTestApp(scene.db.url, { JWT_SECRET: secret });
     const one = await openChatPage(browser, strict.url);
     opened.push(one);
     const { page } = one;
@@ -251,26 +249,26 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
   });
 
   it('is served with a strict policy; assets are cached for ever, the page is not', async () => {
-    const page = await fetch(app.url);
+    const page = await fetch(scene.app.url);
     expect(page.headers.get('content-security-policy')).toContain("script-src 'self';");
     expect(page.headers.get('cache-control')).toBe('no-cache');
     const text = await page.text();
     expect(text).not.toMatch(/<script(?![^>]* src=)|https?:\/\//);
     const directory = fileURLToPath(new URL('../../dist/web/assets', import.meta.url));
     for (const name of readdirSync(directory)) {
-      const asset = await fetch(`${app.url}/assets/${name}`);
+      const asset = await fetch(`${scene.app.url}/assets/${name}`);
       expect(asset.status).toBe(200);
       expect(asset.headers.get('cache-control')).toContain('immutable');
     }
-    expect((await fetch(`${app.url}/assets/..%2findex.html`)).status).toBe(404);
+    expect((await fetch(`${scene.app.url}/assets/..%2findex.html`)).status).toBe(404);
   });
 
   it('makes people only in a database of our own; is off on demand and in production', async () => {
     const post = { method: 'POST', headers: { 'content-type': 'application/json' } };
     const make = (url: string, name: string): Promise<Response> =>
       fetch(`${url}/demo/people`, { ...post, body: JSON.stringify({ name }) });
-    expect((await make(app.url, 'Dora')).status).toBe(404);
-    const settings = await (await fetch(`${app.url}/demo/settings`)).json();
+    expect((await make(scene.app.url, 'Dora')).status).toBe(404);
+    const settings = await (await fetch(`${scene.app.url}/demo/settings`)).json();
     expect(settings).toMatchObject({ data: { can_create_people: false, people: [] } });
 
     const own = await createTestDatabase();

@@ -4,32 +4,17 @@ import { SignJWT } from 'jose';
 import type { ManagerOptions } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, collect, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import type { TestPerson } from '../support/people.ts';
+import { useScene } from '../support/scene.ts';
 import { once, waitFor } from '../support/wait.ts';
 
 type Message = { seq: number; content: string; sender_id: string };
 
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
-let carol: TestPerson;
+const scene = useScene();
 let conversation_id: string;
 
-beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  carol = await createPerson(db.sql, 'Carol');
-  app = await startTestApp(db.url);
-});
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
-});
 beforeEach(async () => {
-  conversation_id = await createConversation(db.sql, [alice, bob]);
+  conversation_id = await scene.conversation();
 });
 
 const open: ReturnType<TestApp['connect']>[] = [];
@@ -44,7 +29,7 @@ const transports: [string, Partial<ManagerOptions>][] = [
 ];
 
 function connect(person: { id: string }, options: Partial<ManagerOptions> = {}) {
-  const client = app.connect(person.id, options);
+  const client = scene.app.connect(person.id, options);
   open.push(client);
   return client;
 }
@@ -57,7 +42,7 @@ async function joined(person: TestPerson, options: Partial<ManagerOptions> = {},
 }
 
 async function rest(method: string, path: string, person?: TestPerson, body?: object) {
-  const response = await fetch(app.url + path, {
+  const response = await fetch(scene.app.url + path, {
     method,
     headers: {
       'content-type': 'application/json',
@@ -73,14 +58,14 @@ async function rest(method: string, path: string, person?: TestPerson, body?: ob
 
 describe.each(transports)('over %s', (_name, options) => {
   it('the snippet of the contract: join, send, hear', async () => {
-    const socket = connect(alice, options);
-    const other = await joined(bob, options);
+    const socket = connect(scene.alice, options);
+    const other = await joined(scene.bob, options);
     const heard = collect<Message>(socket, 'new_message');
     const heardByBob = collect<Message>(other, 'new_message');
-    socket.emit('join_conversation', { conversation_id, user_id: alice.id });
+    socket.emit('join_conversation', { conversation_id, user_id: scene.alice.id });
     socket.emit('send_message', {
       conversation_id,
-      sender_id: alice.id,
+      sender_id: scene.alice.id,
       content: 'Hello, when can we meet?',
     });
     await waitFor(() => heard.length === 1 && heardByBob.length === 1, { what: 'the message' });
@@ -88,14 +73,14 @@ describe.each(transports)('over %s', (_name, options) => {
     expect(heard[0]).toMatchObject({
       conversation_id,
       seq: 1,
-      sender_id: alice.id,
+      sender_id: scene.alice.id,
       sender_name: 'Alice',
       content: 'Hello, when can we meet?',
     });
   });
 
   it('an acknowledged message is committed, and acknowledged before it is heard', async () => {
-    const socket = await joined(alice, options);
+    const socket = await joined(scene.alice, options);
     const order: string[] = [];
     socket.on('new_message', () => order.push('heard'));
     const answer = await new Promise<{ data: { id: string } }>((resolve) => {
@@ -104,18 +89,18 @@ describe.each(transports)('over %s', (_name, options) => {
         resolve(given);
       });
     });
-    const rows = await db.sql`SELECT 1 FROM messaging.messages WHERE id = ${answer.data.id}`;
+    const rows = await scene.db.sql`SELECT 1 FROM messaging.messages WHERE id = ${answer.data.id}`;
     expect(rows.length).toBe(1);
     await waitFor(() => order.length === 2, { what: 'the message itself' });
     expect(order).toEqual(['acknowledged', 'heard']);
   });
 
   it('after_seq replays what was missed, in order, then goes on live', async () => {
-    const sender = await joined(alice);
+    const sender = await joined(scene.alice);
     for (let n = 1; n <= 5; n += 1) {
       await ask(sender, 'send_message', { conversation_id, content: `${n}` });
     }
-    const reader = connect(bob, options);
+    const reader = connect(scene.bob, options);
     const heard = collect<Message>(reader, 'new_message');
     const answer = await ask(reader, 'join_conversation', { conversation_id, after_seq: 2 });
     expect(answer.data).toEqual({
@@ -132,7 +117,7 @@ describe.each(transports)('over %s', (_name, options) => {
   });
 
   it('replay joins live delivery without a hole or a double while others send', async () => {
-    const sender = await joined(alice);
+    const sender = await joined(scene.alice);
     const sending = (async () => {
       for (let n = 0; n < 150; n += 1) {
         await ask(sender, 'send_message', { conversation_id, content: `${n}` });
@@ -140,7 +125,7 @@ describe.each(transports)('over %s', (_name, options) => {
     })();
     const readers = await Promise.all(
       Array.from({ length: 5 }, async (_, index) => {
-        const reader = connect(bob, options);
+        const reader = connect(scene.bob, options);
         const heard = collect<Message>(reader, 'new_message');
         await connected(reader);
         await waitFor(() => sender.connected && heard.length === 0, { what: `reader ${index}` });
@@ -165,7 +150,7 @@ describe.each(transports)('over %s', (_name, options) => {
 
 describe('commands', () => {
   it('a repeated client_message_id is stored and heard once', async () => {
-    const socket = await joined(alice);
+    const socket = await joined(scene.alice);
     const heard = collect<Message>(socket, 'new_message');
     const message = { conversation_id, content: 'once', client_message_id: 'key' };
     const answers = await Promise.all([1, 2, 3].map(() => ask(socket, 'send_message', message)));
@@ -178,20 +163,20 @@ describe('commands', () => {
   });
 
   it('takes camelCase spellings, and the bare id to join', async () => {
-    const socket = connect(alice);
+    const socket = connect(scene.alice);
     expect((await ask(socket, 'join_conversation', conversation_id)).success).toBe(true);
     const answer = await ask(socket, 'send_message', {
       conversationId: conversation_id,
-      senderId: alice.id,
+      senderId: scene.alice.id,
       content: 'x',
       clientMessageId: 'k',
       messageType: 'text',
     });
-    expect(answer.data).toMatchObject({ client_message_id: 'k', sender_id: alice.id });
+    expect(answer.data).toMatchObject({ client_message_id: 'k', sender_id: scene.alice.id });
   });
 
   it('participants only, on every event; another’s id is a mismatch', async () => {
-    const stranger = connect(carol);
+    const stranger = connect(scene.carol);
     const events: [string, object][] = [
       ['join_conversation', {}],
       ['send_message', { content: 'x' }],
@@ -206,7 +191,11 @@ describe('commands', () => {
       const absent = await ask(stranger, event, { conversation_id: randomUUID(), ...payload });
       expect(absent).toEqual(answer);
       const field = event === 'send_message' ? 'sender_id' : 'user_id';
-      const other = await ask(stranger, event, { conversation_id, ...payload, [field]: alice.id });
+      const other = await ask(stranger, event, {
+        conversation_id,
+        ...payload,
+        [field]: scene.alice.id,
+      });
       expect([event, other.error?.code]).toEqual([event, 'identity_mismatch']);
     }
   });
@@ -226,7 +215,7 @@ describe('commands', () => {
     ['refresh_token', {}],
     ['no_such_event', {}],
   ])('%s %j is invalid_request', async (event, payload) => {
-    const client = connect(alice);
+    const client = connect(scene.alice);
     const full =
       typeof payload === 'object' && payload !== null && !Array.isArray(payload)
         ? { conversation_id, ...payload }
@@ -239,12 +228,12 @@ describe('commands', () => {
   });
 
   it('leave ends delivery; REST sends reach those who joined', async () => {
-    const stays = await joined(alice);
-    const leaves = await joined(bob);
+    const stays = await joined(scene.alice);
+    const leaves = await joined(scene.bob);
     const heardByStays = collect<Message>(stays, 'new_message');
     const heardByLeaves = collect<Message>(leaves, 'new_message');
     await ask(leaves, 'leave_conversation', conversation_id);
-    await rest('POST', `/messages/${conversation_id}`, bob, { content: 'by REST' });
+    await rest('POST', `/messages/${conversation_id}`, scene.bob, { content: 'by REST' });
     await waitFor(() => heardByStays.length === 1, { what: 'the message sent by REST' });
     expect(heardByStays[0]).toMatchObject({ content: 'by REST', seq: 1 });
     await ask(leaves, 'mark_read', { conversation_id });
@@ -252,36 +241,36 @@ describe('commands', () => {
   });
 
   it('read and delivered marks reach the conversation and keep status true', async () => {
-    const sender = await joined(alice);
-    const reader = await joined(bob);
+    const sender = await joined(scene.alice);
+    const reader = await joined(scene.bob);
     const delivered = once(sender, 'messages_delivered', 10_000);
     await ask(sender, 'send_message', { conversation_id, content: 'x' });
     await ask(reader, 'message_delivered', { conversation_id, up_to_seq: 1 });
     expect((await delivered)[0]).toEqual({
       conversation_id,
-      user_id: bob.id,
+      user_id: scene.bob.id,
       last_delivered_seq: 1,
     });
     const status = async () => {
-      const response = await rest('GET', `/messages/${conversation_id}`, alice);
+      const response = await rest('GET', `/messages/${conversation_id}`, scene.alice);
       const { data } = (await response.json()) as { data: { messages: { status: string }[] } };
       return data.messages.map((message) => message.status);
     };
     expect(await status()).toEqual(['delivered']);
     const read = once(sender, 'messages_read', 10_000);
     await ask(reader, 'mark_read', { conversation_id });
-    expect((await read)[0]).toEqual({ conversation_id, user_id: bob.id, last_read_seq: 1 });
+    expect((await read)[0]).toEqual({ conversation_id, user_id: scene.bob.id, last_read_seq: 1 });
     expect(await status()).toEqual(['read']);
   });
 
   it('a client too far behind is told to resync and goes on live', async () => {
-    const small = await startTestApp(db.url, { MAX_REPLAY: '2' });
+    const small = await startTestApp(scene.db.url, { MAX_REPLAY: '2' });
     try {
-      const sender = await joined(alice);
+      const sender = await joined(scene.alice);
       for (const content of ['1', '2', '3']) {
         await ask(sender, 'send_message', { conversation_id, content });
       }
-      const reader = small.connect(bob.id);
+      const reader = small.connect(scene.bob.id);
       const heard = collect<Message>(reader, 'new_message');
       const far = await ask(reader, 'join_conversation', { conversation_id, after_seq: 0 });
       expect(far.data).toMatchObject({ resync: true, last_seq: 3 });
@@ -299,30 +288,34 @@ describe('commands', () => {
 
 describe('typing', () => {
   it('shows the stored name to the others, not to oneself', async () => {
-    const typist = await joined(alice);
-    const other = await joined(bob);
+    const typist = await joined(scene.alice);
+    const other = await joined(scene.bob);
     const own = collect(typist, 'user_typing');
     const seen = once(other, 'user_typing', 10_000);
     await ask(typist, 'typing_start', { conversation_id, user_name: 'The Boss' });
-    expect((await seen)[0]).toEqual({ conversation_id, user_id: alice.id, user_name: 'Alice' });
+    expect((await seen)[0]).toEqual({
+      conversation_id,
+      user_id: scene.alice.id,
+      user_name: 'Alice',
+    });
     const stopped = once(other, 'user_stopped_typing', 10_000);
     await ask(typist, 'typing_stop', { conversation_id });
-    expect((await stopped)[0]).toEqual({ conversation_id, user_id: alice.id });
+    expect((await stopped)[0]).toEqual({ conversation_id, user_id: scene.alice.id });
     expect(own).toEqual([]);
   });
 
   it('stops when the socket goes', async () => {
-    const typist = await joined(alice);
-    const other = await joined(bob);
+    const typist = await joined(scene.alice);
+    const other = await joined(scene.bob);
     await ask(typist, 'typing_start', { conversation_id });
     const stopped = once(other, 'user_stopped_typing', 5_000);
     typist.close();
-    expect((await stopped)[0]).toEqual({ conversation_id, user_id: alice.id });
+    expect((await stopped)[0]).toEqual({ conversation_id, user_id: scene.alice.id });
   });
 
   it('stops by itself after 6 seconds', async () => {
-    const typist = await joined(alice);
-    const other = await joined(bob);
+    const typist = await joined(scene.alice);
+    const other = await joined(scene.bob);
     const stopped = once(other, 'user_stopped_typing', 10_000);
     const started = performance.now();
     await ask(typist, 'typing_start', { conversation_id });
@@ -335,24 +328,24 @@ describe('typing', () => {
 
 describe('people and conversations', () => {
   it('conversation_created reaches each participant’s sockets', async () => {
-    const client = connect(bob);
+    const client = connect(scene.bob);
     await connected(client);
     const created = once<[{ id: string }]>(client, 'conversation_created', 10_000);
-    const response = await rest('POST', '/messages', alice, {
-      participant_ids: [alice.id, bob.id],
+    const response = await rest('POST', '/messages', scene.alice, {
+      participant_ids: [scene.alice.id, scene.bob.id],
     });
     const { data } = (await response.json()) as { data: object };
     expect((await created)[0]).toEqual(data);
   });
 
   it('a removed person hears of it, has left, and hears nothing after', async () => {
-    const stays = await joined(alice);
-    const goes = await joined(bob);
+    const stays = await joined(scene.alice);
+    const goes = await joined(scene.bob);
     const heard = collect<Message>(goes, 'new_message');
     const told = once(goes, 'participant_removed', 10_000);
     const others = once(stays, 'participant_removed', 10_000);
-    await rest('DELETE', `/messages/${conversation_id}/participants/${bob.id}`);
-    const change = { conversation_id, user_id: bob.id };
+    await rest('DELETE', `/messages/${conversation_id}/participants/${scene.bob.id}`);
+    const change = { conversation_id, user_id: scene.bob.id };
     expect([(await told)[0], (await others)[0]]).toEqual([change, change]);
     await ask(stays, 'send_message', { conversation_id, content: 'he is gone' });
     const answer = await ask(goes, 'send_message', { conversation_id, content: 'am I?' });
@@ -363,13 +356,13 @@ describe('people and conversations', () => {
   });
 
   it('an added person hears of it and can join', async () => {
-    const added = connect(carol);
-    const member = await joined(alice);
+    const added = connect(scene.carol);
+    const member = await joined(scene.alice);
     await connected(added);
     const told = once(added, 'participant_added', 10_000);
     const others = once(member, 'participant_added', 10_000);
-    await rest('PUT', `/messages/${conversation_id}/participants/${carol.id}`, alice);
-    const change = { conversation_id, user_id: carol.id };
+    await rest('PUT', `/messages/${conversation_id}/participants/${scene.carol.id}`, scene.alice);
+    const change = { conversation_id, user_id: scene.carol.id };
     expect([(await told)[0], (await others)[0]]).toEqual([change, change]);
     expect((await ask(added, 'join_conversation', conversation_id)).success).toBe(true);
   });
@@ -385,24 +378,24 @@ describe('tokens', () => {
   let secured: TestApp;
 
   beforeAll(async () => {
-    secured = await startTestApp(db.url, { JWT_SECRET: secret });
+    secured = await startTestApp(scene.db.url, { JWT_SECRET: secret });
   });
   afterAll(() => secured.stop());
 
   it('connects by auth.token or query.token; userId alone is refused', async () => {
-    const byAuth = secured.connect('', { auth: { token: await token(alice.id, 60) } });
-    const byQuery = secured.connect('', { query: { token: await token(bob.id, 60) } });
+    const byAuth = secured.connect('', { auth: { token: await token(scene.alice.id, 60) } });
+    const byQuery = secured.connect('', { query: { token: await token(scene.bob.id, 60) } });
     await Promise.all([connected(byAuth), connected(byQuery)]);
-    const stated = secured.connect(alice.id, { reconnection: false });
+    const stated = secured.connect(scene.alice.id, { reconnection: false });
     const [error] = await once<[Error & { data: object }]>(stated, 'connect_error', 10_000);
     expect(error.data).toEqual({ code: 'unauthenticated' });
   });
 
   it('warns before exp and closes at exp; refresh_token moves it', async () => {
-    const short = secured.connect('', { auth: { token: await token(alice.id, 3) } });
+    const short = secured.connect('', { auth: { token: await token(scene.alice.id, 3) } });
     const [warning] = await once(short, 'token_expiring', 10_000);
     expect(warning).toEqual({ expires_at: expect.stringMatching(/Z$/) });
-    const refused = await ask(short, 'refresh_token', { token: await token(bob.id, 60) });
+    const refused = await ask(short, 'refresh_token', { token: await token(scene.bob.id, 60) });
     expect(refused.error.code).toBe('identity_mismatch');
     const closing = once(short, 'disconnect', 10_000);
     const started = Date.now();
@@ -410,11 +403,11 @@ describe('tokens', () => {
     expect(reason).toBe('io server disconnect');
     expect(Date.now() - started).toBeLessThan(4_500);
 
-    const kept = secured.connect('', { auth: { token: await token(alice.id, 2) } });
+    const kept = secured.connect('', { auth: { token: await token(scene.alice.id, 2) } });
     await connected(kept);
-    const answer = await ask(kept, 'refresh_token', { token: await token(alice.id, 600) });
+    const answer = await ask(kept, 'refresh_token', { token: await token(scene.alice.id, 600) });
     expect(answer.success).toBe(true);
-    const watcher = secured.connect('', { auth: { token: await token(bob.id, 3) } });
+    const watcher = secured.connect('', { auth: { token: await token(scene.bob.id, 3) } });
     await once(watcher, 'disconnect', 10_000);
     expect(kept.connected).toBe(true);
   });

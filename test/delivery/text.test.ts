@@ -1,10 +1,10 @@
 /** Messages of every script, through the whole service: the same over every transport and door. */
 import fc from 'fast-check';
 import type { Socket } from 'socket.io-client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, collect, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { describe, expect, it } from 'vitest';
+import { ask, collect, connected } from '../support/app.ts';
+import type { TestPerson } from '../support/people.ts';
+import { useScene } from '../support/scene.ts';
 import { longLatin, longText, SCRIPTS } from '../support/texts.ts';
 import { once, waitFor } from '../support/wait.ts';
 
@@ -14,20 +14,10 @@ const TRANSPORTS = ['polling', 'websocket'] as const;
 const MAX_CONTENT_LENGTH = 4_000;
 const RUNS = 40;
 
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
-beforeAll(async () => {
-  db = await createTestDatabase();
+const scene = useScene({
+  settings: { SANITIZE_HTML: 'none' },
   // A name of one byte a character, and one that needs two.
-  alice = await createPerson(db.sql, 'Zoë Ångström');
-  bob = await createPerson(db.sql, 'Łukasz 李');
-  app = await startTestApp(db.url, { SANITIZE_HTML: 'none' });
-});
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
+  names: { alice: 'Zoë Ångström', bob: 'Łukasz 李' },
 });
 
 const texts = [
@@ -43,8 +33,8 @@ async function get<Data = unknown>(
   path: string,
   init: RequestInit = {},
 ): Promise<{ status: number; body: { success: boolean; data: Data } }> {
-  const headers = { 'x-user-id': alice.id, 'content-type': 'application/json' };
-  const response = await fetch(app.url + path, { headers, ...init });
+  const headers = { 'x-user-id': scene.alice.id, 'content-type': 'application/json' };
+  const response = await fetch(scene.app.url + path, { headers, ...init });
   const text = new TextDecoder('utf8', { fatal: true }).decode(await response.arrayBuffer());
   return { status: response.status, body: JSON.parse(text) };
 }
@@ -55,7 +45,7 @@ async function member(
   transport: string,
   join: object = {},
 ): Promise<{ client: Socket; heard: Message[]; ends: string[] }> {
-  const client = app.connect(person.id, { transports: [transport], reconnection: false });
+  const client = scene.app.connect(person.id, { transports: [transport], reconnection: false });
   const heard = collect<Message>(client, 'new_message');
   const ends: string[] = [];
   client.on('disconnect', (reason) => ends.push(reason));
@@ -68,9 +58,9 @@ async function member(
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
   it('live, acknowledged, replayed, and over REST', async () => {
-    const conversation_id = await createConversation(db.sql, [alice, bob]);
-    const a = await member(alice, conversation_id, transport);
-    const b = await member(bob, conversation_id, transport);
+    const conversation_id = await scene.conversation();
+    const a = await member(scene.alice, conversation_id, transport);
+    const b = await member(scene.bob, conversation_id, transport);
     for (const content of texts) {
       const { data } = await ask(a.client, 'send_message', { conversation_id, content });
       expect(data.content).toBe(content);
@@ -80,7 +70,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       await waitFor(() => heard.length === texts.length, { what: 'the messages' });
       expect(heard).toMatchObject(said);
     }
-    const replayed = await member(bob, conversation_id, transport, { after_seq: 0 });
+    const replayed = await member(scene.bob, conversation_id, transport, { after_seq: 0 });
     expect(replayed.heard).toMatchObject(said);
     const page = await get<{ messages: Message[] }>(`/messages/${conversation_id}?limit=100`);
     expect(page.body.data.messages).toMatchObject(said);
@@ -89,9 +79,9 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 
   it('of any code points that a message may have', async () => {
-    const conversation_id = await createConversation(db.sql, [alice, bob]);
-    const a = await member(alice, conversation_id, transport);
-    const b = await member(bob, conversation_id, transport);
+    const conversation_id = await scene.conversation();
+    const a = await member(scene.alice, conversation_id, transport);
+    const b = await member(scene.bob, conversation_id, transport);
     const letters = fc.oneof(
       fc.integer({ min: 0xa1, max: 0xff }).map((code) => String.fromCharCode(code)),
       fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
@@ -114,8 +104,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 
   it('in what is wrong about it', async () => {
-    const conversation_id = await createConversation(db.sql, [alice, bob]);
-    const { client, ends } = await member(alice, conversation_id, transport);
+    const conversation_id = await scene.conversation();
+    const { client, ends } = await member(scene.alice, conversation_id, transport);
     for (const [, text] of SCRIPTS) {
       const refused = once<[{ event: string; code: string }]>(client, 'error');
       client.emit(text, {});
@@ -127,17 +117,19 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
 });
 
 it('in names, bodies and errors over REST', async () => {
-  const conversation_id = await createConversation(db.sql, [alice, bob]);
+  const conversation_id = await scene.conversation();
   for (const content of texts) {
     const { status, body } = await get<Message>(`/messages/${conversation_id}`, {
       method: 'POST',
       body: JSON.stringify({ content }),
     });
     expect({ status, content: body.data?.content }).toEqual({ status: 201, content });
-    const list = await get<{ last_message: Message }[]>(`/messages/conversations/${alice.id}`);
+    const list = await get<{ last_message: Message }[]>(
+      `/messages/conversations/${scene.alice.id}`,
+    );
     expect(list.body.data[0]?.last_message.content).toBe(content);
-    expect(JSON.stringify(list.body)).toContain(alice.name);
-    expect(JSON.stringify(list.body)).toContain(bob.name);
+    expect(JSON.stringify(list.body)).toContain(scene.alice.name);
+    expect(JSON.stringify(list.body)).toContain(scene.bob.name);
   }
   for (const [, text] of SCRIPTS) {
     const path = `/messages/${encodeURIComponent(text)}`;

@@ -1,12 +1,11 @@
 /** /docs/events: valid AsyncAPI, complete, and true of what a real node answers. */
 import { Parser } from '@asyncapi/parser';
 import { Ajv } from 'ajv';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { acknowledgements, clientEvents, serverEvents } from '../../src/chat/events.ts';
 import { createEventDocument } from '../../src/http/event-document.ts';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { ask, connected } from '../support/app.ts';
+import { useScene } from '../support/scene.ts';
 import { once } from '../support/wait.ts';
 
 interface EventDocument {
@@ -15,22 +14,11 @@ interface EventDocument {
   operations: Record<string, { action: string }>;
 }
 
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
+const scene = useScene();
 let document: EventDocument;
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  app = await startTestApp(db.url);
-  document = (await (await fetch(`${app.url}/docs/events`)).json()) as EventDocument;
-});
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
+  document = (await (await fetch(`${scene.app.url}/docs/events`)).json()) as EventDocument;
 });
 
 const ajv = new Ajv({ strict: false });
@@ -74,9 +62,9 @@ describe('the AsyncAPI document', () => {
   });
 
   it('is true of the acknowledgements and events of a real node', async () => {
-    const conversation_id = await createConversation(db.sql, [alice, bob]);
-    const a = app.connect(alice.id);
-    const b = app.connect(bob.id);
+    const conversation_id = await scene.conversation();
+    const a = scene.app.connect(scene.alice.id);
+    const b = scene.app.connect(scene.bob.id);
     await Promise.all([connected(a), connected(b)]);
     const heard = Object.keys(serverEvents)
       .filter(

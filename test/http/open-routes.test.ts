@@ -4,24 +4,17 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp } from '../support/app.ts';
 import { buildPage } from '../support/page.ts';
+import { useScene } from '../support/scene.ts';
 
 const PAGES = ['/', '/demo/settings', '/docs/', '/docs/json', '/docs/static/swagger-ui.css'];
 
-let db: TestDatabase;
-let app: TestApp;
+const scene = useScene({ settings: { DEMO_PAGE: 'on' } });
 beforeAll(async () => {
   // One of the pages is the chat page.
   await buildPage();
-  db = await createTestDatabase();
-  app = await startTestApp(db.url, { DEMO_PAGE: 'on' });
-});
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
 });
 
 describe('hammered', () => {
@@ -31,7 +24,7 @@ describe('hammered', () => {
     const untilMs = performance.now() + 1_500;
     const asker = async () => {
       while (performance.now() < untilMs) {
-        const answer = await fetch(app.url + path);
+        const answer = await fetch(scene.app.url + path);
         await answer.arrayBuffer();
         expect(answer.status).toBe(200);
         answers += 1;
@@ -46,7 +39,7 @@ describe('hammered', () => {
     const waitsMs: number[] = [];
     for (let n = 0; n < 20; n += 1) {
       const askedAtMs = performance.now();
-      expect((await fetch(`${app.url}/health`)).status).toBe(200);
+      expect((await fetch(`${scene.app.url}/health`)).status).toBe(200);
       waitsMs.push(performance.now() - askedAtMs);
     }
     // Fifty at once, a hundred a second, and those that wait when time is up.
@@ -56,7 +49,7 @@ describe('hammered', () => {
 
   it('/ready asks PostgreSQL ten times a second at most', async () => {
     const pings = async () => {
-      const [row] = await db.sql<{ n: number }[]>`
+      const [row] = await scene.db.sql<{ n: number }[]>`
         SELECT xact_commit::int AS n FROM pg_stat_database WHERE datname = current_database()`;
       return row?.n ?? 0;
     };
@@ -75,7 +68,7 @@ describe('hammered', () => {
 describe('Strict-Transport-Security', () => {
   it('is not said over plain HTTP', async () => {
     for (const path of PAGES) {
-      const { headers } = await fetch(app.url + path);
+      const { headers } = await fetch(scene.app.url + path);
       expect([path, headers.get('strict-transport-security')]).toEqual([path, null]);
     }
   });
@@ -86,7 +79,7 @@ describe('Strict-Transport-Security', () => {
     const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
     await writeFile(keyFile, key);
     await writeFile(certFile, cert);
-    const secure = await startTestApp(db.url, {
+    const secure = await startTestApp(scene.db.url, {
       TLS_KEY_FILE: keyFile,
       TLS_CERT_FILE: certFile,
       DEMO_PAGE: 'on',

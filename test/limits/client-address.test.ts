@@ -1,10 +1,9 @@
 /** One client is one key, on every door and in every spelling, and nothing it writes changes that. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createClientAddress } from '../../src/limits/client-address.ts';
 import { open } from '../http/raw-http.ts';
-import { startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { useScene } from '../support/scene.ts';
 
 /** The key of a client whose request comes from `address` with this X-Forwarded-For. */
 function keyOf(trusted: readonly string[], address: string, forwardedFor?: string): string {
@@ -84,25 +83,18 @@ describe('the address of a client', () => {
 });
 
 describe('both doors', () => {
-  let db: TestDatabase;
-  let app: TestApp;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-    app = await startTestApp(db.url, {
+  const scene = useScene({
+    settings: {
       RATE_LIMIT: 'on',
       RATE_LIMIT_WINDOW_SECONDS: '3600',
       RATE_LIMIT_FAILED_HANDSHAKES: '2',
       TRUSTED_PROXIES: 'loopback',
-    });
-  });
-  afterAll(async () => {
-    await app.stop();
-    await db.drop();
+    },
   });
 
   /** The status for a request with these X-Forwarded-For fields, each a line of its own. */
   async function statusOf(path: string, forwardedFor: readonly string[]): Promise<number> {
-    const client = await open(app.port);
+    const client = await open(scene.app.port);
     const fields = forwardedFor.map((value) => `X-Forwarded-For: ${value}\r\n`).join('');
     client.send(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-user-id: nobody\r\n${fields}\r\n`);
     const { status } = await client.response();

@@ -1,13 +1,13 @@
 /** Rates: what is counted where, and what one who goes over them hears. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChatError } from '../../src/chat/errors.ts';
 import { createUserLimit } from '../../src/limits/user-limits.ts';
 import type { RedisServer } from '../../src/redis/server.ts';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { ask, connected, startTestApp } from '../support/app.ts';
+import { createPerson } from '../support/people.ts';
 import { openRedisServer, redisUrl, uniquePrefix } from '../support/redis.ts';
+import { useScene } from '../support/scene.ts';
 import { once, waitFor } from '../support/wait.ts';
 
 const TEN_YEARS_MS = 10 * 365 * 86_400_000;
@@ -108,18 +108,8 @@ describe('a person’s limit', () => {
 });
 
 describe('the service with RATE_LIMIT=on', () => {
-  let db: TestDatabase;
-  let app: TestApp;
-  let alice: TestPerson;
-  let bob: TestPerson;
-  let conversation_id: string;
-
-  beforeAll(async () => {
-    db = await createTestDatabase();
-    alice = await createPerson(db.sql, 'Alice');
-    bob = await createPerson(db.sql, 'Bob');
-    conversation_id = await createConversation(db.sql, [alice, bob]);
-    app = await startTestApp(db.url, {
+  const scene = useScene({
+    settings: {
       RATE_LIMIT: 'on',
       RATE_LIMIT_WINDOW_SECONDS: '60',
       RATE_LIMIT_SENDS: '5',
@@ -128,11 +118,12 @@ describe('the service with RATE_LIMIT=on', () => {
       RATE_LIMIT_CONNECTIONS: '40',
       RATE_LIMIT_FAILED_HANDSHAKES: '5',
       TRUSTED_PROXIES: 'loopback',
-    });
+    },
   });
-  afterAll(async () => {
-    await app.stop();
-    await db.drop();
+  let conversation_id: string;
+
+  beforeAll(async () => {
+    conversation_id = await scene.conversation();
   });
 
   const from = (address: string) => ({
@@ -141,7 +132,7 @@ describe('the service with RATE_LIMIT=on', () => {
   });
 
   it('refuses sends over the limit, on both doors together, and only that person’s', async () => {
-    const socket = app.connect(alice.id, from('192.0.2.1'));
+    const socket = scene.app.connect(scene.alice.id, from('192.0.2.1'));
     for (let n = 0; n < 5; n += 1) {
       const answer = await ask(socket, 'send_message', { conversation_id, content: `${n}` });
       expect(answer.success).toBe(true);
@@ -159,28 +150,28 @@ describe('the service with RATE_LIMIT=on', () => {
       },
     ]);
     const post = (id: string) =>
-      fetch(`${app.url}/messages/${conversation_id}`, {
+      fetch(`${scene.app.url}/messages/${conversation_id}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-user-id': id },
         body: JSON.stringify({ content: 'by REST' }),
       });
-    const refused = await post(alice.id);
+    const refused = await post(scene.alice.id);
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await refused.json()).toMatchObject({
       error: { code: 'rate_limited', retry_after: Number(refused.headers.get('retry-after')) },
     });
-    expect((await post(bob.id)).status).toBe(201);
-    const [row] = await db.sql`
+    expect((await post(scene.bob.id)).status).toBe(201);
+    const [row] = await scene.db.sql`
       SELECT count(*)::int AS stored FROM messaging.messages
-      WHERE conversation_id = ${conversation_id} AND sender_id = ${alice.id}`;
+      WHERE conversation_id = ${conversation_id} AND sender_id = ${scene.alice.id}`;
     expect(row).toEqual({ stored: 5 });
   });
 
   it('refuses requests over the limit; a service has none', async () => {
-    const person = await createPerson(db.sql, 'Busy');
+    const person = await createPerson(scene.db.sql, 'Busy');
     const list = (headers: Record<string, string>) =>
-      fetch(`${app.url}/messages/conversations/${person.id}`, { headers });
+      fetch(`${scene.app.url}/messages/conversations/${person.id}`, { headers });
     const statuses: number[] = [];
     for (let n = 0; n < 22; n += 1) {
       statuses.push((await list({ 'x-user-id': person.id })).status);
@@ -191,7 +182,7 @@ describe('the service with RATE_LIMIT=on', () => {
   });
 
   it('refuses a socket’s events over the limit, and ends one that floods', async () => {
-    const socket = app.connect(alice.id, from('192.0.2.2'));
+    const socket = scene.app.connect(scene.alice.id, from('192.0.2.2'));
     await connected(socket);
     const codes: (string | undefined)[] = [];
     // The CONNECT was one as well.
@@ -206,7 +197,7 @@ describe('the service with RATE_LIMIT=on', () => {
 
   it('refuses connections of one address over the limit, and no others', async () => {
     const statusOf = async (address: string) => {
-      const response = await fetch(`${app.url}/socket.io/?EIO=4&transport=polling`, {
+      const response = await fetch(`${scene.app.url}/socket.io/?EIO=4&transport=polling`, {
         headers: { 'x-forwarded-for': address },
       });
       return response.status;
@@ -218,44 +209,44 @@ describe('the service with RATE_LIMIT=on', () => {
 
   it('makes an address whose handshakes keep failing wait', async () => {
     for (let n = 0; n < 5; n += 1) {
-      const stranger = app.connect('nobody', from('192.0.2.5'));
+      const stranger = scene.app.connect('nobody', from('192.0.2.5'));
       const [error] = await once<[Error & { data: object }]>(stranger, 'connect_error', 10_000);
       expect(error.data).toEqual({ code: 'unauthenticated' });
     }
-    const refused = app.connect(alice.id, from('192.0.2.5'));
+    const refused = scene.app.connect(scene.alice.id, from('192.0.2.5'));
     await once(refused, 'connect_error', 10_000);
-    const fine = app.connect(alice.id, from('192.0.2.6'));
+    const fine = scene.app.connect(scene.alice.id, from('192.0.2.6'));
     await waitFor(() => fine.connected, { what: 'another address to connect' });
   });
 
   const conversations = (url: string, who: string, address: string) =>
-    fetch(`${url}/messages/conversations/${bob.id}`, {
+    fetch(`${url}/messages/conversations/${scene.bob.id}`, {
       headers: { 'x-user-id': who, 'x-forwarded-for': address },
     });
 
   it('makes an address whose REST calls keep failing wait, on both doors', async () => {
     // Only who can not prove itself counts, not who asks for what is not its own.
     for (let n = 0; n < 7; n += 1) {
-      expect((await conversations(app.url, alice.id, '192.0.2.7')).status).toBe(403);
+      expect((await conversations(scene.app.url, scene.alice.id, '192.0.2.7')).status).toBe(403);
     }
     for (let n = 0; n < 5; n += 1) {
-      expect((await conversations(app.url, 'nobody', '192.0.2.7')).status).toBe(401);
+      expect((await conversations(scene.app.url, 'nobody', '192.0.2.7')).status).toBe(401);
     }
-    const refused = await conversations(app.url, bob.id, '192.0.2.7');
+    const refused = await conversations(scene.app.url, scene.bob.id, '192.0.2.7');
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
     expect(await refused.json()).toMatchObject({ error: { code: 'rate_limited' } });
-    expect((await conversations(app.url, bob.id, '192.0.2.8')).status).toBe(200);
-    const handshake = await fetch(`${app.url}/socket.io/?EIO=4&transport=polling`, {
+    expect((await conversations(scene.app.url, scene.bob.id, '192.0.2.8')).status).toBe(200);
+    const handshake = await fetch(`${scene.app.url}/socket.io/?EIO=4&transport=polling`, {
       headers: { 'x-forwarded-for': '192.0.2.7' },
     });
     expect(handshake.status).toBe(429);
-    expect((await fetch(`${app.url}/health`)).status).toBe(200);
+    expect((await fetch(`${scene.app.url}/health`)).status).toBe(200);
   });
 
   it('believes no X-Forwarded-For without trusted proxies', async () => {
-    const direct = await startTestApp(db.url, {
+    const direct = await startTestApp(scene.db.url, {
       RATE_LIMIT: 'on',
       RATE_LIMIT_WINDOW_SECONDS: '3600',
       RATE_LIMIT_FAILED_HANDSHAKES: '3',

@@ -1,43 +1,32 @@
 /** What /metrics says of a node that has just done something. */
 import { readdir, readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ask, connected } from '../support/app.ts';
 import { type Family, parseExposition } from '../support/exposition.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import type { TestPerson } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { useScene } from '../support/scene.ts';
 import { once, waitFor } from '../support/wait.ts';
 
 const EVENTS_LIMIT = 40;
 
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
-let conversation_id: string;
-
-beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  app = await startTestApp(db.url, {
+const scene = useScene({
+  settings: {
     REDIS_URL: redisUrl(),
     REDIS_PREFIX: uniquePrefix(),
     RATE_LIMIT: 'on',
     RATE_LIMIT_WINDOW_SECONDS: '3600',
     RATE_LIMIT_EVENTS: String(EVENTS_LIMIT),
-  });
+  },
 });
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
-});
+let conversation_id: string;
+
 beforeEach(async () => {
-  conversation_id = await createConversation(db.sql, [alice, bob]);
+  conversation_id = await scene.conversation();
 });
 
 async function scrape(): Promise<Map<string, Family>> {
-  const response = await fetch(`${app.url}/metrics`);
+  const response = await fetch(`${scene.app.url}/metrics`);
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
   return parseExposition(await response.text());
 }
@@ -65,7 +54,7 @@ async function growth(series: string, atLeast: number, work: () => Promise<unkno
 }
 
 async function joined(person: TestPerson) {
-  const client = app.connect(person.id, { transports: ['websocket'] });
+  const client = scene.app.connect(person.id, { transports: ['websocket'] });
   await connected(client);
   await ask(client, 'join_conversation', { conversation_id });
   return client;
@@ -99,8 +88,8 @@ describe('the names', () => {
 
 describe('the figures', () => {
   it('connections, by transport', async () => {
-    const socket = app.connect(alice.id, { transports: ['websocket'] });
-    const poller = app.connect(bob.id, { transports: ['polling'] });
+    const socket = scene.app.connect(scene.alice.id, { transports: ['websocket'] });
+    const poller = scene.app.connect(scene.bob.id, { transports: ['polling'] });
     await Promise.all([connected(socket), connected(poller)]);
     expect(await figure('messaging_connections{transport="websocket"}')).toBe(1);
     expect(await figure('messaging_connections{transport="polling"}')).toBe(1);
@@ -136,7 +125,7 @@ describe('the figures', () => {
   });
 
   it('joins, by outcome', async () => {
-    const client = app.connect(alice.id);
+    const client = scene.app.connect(scene.alice.id);
     await connected(client);
     const joins = (outcome: string, payload: object) =>
       growth(`messaging_joins_total{outcome="${outcome}"}`, 1, () =>
@@ -149,7 +138,7 @@ describe('the figures', () => {
   });
 
   it('messages replayed to those who join behind', async () => {
-    const client = app.connect(alice.id);
+    const client = scene.app.connect(scene.alice.id);
     await connected(client);
     for (const content of ['one', 'two', 'three']) {
       await ask(client, 'send_message', { conversation_id, content });
@@ -162,12 +151,12 @@ describe('the figures', () => {
   });
 
   it('sends by outcome, on both doors; their latency; their batches', async () => {
-    const client = await joined(alice);
+    const client = await joined(scene.alice);
     const message = { conversation_id, content: 'Hi', client_message_id: 'once' };
     const sends = (outcome: string, work: () => Promise<unknown>) =>
       growth(`messaging_sends_total{outcome="${outcome}"}`, 1, work);
     const post = (body: object) =>
-      fetch(`${app.url}/messages/${conversation_id}`, {
+      fetch(`${scene.app.url}/messages/${conversation_id}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
@@ -181,7 +170,7 @@ describe('the figures', () => {
     expect(await sends('duplicate', () => ask(client, 'send_message', message))).toBe(1);
     const other = { ...message, content: 'Ho' };
     expect(await sends('idempotency_conflict', () => ask(client, 'send_message', other))).toBe(1);
-    expect(await sends('stored', () => post({ sender_id: bob.id, content: 'REST' }))).toBe(1);
+    expect(await sends('stored', () => post({ sender_id: scene.bob.id, content: 'REST' }))).toBe(1);
     const stranger = { sender_id: crypto.randomUUID(), content: 'Who?' };
     expect(await sends('not_a_participant', () => post(stranger))).toBe(1);
     client.close();
@@ -193,7 +182,7 @@ describe('the figures', () => {
   });
 
   it('deliveries: one for each socket that heard a message', async () => {
-    const clients = await Promise.all([joined(alice), joined(bob), joined(bob)]);
+    const clients = await Promise.all([joined(scene.alice), joined(scene.bob), joined(scene.bob)]);
     const heard = clients.map((client) => once(client, 'new_message', 10_000));
     const grown = await growth('messaging_deliveries_total', 3, async () => {
       clients[0]?.emit('send_message', { conversation_id, content: 'Hi' });
@@ -207,7 +196,7 @@ describe('the figures', () => {
     const seconds = (part: string, labels: string) =>
       `messaging_http_request_duration_seconds_${part}{${labels}}`;
     const get = async (path: string, status: number, init?: RequestInit) => {
-      const response = await fetch(`${app.url}${path}`, init);
+      const response = await fetch(`${scene.app.url}${path}`, init);
       await response.text();
       expect([path, response.status]).toEqual([path, status]);
     };
@@ -264,7 +253,7 @@ describe('the figures', () => {
     await waitFor(async () => (await figure('messaging_bus_round_trip_seconds')) > 0, {
       what: 'a round trip',
     });
-    const client = await joined(alice);
+    const client = await joined(scene.alice);
     const grown = await growth('messaging_bus_published_total', 1, () =>
       ask(client, 'send_message', { conversation_id, content: 'Hi' }),
     );
@@ -273,7 +262,7 @@ describe('the figures', () => {
   });
 
   it('what was over a limit', async () => {
-    const client = await joined(alice);
+    const client = await joined(scene.alice);
     const grown = await growth('messaging_rate_limited_total{kind="events"}', 3, async () => {
       // The CONNECT was one as well.
       for (let n = 2; n < EVENTS_LIMIT + 3; n += 1) {
@@ -285,10 +274,10 @@ describe('the figures', () => {
   });
 
   it('nothing a client says becomes a label', async () => {
-    const client = await joined(alice);
+    const client = await joined(scene.alice);
     const names = async () =>
       [...(await scrape()).values()].flatMap(({ samples }) => [...samples.keys()]).sort();
-    await Promise.all(['a', 'b'].map((path) => fetch(`${app.url}/${path}`)));
+    await Promise.all(['a', 'b'].map((path) => fetch(`${scene.app.url}/${path}`)));
     await waitFor(async () => (await names()).some((name) => name.includes('route="none"')), {
       what: 'the requests for routes that are not there',
     });
@@ -296,7 +285,7 @@ describe('the figures', () => {
     const word = 'unheard_of';
     client.emit(word, word);
     await ask(client, 'send_message', { conversation_id: word, content: word });
-    await fetch(`${app.url}/${word}`);
+    await fetch(`${scene.app.url}/${word}`);
     client.close();
     await waitFor(async () => (await figure('messaging_sockets')) === 0, { what: 'the leaving' });
     expect(await names()).toEqual(before);

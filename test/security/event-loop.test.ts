@@ -1,9 +1,8 @@
 /** 100 kB of adversarial text holds nobody else up: the event loop is never blocked over 50 ms. */
 import type { Socket } from 'socket.io-client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson } from '../support/people.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ask, connected } from '../support/app.ts';
+import { useScene } from '../support/scene.ts';
 import { waitFor } from '../support/wait.ts';
 import { hugeTexts } from './hostile-texts.ts';
 import { callRest } from './operations.ts';
@@ -11,28 +10,22 @@ import { callRest } from './operations.ts';
 const LIMIT_MS = 50;
 const TRIES = 5;
 
-let db: TestDatabase;
-let app: TestApp;
+// All of a text reaches the removal of markup, the most that is ever done with it.
+const scene = useScene({
+  settings: {
+    MAX_CONTENT_LENGTH: '200000',
+    MAX_BACKPRESSURE_BYTES: '8000000',
+    SANITIZE_HTML: 'strip',
+  },
+});
 let socket: Socket;
 let conversation_id: string;
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  const people = [await createPerson(db.sql, 'Alice'), await createPerson(db.sql, 'Bob')];
-  conversation_id = await createConversation(db.sql, people);
-  // All of it reaches the removal of markup, the most that is ever done with a text.
-  app = await startTestApp(db.url, {
-    MAX_CONTENT_LENGTH: '200000',
-    MAX_BACKPRESSURE_BYTES: '8000000',
-    SANITIZE_HTML: 'strip',
-  });
-  socket = app.connect(people[0]?.id ?? '', { transports: ['websocket'] });
+  conversation_id = await scene.conversation();
+  socket = scene.app.connect(scene.alice.id, { transports: ['websocket'] });
   await connected(socket);
   await ask(socket, 'join_conversation', conversation_id);
-});
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
 });
 
 /**
@@ -78,7 +71,7 @@ async function bestOf(work: () => Promise<unknown>): Promise<number> {
 const send = (body: object) => ask(socket, 'send_message', { conversation_id, ...body });
 const post = (body: object) => {
   const path = `/messages/${conversation_id}`;
-  return callRest(app.url, { method: 'POST', path, body: { sender_id: null, ...body } }, {});
+  return callRest(scene.app.url, { method: 'POST', path, body: { sender_id: null, ...body } }, {});
 };
 
 it('the measure sees a block', async () => {

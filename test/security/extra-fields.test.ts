@@ -1,33 +1,22 @@
 /** What a caller sends beside the fields of the contract changes nothing, on either door. */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'socket.io-client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ask, connected } from '../support/app.ts';
+import { createConversation } from '../support/people.ts';
+import { useScene } from '../support/scene.ts';
 import { callRest } from './operations.ts';
 
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
+const scene = useScene();
 let socket: Socket;
 let conversation_id: string;
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  app = await startTestApp(db.url);
-  socket = app.connect(alice.id, { transports: ['websocket'] });
+  socket = scene.app.connect(scene.alice.id, { transports: ['websocket'] });
   await connected(socket);
 });
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
-});
 beforeEach(async () => {
-  conversation_id = await createConversation(db.sql, [alice, bob]);
+  conversation_id = await scene.conversation();
 });
 
 const wished = () => ({
@@ -52,7 +41,7 @@ const wished = () => ({
 });
 
 const post = (path: string, body: object) =>
-  callRest(app.url, { method: 'POST', path, body }, { 'x-user-id': alice.id });
+  callRest(scene.app.url, { method: 'POST', path, body }, { 'x-user-id': scene.alice.id });
 
 const startedAt = Date.now() - 1_000;
 function expectFirstMessage(data: Record<string, unknown>, wish: { id: string }): void {
@@ -60,7 +49,7 @@ function expectFirstMessage(data: Record<string, unknown>, wish: { id: string })
     conversation_id,
     seq: 1,
     status: 'sent',
-    sender_id: alice.id,
+    sender_id: scene.alice.id,
     sender_name: 'Alice',
     content: 'x',
   });
@@ -83,12 +72,12 @@ function expectFirstMessage(data: Record<string, unknown>, wish: { id: string })
 
 describe('sending', () => {
   it('over REST; conversation_id of the body is not the conversation either', async () => {
-    const elsewhere = await createConversation(db.sql, [alice, bob]);
+    const elsewhere = await scene.conversation();
     const wish = { ...wished(), conversation_id: elsewhere, conversationId: elsewhere };
     const { status, body } = await post(`/messages/${conversation_id}`, { ...wish, content: 'x' });
     expect(status).toBe(201);
     expectFirstMessage(body.data, wish);
-    const rows = await db.sql`
+    const rows = await scene.db.sql`
       SELECT 1 FROM messaging.messages WHERE conversation_id = ${elsewhere}`;
     expect(rows.length).toBe(0);
   });
@@ -101,9 +90,9 @@ describe('sending', () => {
 
   it('an id that states somebody else is not hidden by the other spelling of its key', async () => {
     for (const payload of [
-      { sender_id: bob.id, senderId: alice.id },
-      { senderId: bob.id },
-      { sender_id: bob.id, senderId: null },
+      { sender_id: scene.bob.id, senderId: scene.alice.id },
+      { senderId: scene.bob.id },
+      { sender_id: scene.bob.id, senderId: null },
     ]) {
       const answer = await ask(socket, 'send_message', {
         conversation_id,
@@ -117,7 +106,7 @@ describe('sending', () => {
 
 it('creating a conversation', async () => {
   const wish = wished();
-  const participant_ids = [alice.id, bob.id];
+  const participant_ids = [scene.alice.id, scene.bob.id];
   const { status, body } = await post('/messages', { ...wish, participant_ids });
   expect(status).toBe(201);
   expect(body.data).toMatchObject({ request_match_id: null, last_message_at: null, last_seq: 0 });
@@ -127,7 +116,7 @@ it('creating a conversation', async () => {
 
 it('marking as read, on both doors', async () => {
   await ask(socket, 'send_message', { conversation_id, content: 'x' });
-  const expected = { conversation_id, user_id: alice.id, last_read_seq: 1 };
+  const expected = { conversation_id, user_id: scene.alice.id, last_read_seq: 1 };
   const byRest = await post(`/messages/${conversation_id}/mark-read`, wished());
   expect(byRest.body.data).toEqual({ ...expected, marked: 0 });
   const bySocket = await ask(socket, 'mark_read', { ...wished(), conversation_id });
@@ -135,7 +124,7 @@ it('marking as read, on both doors', async () => {
 });
 
 it('joining and typing: nobody becomes a service by saying so', async () => {
-  const foreign = await createConversation(db.sql, [bob]);
+  const foreign = await createConversation(scene.db.sql, [scene.bob]);
   for (const event of ['join_conversation', 'typing_start', 'mark_read', 'send_message']) {
     const answer = await ask(socket, event, {
       ...wished(),
@@ -149,17 +138,17 @@ it('joining and typing: nobody becomes a service by saying so', async () => {
 });
 
 it('prototypes: refused or ignored, polluted never', async () => {
-  const evil = `{"polluted":true,"sender_id":"${bob.id}"}`;
+  const evil = `{"polluted":true,"sender_id":"${scene.bob.id}"}`;
   for (const more of [`"__proto__":${evil}`, `"constructor":{"prototype":${evil}}`]) {
-    const response = await fetch(`${app.url}/messages/${conversation_id}`, {
+    const response = await fetch(`${scene.app.url}/messages/${conversation_id}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-user-id': alice.id },
+      headers: { 'content-type': 'application/json', 'x-user-id': scene.alice.id },
       body: `{"content":"x",${more}}`,
     });
     expect([more, response.status]).toEqual([more, 400]);
     const payload = JSON.parse(`{"conversation_id":"${conversation_id}","content":"x",${more}}`);
     const answer = await ask(socket, 'send_message', payload);
-    expect(answer.success ? answer.data.sender_id : answer.error.code).toBe(alice.id);
+    expect(answer.success ? answer.data.sender_id : answer.error.code).toBe(scene.alice.id);
   }
   expect(({} as Record<string, unknown>).polluted).toBeUndefined();
 });

@@ -1,38 +1,28 @@
 /** Whatever a text holds: the right code, or stored exactly as the contract says; never a 500. */
 import type { Socket } from 'socket.io-client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answer, ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Answer, ask, connected } from '../support/app.ts';
+import { useScene } from '../support/scene.ts';
 import { once } from '../support/wait.ts';
 import { hostileTexts, hugeTexts } from './hostile-texts.ts';
 import { callRest } from './operations.ts';
 
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
+const scene = useScene({
+  settings: {
+    SANITIZE_HTML: 'none',
+    MAX_CONTENT_LENGTH: '200000',
+    MAX_BACKPRESSURE_BYTES: '8000000',
+  },
+});
 let socket: Socket;
 let conversation_id: string;
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  app = await startTestApp(db.url, {
-    SANITIZE_HTML: 'none',
-    MAX_CONTENT_LENGTH: '200000',
-    MAX_BACKPRESSURE_BYTES: '8000000',
-  });
-  socket = app.connect(alice.id, { transports: ['websocket'] });
+  socket = scene.app.connect(scene.alice.id, { transports: ['websocket'] });
   await connected(socket);
 });
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
-});
 beforeEach(async () => {
-  conversation_id = await createConversation(db.sql, [alice, bob]);
+  conversation_id = await scene.conversation();
 });
 
 interface Door {
@@ -42,7 +32,9 @@ interface Door {
 }
 const byRest = async (path: string, body: object): Promise<Answer> => {
   const call = { method: 'POST', path, body };
-  const { status, body: answer } = await callRest(app.url, call, { 'x-user-id': alice.id });
+  const { status, body: answer } = await callRest(scene.app.url, call, {
+    'x-user-id': scene.alice.id,
+  });
   expect(status).toBeLessThan(500);
   return answer;
 };
@@ -73,7 +65,7 @@ const withoutControls = (text: string): string =>
     .join('');
 
 async function storedOf(id: unknown): Promise<Record<string, unknown>> {
-  const [row] = await db.sql`
+  const [row] = await scene.db.sql`
     SELECT content, media_url, client_message_id FROM messaging.messages WHERE id = ${String(id)}`;
   return { ...row };
 }
@@ -86,7 +78,7 @@ const texts: [string, string][] = [
 
 describe.each(doors)('as content, over $name', ({ send }) => {
   it.each(texts)('%s', async (_name, text) => {
-    const listener = app.connect(bob.id, { transports: ['websocket'] });
+    const listener = scene.app.connect(scene.bob.id, { transports: ['websocket'] });
     try {
       await ask(listener, 'join_conversation', conversation_id);
       const heard = once<[{ content: string }]>(listener, 'new_message', 10_000);
@@ -98,7 +90,7 @@ describe.each(doors)('as content, over $name', ({ send }) => {
         expect((await storedOf(answer.data.id)).content).toBe(expected);
         expect(answer.data.content).toBe(expected);
         expect((await heard)[0].content).toBe(expected);
-        const read = await fetch(`${app.url}/messages/${conversation_id}`);
+        const read = await fetch(`${scene.app.url}/messages/${conversation_id}`);
         const page = (await read.json()) as { data: { messages: { content: string }[] } };
         expect(page.data.messages.map(({ content }) => content)).toEqual([expected]);
       } else {
@@ -196,7 +188,7 @@ describe('in what only one door has', () => {
   it('tokens and stated ids of a handshake', async () => {
     // The stock client itself can not write half a surrogate pair into a URL.
     for (const text of hostileTexts.filter((given) => given.isWellFormed())) {
-      const client = app.connect('', {
+      const client = scene.app.connect('', {
         query: { userId: text },
         auth: { token: text },
         transports: ['websocket'],
@@ -214,19 +206,19 @@ describe('in what only one door has', () => {
       for (const [method, path] of [
         ['GET', `/messages/${part}`],
         ['GET', `/messages/conversations/${part}`],
-        ['GET', `/messages/conversations/${alice.id}?cursor=${part}`],
-        ['GET', `/messages/conversations/${alice.id}?limit=${part}`],
+        ['GET', `/messages/conversations/${scene.alice.id}?cursor=${part}`],
+        ['GET', `/messages/conversations/${scene.alice.id}?limit=${part}`],
         ['GET', `/messages/${conversation_id}?offset=${part}`],
         ['PUT', `/messages/${conversation_id}/participants/${part}`],
-        ['DELETE', `/messages/${part}/participants/${alice.id}`],
+        ['DELETE', `/messages/${part}/participants/${scene.alice.id}`],
       ] as const) {
-        const { status, body } = await callRest(app.url, { method, path }, {});
+        const { status, body } = await callRest(scene.app.url, { method, path }, {});
         expect([path, status, outcomeOf(body)]).toEqual([path, 400, 'invalid_request']);
       }
       // What a header can not carry never leaves the client.
       if (/^[\x21-\x7e][\x20-\x7e]*[\x21-\x7e]$/.test(text)) {
         const call = { method: 'GET', path: `/messages/${conversation_id}` };
-        const { status } = await callRest(app.url, call, { 'x-user-id': text });
+        const { status } = await callRest(scene.app.url, call, { 'x-user-id': text });
         expect([text, status]).toEqual([text, 401]);
       }
     }
@@ -236,7 +228,7 @@ describe('in what only one door has', () => {
     const paths = ['%', '%zz', '%c0%af', '%ff', 'x'.repeat(101), '0'.repeat(2_000)];
     for (const part of paths) {
       for (const path of [`/messages/${part}`, `/messages/conversations/${part}`]) {
-        const { status, body } = await callRest(app.url, { method: 'GET', path }, {});
+        const { status, body } = await callRest(scene.app.url, { method: 'GET', path }, {});
         expect([path, status, outcomeOf(body)]).toEqual([path, 400, 'invalid_request']);
         expect(body.error.message).not.toContain(part);
       }
@@ -246,9 +238,9 @@ describe('in what only one door has', () => {
   it('ids in a new conversation', async () => {
     for (const [name, text] of texts) {
       for (const body of [
-        { participant_ids: [alice.id, text] },
+        { participant_ids: [scene.alice.id, text] },
         { participant_ids: text },
-        { participant_ids: [alice.id], request_match_id: text },
+        { participant_ids: [scene.alice.id], request_match_id: text },
       ]) {
         expect([name, outcomeOf(await byRest('/messages', body))]).toEqual([
           name,
@@ -259,7 +251,7 @@ describe('in what only one door has', () => {
   });
 
   it('left everything where it was', async () => {
-    const [row] = await db.sql`SELECT count(*)::int AS people FROM auth.users`;
+    const [row] = await scene.db.sql`SELECT count(*)::int AS people FROM auth.users`;
     expect(row).toEqual({ people: 2 });
   });
 });

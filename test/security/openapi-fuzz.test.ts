@@ -6,10 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createMatch, createPerson } from '../support/people.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createMatch } from '../support/people.ts';
+import { useScene } from '../support/scene.ts';
 import { hostileTexts } from './hostile-texts.ts';
 
 interface Schema {
@@ -54,8 +53,7 @@ const routes = [
   'DELETE /messages/{conversationId}/participants/{userId}',
 ];
 
-let db: TestDatabase;
-let app: TestApp;
+const scene = useScene();
 let document: Document;
 /** Ids that exist, so that not everything ends at "unknown". */
 let ids: string[];
@@ -63,21 +61,11 @@ let users: string[];
 let conversations: string[];
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  const people = [];
-  for (const name of ['Alice', 'Bob', 'Carol']) people.push(await createPerson(db.sql, name));
-  users = people.map(({ id }) => id);
-  conversations = [
-    await createConversation(db.sql, people),
-    await createConversation(db.sql, people.slice(0, 2)),
-  ];
-  ids = [...users, ...conversations, await createMatch(db.sql)];
-  app = await startTestApp(db.url);
-  document = (await (await fetch(`${app.url}/docs/json`)).json()) as Document;
-});
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
+  const { alice, bob, carol } = scene;
+  users = [alice, bob, carol].map(({ id }) => id);
+  conversations = [await scene.conversation(alice, bob, carol), await scene.conversation()];
+  ids = [...users, ...conversations, await createMatch(scene.db.sql)];
+  document = (await (await fetch(`${scene.app.url}/docs/json`)).json()) as Document;
 });
 
 /** An id that exists, mostly of the kind that the name of its field speaks of. */
@@ -210,7 +198,7 @@ async function make(method: string, template: string, call: Call): Promise<Respo
     Object.entries(call.query).map(([name, value]) => [name, value ?? '']),
   );
   const query = new URLSearchParams(given).toString();
-  return fetch(`${app.url}${path}${query === '' ? '' : `?${query}`}`, {
+  return fetch(`${scene.app.url}${path}${query === '' ? '' : `?${query}`}`, {
     method,
     headers: {
       ...(call.caller === undefined ? {} : { 'x-user-id': call.caller }),

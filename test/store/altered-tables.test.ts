@@ -1,31 +1,19 @@
 /** Tables that somebody alters while the service runs: what it has prepared does not fit any more. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { ask, connected } from '../support/app.ts';
+import { useScene } from '../support/scene.ts';
 
-let db: TestDatabase;
-let app: TestApp;
-let alice: TestPerson;
-let bob: TestPerson;
+const scene = useScene({ settings: { DATABASE_POOL_MAX: '1' } });
 let conversation_id: string;
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  conversation_id = await createConversation(db.sql, [alice, bob]);
-  app = await startTestApp(db.url, { DATABASE_POOL_MAX: '1' });
-});
-afterAll(async () => {
-  await app.stop();
-  await db.drop();
+  conversation_id = await scene.conversation();
 });
 
 /** Everything that has statements of its own, twice: then they are prepared. */
 async function useAll(): Promise<unknown[]> {
-  const client = app.connect(alice.id);
+  const client = scene.app.connect(scene.alice.id);
   await connected(client);
   const wrong: unknown[] = [];
   for (let turn = 0; turn < 2; turn += 1) {
@@ -38,14 +26,17 @@ async function useAll(): Promise<unknown[]> {
       const answer = await ask(client, event, { conversation_id, ...more });
       if (!answer.success) wrong.push([event, answer]);
     }
-    for (const path of [`/messages/${conversation_id}`, `/messages/conversations/${alice.id}`]) {
-      const answer = await fetch(app.url + path);
+    for (const path of [
+      `/messages/${conversation_id}`,
+      `/messages/conversations/${scene.alice.id}`,
+    ]) {
+      const answer = await fetch(scene.app.url + path);
       if (!answer.ok) wrong.push([path, await answer.json()]);
     }
-    const made = await fetch(`${app.url}/messages`, {
+    const made = await fetch(`${scene.app.url}/messages`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ participant_ids: [alice.id, bob.id] }),
+      body: JSON.stringify({ participant_ids: [scene.alice.id, scene.bob.id] }),
     });
     if (!made.ok) wrong.push(['POST /messages', await made.json()]);
   }
@@ -62,27 +53,27 @@ it.each([
   'ALTER TABLE messaging.conversations ALTER COLUMN members_version TYPE int',
 ])('%s: nobody notices', async (alter) => {
   expect(await useAll()).toEqual([]);
-  await db.sql.unsafe(alter);
+  await scene.db.sql.unsafe(alter);
   expect(await useAll()).toEqual([]);
 });
 
 it('a server that takes no writes any more is left, and found again when it does', async () => {
-  const client = app.connect(alice.id);
+  const client = scene.app.connect(scene.alice.id);
   await connected(client);
   const send = () =>
     ask(client, 'send_message', { conversation_id, content: 'x', client_message_id: randomUUID() });
   expect((await send()).success).toBe(true);
-  const name = new URL(db.url).pathname.slice(1);
-  await db.sql.unsafe(`ALTER DATABASE "${name}" SET default_transaction_read_only = on`);
+  const name = new URL(scene.db.url).pathname.slice(1);
+  await scene.db.sql.unsafe(`ALTER DATABASE "${name}" SET default_transaction_read_only = on`);
   // Sessions that are open keep their setting: they are ended, as a demoted server does.
-  await db.sql`
+  await scene.db.sql`
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = ${name} AND application_name = 'messaging-service'`;
   expect((await send()).error?.code).toBe('unavailable');
-  const ready = await fetch(`${app.url}/ready`);
+  const ready = await fetch(`${scene.app.url}/ready`);
   expect(ready.status).toBe(503);
   expect(await ready.text()).toContain('takes no writes');
-  await db.sql.begin(async (transaction) => {
+  await scene.db.sql.begin(async (transaction) => {
     await transaction.unsafe('SET LOCAL transaction_read_only = off');
     await transaction.unsafe(`ALTER DATABASE "${name}" RESET default_transaction_read_only`);
   });
