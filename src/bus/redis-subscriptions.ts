@@ -7,6 +7,8 @@
  * under way at a time: wishes gather while it is, so a storm of joins is few commands.
  */
 
+import { createDeadlineTimer } from '../shared/deadline-timer.ts';
+
 /** The part of a link that this needs. */
 export interface SubscribingLink {
   subscribe(channels: string[]): Promise<void>;
@@ -64,6 +66,13 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   const topics = new Map<string, Topic>();
   /** Topics whose wish and last command may differ, oldest first. */
   const dirty = new Set<string>();
+  /** Topics that somebody waits for. */
+  const waits = createDeadlineTimer<Topic>({
+    onDue(topic) {
+      topic.refused = true;
+      topic.pending?.settle(new Error(`not subscribed within ${options.timeoutMs} ms`));
+    },
+  });
   let attachment: Attachment | undefined;
   let scheduled: NodeJS.Immediate | undefined;
 
@@ -123,14 +132,11 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
 
   function pendingFor(topic: Topic): Pending {
     const { promise, resolve, reject } = withResolvers();
-    const timer = setTimeout(() => {
-      topic.refused = true;
-      pending.settle(new Error(`not subscribed within ${options.timeoutMs} ms`));
-    }, options.timeoutMs);
+    waits.set(topic, performance.now() + options.timeoutMs);
     const pending: Pending = {
       promise,
       settle(error) {
-        clearTimeout(timer);
+        waits.delete(topic);
         topic.pending = undefined;
         if (error === undefined) resolve();
         else reject(error);
