@@ -45,7 +45,7 @@ export interface UwsBridgeOptions {
   /** Bytes of request line and header fields together; more is 431. Default 16 KiB, as in Node. */
   readonly maxHeaderBytes?: number;
   /**
-   * Whether a listener of 'finish' may be the first to ask for the peer's address, as with Node: a
+   * Whether a listener of 'finish' may be the first to ask for the client's address, as with Node: a
    * system call for every answer. Default false: whoever asked before the answer knows it after it.
    */
   readonly keepAddresses?: boolean;

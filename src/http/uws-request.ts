@@ -6,23 +6,13 @@
  * `maxBodyBytes` of a body are held, counted in the budget of the process, for `bodyTimeoutMs`; what
  * comes after is dropped and the reader gets an error with `statusCode` 413; 'close' comes once, after the response or with the abort, never before.
  */
-import { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { isShredded } from '../shared/gathered-bytes.ts';
 import { ipText } from '../shared/ip-text.ts';
 import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
 import type { RequestHead } from './uws-head.ts';
-
-/** What a request needs of its response: the peer's address while there is one, and its end. */
-export interface RequestPeer {
-  /** The peer's binary address, undefined once the connection was let go. */
-  remoteAddressBytes(): ArrayBuffer | undefined;
-  /** Whether the response is over: sent in full, aborted or destroyed. */
-  readonly settled: boolean;
-  /** Closes the connection. */
-  destroy(error?: Error): unknown;
-}
+import { type Answering, nobody, UwsSocket } from './uws-socket.ts';
 
 /** What the bridge lets every body take; one object for all of them. */
 export interface BodyLimits {
@@ -34,12 +24,6 @@ export interface BodyLimits {
 
 /** What a piece of a body takes beside its bytes. */
 const PIECE_BYTES = 300;
-
-const nobody: RequestPeer = {
-  settled: true,
-  remoteAddressBytes: () => undefined,
-  destroy: () => undefined,
-};
 
 /** A body larger than the bridge holds; Fastify answers it by its `statusCode`. */
 export class BodyTooLargeError extends Error {
@@ -54,58 +38,6 @@ class AbortedError extends Error {
   readonly code = 'ECONNRESET';
   constructor() {
     super('aborted');
-  }
-}
-
-/** The little of a `net.Socket` that Fastify and its plugins read; made only when asked for. */
-export class UwsSocket extends EventEmitter {
-  readonly encrypted = false;
-  readonly remotePort: number | undefined = undefined;
-  readonly remoteFamily: 'IPv4' | 'IPv6' | undefined;
-  destroyed = false;
-  readonly remoteAddress: string | undefined;
-  readonly #peer: RequestPeer;
-
-  constructor(peer: RequestPeer, address: string | undefined) {
-    super();
-    this.#peer = peer;
-    this.remoteAddress = address;
-    this.remoteFamily = address === undefined ? undefined : address.includes(':') ? 'IPv6' : 'IPv4';
-    this.destroyed = peer.settled;
-  }
-
-  get readable(): boolean {
-    return !this.destroyed;
-  }
-
-  get writable(): boolean {
-    return !this.destroyed;
-  }
-
-  destroy(error?: Error): this {
-    this.#peer.destroy(error);
-    return this;
-  }
-
-  // uWebSockets.js has its own timers and socket options; asking for others changes nothing.
-  setTimeout(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
   }
 }
 
@@ -128,7 +60,7 @@ export class UwsRequest extends Readable implements Holder {
   heldBytes = 0;
 
   // Set by `answeredBy` before anyone sees the request.
-  #peer: RequestPeer = nobody;
+  #answer: Answering = nobody;
   readonly #limits: BodyLimits;
   #received = 0;
   #pieces = 0;
@@ -150,15 +82,15 @@ export class UwsRequest extends Readable implements Holder {
     if (head.contentLength > limits.maxBodyBytes) this.#failure = new BodyTooLargeError();
   }
 
-  answeredBy(peer: RequestPeer): void {
-    this.#peer = peer;
+  answeredBy(answer: Answering): void {
+    this.#answer = answer;
   }
 
   get socket(): UwsSocket {
     if (this.#socket === undefined) {
       this.keepAddress();
       const address = this.#address === undefined ? undefined : ipText(this.#address);
-      this.#socket = new UwsSocket(this.#peer, address);
+      this.#socket = new UwsSocket(this.#answer, address);
     }
     return this.#socket;
   }
@@ -175,9 +107,9 @@ export class UwsRequest extends Readable implements Holder {
     return raw;
   }
 
-  /** Copies the peer's address, so that it can be read after the response (access logs do). */
+  /** Copies the client's address, so that it can be read after the response (access logs do). */
   keepAddress(): void {
-    this.#address ??= this.#peer.remoteAddressBytes();
+    this.#address ??= this.#answer.remoteAddressBytes();
   }
 
   setTimeout(): this {
@@ -191,7 +123,7 @@ export class UwsRequest extends Readable implements Holder {
     if (isLast) this.#completed();
     if (this.destroyed || this.#failure !== undefined) return;
     // After the response nobody new will read: only a reader at work gets the rest.
-    const isAnswered = this.#peer.settled;
+    const isAnswered = this.#answer.settled;
     if (isAnswered && this.readableFlowing !== true) return;
     if (this.#received > this.#limits.maxBodyBytes) {
       this.#failure = new BodyTooLargeError();
@@ -222,7 +154,7 @@ export class UwsRequest extends Readable implements Holder {
 
   /** Too slow, in shreds, or in the way of others: the connection goes. */
   endForMemory(): void {
-    this.#peer.destroy();
+    this.#answer.destroy();
   }
 
   /** Nothing more of the body will come. */
@@ -277,7 +209,7 @@ export class UwsRequest extends Readable implements Holder {
     const own = error === this.#failure && error !== null;
     // As in Node: destroying a request destroys its connection. Too large a body does not, it is
     // answered.
-    if (!own && !this.#peer.settled) this.#peer.destroy();
+    if (!own && !this.#answer.settled) this.#answer.destroy();
     // And as in Node: an abort nobody listens for is not an uncaught exception.
     callback(this.listenerCount('error') > 0 ? error : null);
   }

@@ -12,8 +12,9 @@ import { answerWithoutBody } from '../shared/bodyless-answer.ts';
 import { utf8 } from '../shared/native-text.ts';
 import { UwsBody } from './uws-body.ts';
 import { statusLine, writeBlock } from './uws-fields.ts';
-import type { RequestPeer, UwsRequest, UwsSocket } from './uws-request.ts';
+import type { UwsRequest } from './uws-request.ts';
 import { ResponseError, UwsResponseHead } from './uws-response-head.ts';
+import type { Answering, UwsSocket } from './uws-socket.ts';
 
 type Chunk = string | Uint8Array | null | undefined;
 type Done = (error?: Error | null) => void;
@@ -22,7 +23,7 @@ type Done = (error?: Error | null) => void;
 export interface ResponseContext {
   /** Bytes a response may hold for a client slower than its source. */
   readonly maxBufferedBytes: number;
-  /** Whether the peer's address can be asked for first after the answer. */
+  /** Whether the client's address can be asked for first after the answer. */
   readonly keepsAddresses: boolean;
   /** Called once a response was sent, aborted or destroyed. */
   onSettled(): void;
@@ -32,7 +33,7 @@ export interface ResponseContext {
 // uWebSockets.js closes an idle one after 10 s, give or take its clock of 4 s.
 const keepAlive = 'keep-alive\r\nKeep-Alive: timeout=6';
 
-export class UwsResponse extends UwsResponseHead implements RequestPeer {
+export class UwsResponse extends UwsResponseHead implements Answering {
   /** As in Node it stays true; `writableEnded` and `destroyed` say more. */
   readonly writable = true;
   writableEnded = false;
