@@ -10,6 +10,7 @@ import { type Ascii, ascii } from '../shared/native-text.ts';
 import type { PageOrigins } from '../shared/origin.ts';
 import type { ConnectionCap } from './connection-cap.ts';
 import { createCors } from './engine-cors.ts';
+import { openEngineDoor } from './engine-door.ts';
 import { closeSpread } from './engine-drain.ts';
 import type { SessionHost } from './engine-host.ts';
 import type { ClientGate, RequestFacts } from './engine-http.ts';
@@ -19,15 +20,11 @@ import type { RealtimeLog } from './engine-log.ts';
 import { openPacket } from './engine-open.ts';
 import type { Peers } from './engine-peers.ts';
 import { createPostReceiver } from './engine-post.ts';
-import {
-  createRequestHandlers,
-  type RequestDeps,
-  type RequestHandlers,
-} from './engine-requests.ts';
+import { createRequestHandlers, type RequestDeps } from './engine-requests.ts';
 import { type EngineHandler, EngineSession } from './engine-session.ts';
 import { createStrangers } from './engine-strangers.ts';
-import { createTopics, hardBackpressureBytes } from './engine-topics.ts';
-import { Probe, webSocketBehavior } from './engine-websocket.ts';
+import { createTopics } from './engine-topics.ts';
+import { Probe } from './engine-websocket.ts';
 import { createHeartbeat, type TickDeadlines } from './heartbeat.ts';
 import type { TemplatedApp } from './uws.ts';
 
@@ -209,25 +206,8 @@ export function createEngineServer<Owner>(
     holdPoll: (session) => heldPolls.add(session),
   };
 
-  function mount(door: TemplatedApp, requests: RequestHandlers, sockets?: Set<unknown>): void {
-    connections?.guard(door);
-    door.ws(
-      `${path}*`,
-      webSocketBehavior({
-        maxPayloadBytes: limits.maxPayloadBytes,
-        hardBackpressureBytes: hardBackpressureBytes(
-          limits.maxBackpressureBytes,
-          limits.maxPayloadBytes,
-        ),
-        log,
-        ...(sockets === undefined ? {} : { sockets }),
-        closed: connections?.closed,
-        upgrade: requests.upgrade,
-      }),
-    );
-    door.any(`${path}*`, requests.http);
-  }
-  mount(app, createRequestHandlers(deps));
+  const door = { path, limits, log, connections };
+  openEngineDoor({ ...door, app, requests: createRequestHandlers(deps) });
   if (peers !== undefined) {
     const forPeers: RequestDeps<Owner> = {
       ...deps,
@@ -238,7 +218,8 @@ export function createEngineServer<Owner>(
       trusts: peers.trusts,
       accepts: () => false,
     };
-    mount(peers.app, createRequestHandlers(forPeers), peerSockets);
+    const requests = createRequestHandlers(forPeers);
+    openEngineDoor({ ...door, app: peers.app, requests, sockets: peerSockets });
   }
 
   function closeAll(): void {
