@@ -1,0 +1,53 @@
+/** Who is told what, and when, of a person that takes part no more. */
+import { expect, it } from 'vitest';
+import { createAudience } from '../../src/audience/audience.ts';
+import { createMemoryBus } from '../../src/bus/memory-bus.ts';
+import type { Store } from '../../src/chat/ports.ts';
+import type { ChatSocket } from '../../src/delivery/commands.ts';
+import { waitFor } from '../support/wait.ts';
+
+const CONVERSATION = '00000000-0000-4000-8000-0000000000c0';
+const BOB = '00000000-0000-4000-8000-00000000000b';
+const nothing = () => undefined;
+
+it('an eviction that nobody announced: the listener first, then the person, then the room closes', async () => {
+  const seen: string[] = [];
+  const store = {
+    readMembers: async () => ({ members: new Set<string>(), membersVersion: 2 }),
+    readMoved: async () => ({ moved: [], gone: [] }),
+    readNotices: async () => ({ notices: [], next: '1' }),
+  } as unknown as Store;
+  const audience = createAudience({
+    bus: createMemoryBus(),
+    store,
+    server: { publish: nothing, subscribers: () => 0 },
+    epochs: { current: () => 'epoch', onChange: nothing },
+    settings: { headCheckIntervalMs: 60_000, holeHoldMs: 5, maxEnvelopeBytes: 10_000 },
+    log: { debug: nothing, warn: nothing },
+  });
+  const socket = {
+    id: 'one',
+    data: { connectedAtMs: 0 },
+    leave: () => seen.push('left the topic'),
+    sendFrame: (frame: string) => seen.push(JSON.parse(frame.slice(2))[0]),
+  } as unknown as ChatSocket;
+  audience.users.enter(socket, BOB);
+  audience.onEvicted((evicted, { conversationId, members }) => {
+    expect({ evicted, conversationId, heard: members.bySocket.size }).toEqual({
+      evicted: socket,
+      conversationId: CONVERSATION,
+      heard: 0,
+    });
+    seen.push(`evicted, ${audience.rooms.size()} open`);
+  });
+
+  const room = audience.rooms.acquire(CONVERSATION);
+  const place = { asOf: 1, live: true, gone: false, evicted: false };
+  room.members.bySocket.set(socket, { socket, userId: BOB, ...place });
+  room.open({ lastSeq: 0, lastMessageId: null, membersVersion: 1 });
+  audience.rooms.release(room);
+  room.noticeHead(0, 2);
+  await waitFor(() => audience.rooms.size() === 0, { what: 'the room to close' });
+  expect(seen).toEqual(['left the topic', 'evicted, 1 open', 'participant_removed']);
+  audience.close();
+});
