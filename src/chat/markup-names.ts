@@ -4,9 +4,7 @@
  * The names come from kept lists (HTML with its obsolete elements, SVG, MathML), less those that no
  * browser draws or runs and that people do type: `vector<int>`, `List<Element>`, `host: <unknown>`.
  */
-import { htmlTagNames } from 'html-tag-names';
-import { mathmlTagNames } from 'mathml-tag-names';
-import { svgTagNames } from 'svg-tag-names';
+import { ELEMENT_NAMES } from './element-names.ts';
 
 /** Listed, but without meaning in any browser in use: never shipped, or withdrawn long ago. */
 const withoutMeaning = new Set([
@@ -34,9 +32,9 @@ const contentMathml =
 
 const knownElements: ReadonlySet<string> = new Set(
   [
-    ...htmlTagNames,
-    ...svgTagNames,
-    ...mathmlTagNames.filter((name) => !contentMathml.test(name)),
+    ...ELEMENT_NAMES.html,
+    ...ELEMENT_NAMES.svg,
+    ...ELEMENT_NAMES.mathml.filter((name) => !contentMathml.test(name)),
     ...notListedYet,
   ]
     .map((name) => name.toLowerCase())
