@@ -3,11 +3,11 @@ import { readdirSync } from 'node:fs';
 import { cac } from 'cac';
 import { BENCHES, type BenchName } from './benches/all.ts';
 import { PRODUCT, TWO_NODES } from './harness/chat-run.ts';
-import type { SuiteOptions } from './harness/suite.ts';
+import type { SuiteOptions } from './suite/suite.ts';
 
 export type BenchOptions = Omit<SuiteOptions, 'services' | 'say'>;
 
-const PEERS = new URL('peers/', import.meta.url);
+const BASELINES = new URL('baselines/', import.meta.url);
 
 /**
  * @param argv as `process.argv`
@@ -79,14 +79,14 @@ function roundsOf(value: unknown): number | null {
 
 function subjectsOf(text: string | null): string[] | null {
   if (text === null) return null;
-  const peers = readdirSync(PEERS).map((file) => file.replace(/\.\w+$/, ''));
-  const known = [PRODUCT, TWO_NODES, ...peers];
+  const baselines = readdirSync(BASELINES).map((file) => file.replace(/\.\w+$/, ''));
+  const known = [PRODUCT, TWO_NODES, ...baselines];
   const subjects = text.split(',').map((subject) => subject.trim());
   const unknown = subjects.filter((subject) => !known.includes(subject));
   if (unknown.length > 0) {
     throw new Error(
       `--only: there is no subject ${unknown.join(', ')}.\n` +
-        `There are ${PRODUCT}, ${TWO_NODES} and the programs of bench/peers.`,
+        `There are ${PRODUCT}, ${TWO_NODES} and the programs of bench/baselines.`,
     );
   }
   return subjects;

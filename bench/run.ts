@@ -7,8 +7,8 @@
 import { mkdirSync } from 'node:fs';
 import { interrupt } from './harness/child.ts';
 import { findServices } from './harness/services.ts';
-import { runBenches } from './harness/suite.ts';
 import { type BenchOptions, readOptions } from './options.ts';
+import { runBenches } from './suite/suite.ts';
 
 const SAME_SIGNAL_MS = 1_000;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -1,6 +1,6 @@
 /**
  * codec: the packet codecs beside engine.io-parser and socket.io-parser. The bench is a program of
- * its own (`bench/codec.ts`), which alternates within one process; its ratios are taken over.
+ * its own (`bench/programs/codec.ts`), which alternates within one process; its ratios are taken over.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export async function codec(context: BenchContext): Promise<BenchResult> {
     context.step(`round ${round + 1}/${context.rounds}`);
     const quick = context.size === 'full' ? [] : ['--quick'];
     // Beside the sources that are measured, which may be those of a git ref.
-    const script = join(context.tree.directory, 'bench/codec.ts');
+    const script = join(context.tree.directory, 'bench/programs/codec.ts');
     const { stdout } = await run(process.execPath, ['--import', 'tsx', script, ...quick], {
       cwd: context.tree.directory,
       signal: interrupted,

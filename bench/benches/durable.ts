@@ -130,7 +130,7 @@ async function measureInserts(
     const { stdout } = await run(
       process.execPath,
       [
-        context.tree.script(`peers/${BATCHED}.js`),
+        context.tree.script(`baselines/${BATCHED}.js`),
         String(measureMs / 1000),
         String(warmUpMs / 1000),
         String(BATCH),

@@ -5,7 +5,7 @@ import type { BenchContext } from './context.ts';
 import { type BenchDatabase, createBenchDatabase, faultsInTable, insertRooms } from './database.ts';
 import { runLoad } from './load.ts';
 import { faultTexts, limitNotes, type Sample, usageMetrics } from './result.ts';
-import { type Server, startPeer, startProduct } from './server.ts';
+import { type Server, startBaseline, startProduct } from './server.ts';
 import type { Tree } from './tree.ts';
 
 const CONNECT_MS = 120_000;
@@ -15,7 +15,7 @@ export const PRODUCT = 'product';
 export const TWO_NODES = `${PRODUCT} ×2 over Redis`;
 
 export interface Subject {
-  /** `product`, or the name of a peer's file. */
+  /** `product`, or the name of a baseline's file. */
   name: string;
   /** Nodes on one database and one Redis; only the product has more than one. */
   nodes?: number;
@@ -72,7 +72,7 @@ export async function startSubject(
         ? { redisUrl: context.redisUrl, redisPrefix: `bench-${process.pid}:` }
         : {}),
     };
-    const start = isProduct ? startProduct : startPeer;
+    const start = isProduct ? startProduct : startBaseline;
     const nodes = Array.from({ length: subject.nodes ?? 1 }, () => start(options));
     // All of them, even if the first fails: none may be left behind.
     const started = await Promise.allSettled(nodes);

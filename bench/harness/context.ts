@@ -49,7 +49,7 @@ export async function alternate(
   return samples;
 }
 
-/** The product's faults fail a run; a peer's are only told. */
+/** The product's faults fail a run; a baseline's are only told. */
 export function failuresOf(samples: readonly Sample[], products: readonly string[]): string[] {
   return samples
     .filter((sample) => products.includes(sample.subject) && sample.faults.length > 0)

@@ -22,12 +22,12 @@ let made = 0;
 
 /**
  * @param serverUrl of a role that may create databases
- * @param forPeer leaves out the product's triggers, which a peer has no use for
+ * @param forBaseline leaves out the product's triggers, which a baseline has no use for
  */
 export async function createBenchDatabase(
   serverUrl: string,
   tree: Tree,
-  forPeer: boolean,
+  forBaseline: boolean,
 ): Promise<BenchDatabase> {
   const template = await migratedTemplate(serverUrl, tree);
   made += 1;
@@ -44,7 +44,7 @@ export async function createBenchDatabase(
     await withServer(serverUrl, (admin) => admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`));
   };
   try {
-    if (forPeer) await dropTriggers(sql);
+    if (forBaseline) await dropTriggers(sql);
   } catch (error) {
     await drop();
     throw error;

@@ -5,7 +5,7 @@ import { PRODUCT, sampleOf } from './chat-run.ts';
 import type { BenchContext } from './context.ts';
 import { startLoad } from './load.ts';
 import type { Sample } from './result.ts';
-import { startPeer, startProduct } from './server.ts';
+import { startBaseline, startProduct } from './server.ts';
 
 const TIMEOUT_MS = 120_000;
 
@@ -43,7 +43,7 @@ export async function measureCalls(
   calls: readonly Call[],
 ): Promise<Omit<Sample, 'round'>[]> {
   const options = { tree: context.tree, name: subject, databaseUrl };
-  const server = await (subject === PRODUCT ? startProduct(options) : startPeer(options));
+  const server = await (subject === PRODUCT ? startProduct(options) : startBaseline(options));
   const samples: Omit<Sample, 'round'>[] = [];
   const load = await startLoad(context.tree);
   try {

@@ -2,7 +2,7 @@
 import type { Latency, LoadResult } from '../load/plan.ts';
 
 export interface Sample {
-  /** The product, or a peer. */
+  /** The product, or a baseline. */
   subject: string;
   case: string;
   round: number;

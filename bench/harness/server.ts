@@ -1,4 +1,4 @@
-/** A server under test: the product, or a peer. */
+/** A server under test: the product, or a baseline, which it is compared with. */
 import { residentBytesOf } from '../load/proc.ts';
 import { type Child, startChild } from './child.ts';
 import type { Tree } from './tree.ts';
@@ -20,7 +20,7 @@ export interface Server {
 
 export interface ServerOptions {
   tree: Tree;
-  /** Shown in results; for a peer also its file's name in peers/. */
+  /** Shown in results; for a baseline also its file's name in baselines/. */
   name: string;
   databaseUrl: string;
   redisUrl?: string | undefined;
@@ -46,10 +46,10 @@ export function startProduct(options: ServerOptions): Promise<Server> {
   });
 }
 
-/** A program of peers/. */
-export function startPeer(options: ServerOptions): Promise<Server> {
+/** A program of baselines/. */
+export function startBaseline(options: ServerOptions): Promise<Server> {
   const { tree, name, databaseUrl } = options;
-  return start(name, tree, tree.script(`peers/${name}.js`), {
+  return start(name, tree, tree.script(`baselines/${name}.js`), {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
   });

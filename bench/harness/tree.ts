@@ -11,14 +11,20 @@ import { commitOf } from './environment.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = ['src', 'sql', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
-const BENCH = ['bench/load', 'bench/peers', 'bench/codec.ts', 'bench/tsconfig.json'];
+const BENCH = [
+  'bench/load',
+  'bench/baselines',
+  'bench/programs/codec.ts',
+  'bench/harness/probe.mjs',
+  'bench/tsconfig.json',
+];
 
 export interface Tree {
   /** `this tree`, or the ref. */
   name: string;
   /** The product's entry point, built. */
   product: string;
-  /** A peer's or the load generator's entry point, built. */
+  /** A baseline's or the load generator's entry point, built. */
   script(name: string): string;
   /** To be loaded before a server. */
   probe: string;
@@ -29,7 +35,7 @@ export interface Tree {
 
 /**
  * @param ref a git ref whose product is wanted; left out: the files as they are. Load generator and
- *   peers are always those of now.
+ *   baselines are always those of now.
  * @throws Error with the compiler's output when it does not build
  */
 export function prepareTree(ref?: string): Tree {
@@ -50,7 +56,7 @@ export function prepareTree(ref?: string): Tree {
     for (const name of BENCH) cpSync(join(ROOT, name), join(directory, name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
     compile(directory, 'tsconfig.build.json');
-    // With another product the peers made of its modules may not fit; nobody else minds. The types
+    // With another product the baselines made of its modules may not fit; nobody else minds. The types
     // of the bench are `npm run check`'s business.
     compile(directory, 'bench/tsconfig.json', true);
   } catch (error) {
@@ -62,7 +68,7 @@ export function prepareTree(ref?: string): Tree {
     directory,
     product: join(directory, 'dist/main.js'),
     script: (name) => join(directory, 'dist-bench/bench', name),
-    probe: join(directory, 'bench/peers/probe.mjs'),
+    probe: join(directory, 'bench/harness/probe.mjs'),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

@@ -51,7 +51,7 @@ const INTRODUCTION = `\`npm run bench\` makes these figures (\`-- name\` for one
 Ratios are of runs within one round, in fresh processes, in alternating order: median (least–most).
 Server, PostgreSQL and load generator share the machine's cores. Every run checks at each client that
 nothing was lost, doubled or reordered, and the table afterwards; a run of the product that fails
-this fails the bench, peers' failures are listed.
+this fails the bench, failures of baselines are listed.
 `;
 
 async function section(directory: string, { size, environment, result }: Stored): Promise<string> {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { explaining } from '../../bench/harness/explain.ts';
 import {
   lockConversations,
   readByIds,
@@ -15,7 +16,6 @@ import {
 } from '../../src/store/append-statements.ts';
 import type { Database, Sql } from '../../src/store/database.ts';
 import { advanceStatuses } from '../../src/store/statuses.ts';
-import { explaining } from './explain.ts';
 import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
 import { PARTITIONS, partition, partitionOf } from './partitioned-setting.ts';
 import { draft, upTo } from './writer-setting.ts';

@@ -2,9 +2,9 @@
 // planner to have a choice.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Explained, explaining } from '../../bench/harness/explain.ts';
 import type { Database } from '../../src/store/database.ts';
 import { MAX_SHARED_LOOK, MAX_UNREAD_LOOK } from '../../src/store/unread.ts';
-import { type Explained, explaining } from './explain.ts';
 import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
 
 const MESSAGES = 20_000;

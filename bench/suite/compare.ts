@@ -3,10 +3,10 @@
  * ratio of every figure, median and spread. The load generator is that of this tree for both.
  */
 import { BENCHES, type BenchName } from '../benches/all.ts';
-import { PRODUCT } from './chat-run.ts';
-import type { BenchContext } from './context.ts';
-import { type BenchResult, findRatios, type Sample } from './result.ts';
-import type { Tree } from './tree.ts';
+import { PRODUCT } from '../harness/chat-run.ts';
+import type { BenchContext } from '../harness/context.ts';
+import { type BenchResult, findRatios, type Sample } from '../harness/result.ts';
+import type { Tree } from '../harness/tree.ts';
 
 /** Figures worth a ratio, where a bench has them. */
 const METRICS: Record<string, string> = {

@@ -3,7 +3,7 @@
  * (deploy/partitioned.sql), in databases of its own that are removed at the end. A history page, a
  * message alone (one batch of one), and batches of messages of many conversations.
  *
- *   npx tsx bench/partitions.ts [--partitions 1,16,64,256] [--rounds 300]
+ *   npx tsx bench/programs/partitions.ts [--partitions 1,16,64,256] [--rounds 300]
  *
  * `DATABASE_URL` names the server (a role that may create databases); default the local one.
  */
@@ -11,14 +11,14 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
-import { createDatabase } from '../src/store/database.ts';
-import { migrate } from '../src/store/migrate.ts';
-import { createStore } from '../src/store/store.ts';
-import { createWriter } from '../src/store/writer.ts';
-import { defaultWriterLimits } from '../src/store/writer-limits.ts';
-import { insertRooms, roomsOf } from './harness/database.ts';
-import { spreadOf } from './harness/result.ts';
-import { cpuMsOfAll } from './load/proc.ts';
+import { createDatabase } from '../../src/store/database.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { createStore } from '../../src/store/store.ts';
+import { createWriter } from '../../src/store/writer.ts';
+import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
+import { insertRooms, roomsOf } from '../harness/database.ts';
+import { spreadOf } from '../harness/result.ts';
+import { cpuMsOfAll } from '../load/proc.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -32,7 +32,7 @@ const ROOMS = 1_000;
 const BATCH = 500;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-const script = await readFile(new URL('../deploy/partitioned.sql', import.meta.url), 'utf8');
+const script = await readFile(new URL('../../deploy/partitioned.sql', import.meta.url), 'utf8');
 const admin = postgres(serverUrl, { max: 1, onnotice: () => undefined });
 console.log('partitions  history page, ms  message alone, ms  batch: PostgreSQL CPU µs a message');
 for (const count of args.partitions.split(',').map(Number)) {

@@ -8,21 +8,21 @@
  * encode and write: from arguments to that text as UTF-8 bytes. Both sides put the text together
  * from pieces, which the engine copies into one only when a transport reads it; that is in here.
  *
- * Run: `npx tsx bench/codec.ts [--quick]`. With `--quick` it takes a moment, and its figures mean
+ * Run: `npx tsx bench/programs/codec.ts [--quick]`. With `--quick` it takes a moment, and its figures mean
  * nothing; the check that both sides give the same result is always made.
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import * as engine from 'engine.io-parser';
 import { Decoder, Encoder, type Packet, PacketType } from 'socket.io-parser';
-import { decodeEnginePacket } from '../src/protocol/engine-packet.ts';
+import { decodeEnginePacket } from '../../src/protocol/engine-packet.ts';
 import {
   decodeSocketPacket,
   encodeAck,
   encodeEvent,
   type SocketLimits,
   type SocketPacket,
-} from '../src/protocol/socket-packet.ts';
+} from '../../src/protocol/socket-packet.ts';
 
 const quick = process.argv.includes('--quick');
 /** Different packets of each kind, so that no side profits from seeing one text again. */

@@ -1,4 +1,4 @@
-/** The message every peer sends: the fields, and their order, of the product's. */
+/** The message every baseline sends: the fields, and their order, of the product's. */
 export interface StoredMessage {
   id: string;
   conversation_id: string;

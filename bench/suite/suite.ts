@@ -1,19 +1,19 @@
 /** Runs benches one after another: builds what is measured, shows progress, keeps the results. */
 import { relative } from 'node:path';
 import { BENCHES, type BenchName } from '../benches/all.ts';
+import { interrupted } from '../harness/child.ts';
+import type { BenchContext, Size } from '../harness/context.ts';
+import { dropTemplates } from '../harness/database.ts';
+import { describeEnvironment } from '../harness/environment.ts';
+import { createProgress } from '../harness/progress.ts';
+import type { BenchResult } from '../harness/result.ts';
+import type { Services } from '../harness/services.ts';
+import { printResult } from '../harness/table.ts';
+import { prepareTree, type Tree } from '../harness/tree.ts';
 import { cpuMsOf } from '../load/proc.ts';
 import { writeReport } from '../report/report.ts';
 import { PASSING_RESULTS, RESULTS, storeResult } from '../report/results.ts';
-import { interrupted } from './child.ts';
 import { compareTrees } from './compare.ts';
-import type { BenchContext, Size } from './context.ts';
-import { dropTemplates } from './database.ts';
-import { describeEnvironment } from './environment.ts';
-import { createProgress } from './progress.ts';
-import type { BenchResult } from './result.ts';
-import type { Services } from './services.ts';
-import { printResult } from './table.ts';
-import { prepareTree, type Tree } from './tree.ts';
 
 export interface SuiteOptions {
   /** None: all. */
@@ -27,7 +27,7 @@ export interface SuiteOptions {
   runs: readonly string[] | null;
   /** A git ref to measure instead of the files as they are. */
   at: string | null;
-  /** A git ref; null: the product beside its peers. */
+  /** A git ref; null: the product beside its baselines. */
   compareWith: string | null;
   profileDir: string | null;
   writeResults: boolean;

@@ -1,4 +1,4 @@
-/** The product's own Socket.IO server, without the chat: the same program as the socket.io peers. */
+/** The product's own Socket.IO server, without the chat: the same program as the socket.io baselines. */
 
 import type { NamespaceHandler } from '../../src/realtime/socket.ts';
 import {

@@ -2,16 +2,16 @@
  * Plans and timings of the list and history queries on a million messages: the product's own
  * statements, through its own database layer, in a database of its own that is removed at the end.
  *
- *   npx tsx bench/history-plans.ts [--messages 1000000] [--rounds 300] [--plans]
+ *   npx tsx bench/programs/history-plans.ts [--messages 1000000] [--rounds 300] [--plans]
  *
  * `DATABASE_URL` names the server (a role that may create databases); default the local one.
  */
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
-import { createDatabase } from '../src/store/database.ts';
-import { migrate } from '../src/store/migrate.ts';
-import { explaining } from '../test/store/explain.ts';
-import { openStore } from '../test/store/fixture.ts';
+import { createDatabase, type Database } from '../../src/store/database.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { createStore } from '../../src/store/store.ts';
+import { explaining } from '../harness/explain.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -30,6 +30,13 @@ const listSizes = [10, 100, 1000, 5000];
 const LIST_PAGE = 20;
 const HISTORY_PAGE = 50;
 const WARM_UP_ROUNDS = 20;
+
+/** Nothing is sent here: a store that only reads. */
+const openStore = (database: Database) =>
+  createStore({
+    database,
+    writer: { append: () => Promise.reject(new Error('This store has no writer.')) },
+  });
 
 const alice = '00000000-0000-4000-8000-00000000000a';
 const bigConversation = '10000000-0000-4000-8000-000000000000';
