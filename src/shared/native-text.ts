@@ -1,5 +1,5 @@
 /**
- * Where text becomes what native code takes: the only place that may do it (`test/tidy.test.ts`), and
+ * Where text becomes what native code takes: the only place that may do it (`test/tidy`), and
  * the types of `realtime/uws.ts` take nothing else.
  *
  * uWebSockets.js takes strings, but what it makes of one depends on its binary and on how V8 holds the

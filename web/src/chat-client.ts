@@ -16,6 +16,7 @@ import { createReceipts } from './receipts.ts';
 import { createRest, type Identity } from './rest.ts';
 import { createSender } from './sender.ts';
 import { hear, newThread, type Outgoing, prepend, restart, type Thread, trim } from './thread.ts';
+import { onceATurn, oneAtATime } from './turns.ts';
 
 const PAGE = 40;
 const MAX_LIST_PAGES = 5;
@@ -42,21 +43,15 @@ export function createChatClient(deps: ChatClientDeps) {
   const threads = new Map<string, Thread>();
   /** Conversations that are looked at: their history is wanted. */
   const open = new Set<string>();
-  const busy = new Set<string>();
   let line: LineState = { phase: 'connecting' };
   let listed = false;
   let tokenExpiresAt: string | null = null;
   let closed = false;
 
-  let announced = false;
-  function changed(): void {
-    if (announced) return;
-    announced = true;
-    queueMicrotask(() => {
-      announced = false;
-      if (!closed) deps.onChange();
-    });
-  }
+  const changed = onceATurn(() => {
+    if (!closed) deps.onChange();
+  });
+  const once = oneAtATime(changed);
 
   const socket = openLine(
     () => identity,
@@ -72,19 +67,6 @@ export function createChatClient(deps: ChatClientDeps) {
       void refreshList();
     },
   );
-
-  /** Only one run of a kind for a conversation at a time. */
-  async function once(kind: string, id: string, work: () => Promise<void>): Promise<void> {
-    const key = `${kind} ${id}`;
-    if (busy.has(key)) return;
-    busy.add(key);
-    try {
-      await work();
-    } finally {
-      busy.delete(key);
-      changed();
-    }
-  }
 
   /** Runs `step` until it is done, the connection is another one, or everything is closed. */
   async function persist(step: () => Promise<'done' | 'again'>): Promise<void> {
