@@ -4,7 +4,7 @@ import { credentialOf } from './credentials.ts';
 import type { Room } from './plan.ts';
 
 /** The acknowledgement id of every join. */
-export const JOIN_ACK = 999_999_999;
+const JOIN_ACK = 999_999_999;
 
 const LAST_SEQ = Buffer.from('"last_seq":');
 

@@ -58,7 +58,7 @@ export function createKeys(
 }
 
 /** The key and the one algorithm it may verify. */
-export function readPublicKey(text: string): { key: KeyObject; algorithm: string } {
+function readPublicKey(text: string): { key: KeyObject; algorithm: string } {
   // Node would derive the public key from it; but then every node could sign.
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
     throw new Error('JWT_PUBLIC_KEY is a private key: this service needs the public one only.');

@@ -26,8 +26,7 @@ import { createProbe } from './redis-probe.ts';
 import type { RedisSender } from './redis-sender.ts';
 import { createSubscriptions } from './redis-subscriptions.ts';
 
-export type { BusLog, RedisBusLimits, RedisBusOptions, RedisBusStats } from './redis-options.ts';
-export { defaultRedisBusLimits };
+export type { RedisBusLimits, RedisBusOptions, RedisBusStats } from './redis-options.ts';
 
 export type RedisBus = Bus & { stats(): RedisBusStats };
 

@@ -10,7 +10,7 @@ import { stripMarkup } from './sanitize.ts';
 import type { MessageType } from './schemas.ts';
 
 /** What browsers and proxies agree to carry; UTF-16 units, which in a stored URL are bytes. */
-export const MAX_MEDIA_URL_LENGTH = 2048;
+const MAX_MEDIA_URL_LENGTH = 2048;
 
 export interface ContentInput {
   content: string;

@@ -14,7 +14,7 @@ import {
 import { listCost, membershipCost, type PersonalWork } from './work.ts';
 
 /** The most people one conversation can have. */
-export const MAX_PARTICIPANTS = 256;
+const MAX_PARTICIPANTS = 256;
 
 export interface ConversationsDeps {
   store: Store;

@@ -49,7 +49,7 @@ export const MessageType = Type.Union(MESSAGE_TYPES.map((type) => Type.Literal(t
 const MESSAGE_STATUSES = ['sent', 'delivered', 'read'] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
-export const ClientMessageId = Type.String({
+const ClientMessageId = Type.String({
   minLength: 1,
   maxLength: 64,
   description: "The sender's own key for one message: the same key is stored once, for ever",

@@ -146,8 +146,6 @@ function nameAnswer(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
 }
 
-export type HttpApp = Awaited<ReturnType<typeof createHttpApp>>;
-
 /** The caller's own id where it is plain enough for a header and a log line, else a new one. */
 function requestIdOf(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : newId();

@@ -8,7 +8,7 @@
 import { ProtocolError } from './protocol-error.ts';
 
 /** Nesting of values to encode. Far above any decoding limit, far below the stack's. */
-export const MAX_ENCODE_DEPTH = 1000;
+const MAX_ENCODE_DEPTH = 1000;
 
 /** Whether `value` or anything in it is binary. */
 export function hasBinary(value: unknown, depth = 0): boolean {

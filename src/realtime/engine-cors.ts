@@ -14,7 +14,7 @@ export type Cors = (origin: string, host: string) => CorsDecision;
 const VARIES = '\r\nVary: Origin';
 
 /** Anybody may read the answer. */
-export const ANYONE: CorsDecision = {
+const ANYONE: CorsDecision = {
   allowed: true,
   fields: '\r\nAccess-Control-Allow-Origin: *',
 };

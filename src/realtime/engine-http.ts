@@ -5,7 +5,7 @@ import { RequestFraming } from '../shared/request-framing.ts';
 import type { HttpRequest, HttpResponse } from './uws.ts';
 
 /** Request headers that survive the request, for `Handshake.headers`. */
-export const KEPT_HEADERS: ReadonlySet<string> = new Set([
+const KEPT_HEADERS: ReadonlySet<string> = new Set([
   'origin',
   'user-agent',
   'authorization',

@@ -40,7 +40,11 @@ export interface Listening {
   stop(): void;
 }
 
-/** A listen that failed; `code` is spelled as in Node's own errors. */
+/**
+ * A listen that failed; `code` is spelled as in Node's own errors.
+ *
+ * @public
+ */
 export interface ListenError extends Error {
   readonly code: string;
 }

@@ -44,7 +44,7 @@ const MAX_PER_TURN = 500;
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** Waiting keeps the process alive. */
-export const afterAlive: After = (delayMs, callback) => {
+const afterAlive: After = (delayMs, callback) => {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };

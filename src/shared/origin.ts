@@ -42,7 +42,7 @@ export function createOriginRule(origins: PageOrigins): (origin: string) => bool
  * section 6.3), 127.0.0.0/8, `[::1]`. Any other name may be somebody else's, who has it resolve to here
  * (DNS rebinding): then his page is of the same origin as this server, and only the name betrays it.
  */
-export function isLoopbackHost(host: string): boolean {
+function isLoopbackHost(host: string): boolean {
   const origin = originOf(`http://${host}`);
   if (origin === undefined) return false;
   return isLoopbackName(new URL(origin).hostname);

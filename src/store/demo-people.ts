@@ -37,5 +37,3 @@ export function createDemoPeople(database: Database) {
     },
   };
 }
-
-export type DemoPeople = ReturnType<typeof createDemoPeople>;

@@ -5,7 +5,7 @@
  * standby's clock differs from its primary's by less. A time further ahead is wrong itself (rows of
  * an older service in local time, a clock that has been put right since), and no message is given it.
  */
-export const MAX_CLOCK_CORRECTION_MS = 5_000;
+const MAX_CLOCK_CORRECTION_MS = 5_000;
 
 /**
  * The time of a conversation's next message, which is its `last_message_at` then. Order is the

@@ -37,11 +37,11 @@ export function toMessage(row: MessageRow): Message {
 }
 
 /** Unknown or missing types (rows of others) read as text. */
-export function toMessageType(value: string | null): MessageType {
+function toMessageType(value: string | null): MessageType {
   return value === 'image' || value === 'location' ? value : 'text';
 }
 
 /** Unknown or missing statuses (rows of others) read as sent. */
-export function toMessageStatus(value: string | null): MessageStatus {
+function toMessageStatus(value: string | null): MessageStatus {
   return value === 'read' || value === 'delivered' ? value : 'sent';
 }

@@ -61,7 +61,7 @@ const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 
 /** Whether PostgreSQL undid the transaction for reasons that will pass. */
-export function isSerializationFailure(error: unknown): boolean {
+function isSerializationFailure(error: unknown): boolean {
   return (
     isServerError(error) &&
     (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK_DETECTED)

@@ -15,7 +15,7 @@ export function readAnswer(sent: unknown): Answer {
   throw new Error(`Not an envelope: ${JSON.stringify(sent)}`);
 }
 
-export function isRecord(value: unknown): value is Record<string, unknown> {
+function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

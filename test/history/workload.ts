@@ -20,7 +20,7 @@ export interface WorkloadSize {
   maxPauseMs: number;
 }
 
-export const defaultSize: WorkloadSize = { people: 7, conversations: 5, maxPauseMs: 160 };
+const defaultSize: WorkloadSize = { people: 7, conversations: 5, maxPauseMs: 160 };
 
 export interface TalkedIn {
   id: string;

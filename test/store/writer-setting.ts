@@ -9,7 +9,7 @@ import type { WriterDeps } from '../../src/store/writer.ts';
 import { createWriter, type Writer } from '../../src/store/writer.ts';
 import { defaultWriterLimits, type WriterLimits } from '../../src/store/writer-limits.ts';
 
-export const silentLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const silentLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A Database for tests: few connections, deadlines a slow machine can keep. */
 export function openDatabase(url: string, options: Partial<DatabaseOptions> = {}): Database {

@@ -143,6 +143,7 @@ const BENCHES: Arrows = {
 const SCRIPTS: Arrows = {
   'build-image.ts': { runtime: ['dockerfile.ts'] },
   'build-page.mjs': { runtime: [] },
+  'check.mjs': { runtime: [] },
   'dockerfile.ts': { runtime: [] },
   'element-names.ts': { runtime: [] },
   'start.mjs': { runtime: [] },

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Source {
   /** From the root of the repository. */
@@ -28,7 +28,7 @@ export function sourcesBelow(directory: string): Source[] {
 }
 
 /** The lines of a text without its comments. */
-export const codeOf = (text: string): string[] =>
+const codeOf = (text: string): string[] =>
   text.split('\n').map((line) => line.replace(/^\s*(?:\/\*\*?|\*|\/\/).*$/, ''));
 
 /** Where the code has what `pattern` finds, as `file:line`. */

@@ -39,7 +39,7 @@ export interface Line {
 }
 
 /** A new connection to whichever worker the system chooses. */
-export async function openLine(service: ServiceProcess): Promise<Line> {
+async function openLine(service: ServiceProcess): Promise<Line> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const health = JSON.parse(await getText(`${service.url}/health`, agent)) as Health;
   return { pid: health.data.worker.pid, agent };

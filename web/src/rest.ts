@@ -10,7 +10,7 @@ import type {
 const DEADLINE_MS = 10_000;
 
 /** What the service said no with; `code` is `unreachable` when it said nothing. */
-export class Refusal extends Error {
+class Refusal extends Error {
   readonly code: string;
   constructor(code: string, message: string) {
     super(message);
