@@ -25,7 +25,7 @@ export function markdownFiles(): string[] {
 }
 
 /** The text without its blocks of code. */
-export const prose = (markdown: string): string => markdown.replace(/^ *```[\s\S]*?^ *```$/gm, '');
+const prose = (markdown: string): string => markdown.replace(/^ *```[\s\S]*?^ *```$/gm, '');
 
 /** The targets of its links and images. */
 export function links(markdown: string): string[] {
@@ -60,7 +60,11 @@ export function section(markdown: string, title: string): string {
   return body.split(new RegExp(`^#{1,${level.length}} `, 'm'))[0] ?? '';
 }
 
-/** The blocks of code in `language`, without their fences. */
+/**
+ * The blocks of code in `language`, without their fences.
+ *
+ * @public
+ */
 export function codeBlocks(markdown: string, language: string): string[] {
   const fences = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm');
   return [...markdown.matchAll(fences)].map(([, code = '']) => code);
