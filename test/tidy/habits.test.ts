@@ -76,7 +76,10 @@ describe('the service', () => {
 
 describe('the tests', () => {
   it('keep the log of every service that they start, to be searched for secrets', () => {
-    const starters = filesWith(sourcesBelow('test'), /\bstartApp\(|'src\/main\.ts'|\bcompiledFile\('main\.js'\)/);
+    const starters = filesWith(
+      sourcesBelow('test'),
+      /\bstartApp\(|'src\/main\.ts'|\bcompiledFile\('main\.js'\)/,
+    );
     expect(starters).toEqual([
       // A run of its own, which checks what is stored and told; its nodes log warnings only.
       'test/history/node-process.ts',
