@@ -144,8 +144,10 @@ const SCRIPTS: Arrows = {
   'build-image.ts': { runtime: ['dockerfile.ts'] },
   'build-page.mjs': { runtime: [] },
   'check.mjs': { runtime: [] },
+  'check-package.ts': { runtime: ['event-types.ts'] },
   'dockerfile.ts': { runtime: [] },
   'element-names.ts': { runtime: [] },
+  'event-types.ts': { runtime: ['src/chat'] },
   'start.mjs': { runtime: [] },
   'sum-up-tests.mjs': { runtime: [] },
 };
