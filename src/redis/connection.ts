@@ -10,7 +10,7 @@ import { Redis } from 'ioredis';
 import { wrongServer } from './verdict.ts';
 
 /** How long connecting, and any one command, may take where nothing else is said. */
-export const REDIS_TIMEOUT_MS = 1_000;
+const REDIS_TIMEOUT_MS = 1_000;
 
 export interface RedisConnectionDeps {
   url: string;
