@@ -12,8 +12,11 @@ import { createDeadlineQueue } from './deadline-queue.ts';
 export type After = (delayMs: number, callback: () => void) => () => void;
 
 export interface DeadlineTimerDeps<T extends NonNullable<unknown>> {
-  /** `item` is due, and waits no longer. What it throws is thrown from the timer; the rest still comes. */
-  onDue(item: T): void;
+  /**
+   * `item` is due, as `now` has just said, and waits no longer. What this throws is thrown from the timer;
+   * the rest still comes.
+   */
+  onDue(item: T, nowMs: number): void;
   /** Milliseconds; left out: the monotonic clock, `performance.now()`. */
   now?: () => number;
   /** Left out: `setTimeout`. */
@@ -88,7 +91,7 @@ export function createDeadlineTimer<T extends NonNullable<unknown>>(
       for (; left > 0; left -= 1) {
         const item = queue.takeDue(nowMs);
         if (item === undefined) break;
-        onDue(item);
+        onDue(item, nowMs);
       }
     } finally {
       isHandingOut = false;
