@@ -1,6 +1,6 @@
 /**
  * The Socket.IO face: every event a client may send and every event it may receive, as schemas.
- * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (realtime/).
+ * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (delivery/payload).
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import {

@@ -1,6 +1,6 @@
 /**
  * What the rules need from the outside, in the rules' own words. store/ implements `Store`,
- * realtime/ implements `Events`; the rules import neither.
+ * audience/ implements `Events`; the rules import neither.
  */
 import type { Conversation, ConversationSummary, Message, MessageType } from './schemas.ts';
 import type {
@@ -216,7 +216,7 @@ export interface Origin {
   readonly id: string;
 }
 
-/** What the rules announce to connected people. Never throws; delivery is realtime's business. */
+/** What the rules announce to connected people. Never throws: who hears it is the audience's business. */
 export interface Events {
   messageStored(message: Message, membersVersion: number): void;
   typingStarted(
