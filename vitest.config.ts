@@ -1,11 +1,12 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * What runs the service or another program in processes of its own (a browser, nginx, a compiler, clusters of
  * PostgreSQL), or takes its time: all that `npm run test:fast` leaves out.
  */
 const PROCESSES = [
-  'test/{browser,cli,deploy,embedded,platform,process,types,workers}/**/*.test.ts',
+  'test/{browser,cli,deploy,embedded,package,platform,process,types,workers}/**/*.test.ts',
   'test/bench/benches.test.ts',
   'test/history/history.test.ts',
   'test/metrics/metrics-access.test.ts',
@@ -13,6 +14,15 @@ const PROCESSES = [
   'test/security/{development,memory}.test.ts',
   'test/support/{postgres,search-logs}.test.ts',
 ];
+
+/** What starts processes takes longest, so it begins first: a run ends with short files, both workers busy. */
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isSlow = ({ project }: TestSpecification): boolean => project.name === 'processes';
+    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
+  }
+}
 
 const common = {
   pool: 'forks',
@@ -25,6 +35,7 @@ export default defineConfig({
     globalSetup: ['test/support/services.ts', 'test/support/search-logs.ts'],
     // Two cores: more workers than that only make timing-sensitive tests fight.
     maxWorkers: 2,
+    sequence: { sequencer: SlowFirst },
     projects: [
       {
         test: {

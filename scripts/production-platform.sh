@@ -21,7 +21,7 @@ readonly LIMIT_S=600 LIMIT_ALL_S=1800
 # Beside what debootstrap takes: the packages npm fetches, and tests that start a Redis of their own.
 readonly DEBIAN_PACKAGES=ca-certificates,redis-server
 readonly NPM=npm@11
-readonly NATIVE_SUITES=(protocol realtime conformance http peers workers audience delivery process)
+readonly NATIVE_SUITES=(realtime conformance http peers workers audience delivery process)
 
 clone="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 readonly clone
