@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { CompactEncrypt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createPerson, type TestPerson } from '../support/people.ts';
+import { usePeople } from '../support/scene.ts';
 import { attacksOn } from './attacks.ts';
 import {
   hmacSigner,
@@ -23,8 +22,7 @@ const serviceTokens = ['a-service-token-of-one-backend', 'a-service-token-of-the
 const [iss, aud] = ['https://issuer.example', 'messaging'];
 const publicPem = pemOf(keyPairs.RS256.publicKey);
 
-let db: TestDatabase;
-let alice: TestPerson;
+const scene = usePeople();
 /** Every door that a token's header could point at; counts who comes. */
 let elsewhere: string;
 let visits = 0;
@@ -34,17 +32,14 @@ const pointedAt = createServer((_request, response) => {
 });
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
   await new Promise<void>((resolve) => pointedAt.listen(0, '127.0.0.1', resolve));
   elsewhere = `http://127.0.0.1:${(pointedAt.address() as AddressInfo).port}`;
 });
 afterAll(async () => {
   pointedAt.close();
-  await db.drop();
 });
 
-const claims = () => ({ sub: alice.id, exp: inAMinute(), iss, aud });
+const claims = () => ({ sub: scene.alice.id, exp: inAMinute(), iss, aud });
 
 const settings: {
   alg: 'HS256' | 'RS256';
@@ -64,7 +59,7 @@ describe.each(settings)('with a key for $alg', ({ alg, sign, env }) => {
   let live: ReturnType<TestApp['connect']>;
 
   beforeAll(async () => {
-    app = await startTestApp(db.url, {
+    app = await startTestApp(scene.db.url, {
       ...env,
       JWT_ISSUER: iss,
       JWT_AUDIENCE: aud,
@@ -172,7 +167,7 @@ describe.each(settings)('with a key for $alg', ({ alg, sign, env }) => {
   it('another scheme, a stated id or nothing is nobody', async () => {
     const token = sign({ alg }, claims());
     const status = async (headers: Record<string, string>) => {
-      const response = await fetch(`${app.url}/messages/${alice.id}`, { headers });
+      const response = await fetch(`${app.url}/messages/${scene.alice.id}`, { headers });
       await response.arrayBuffer();
       return response.status;
     };
@@ -183,13 +178,13 @@ describe.each(settings)('with a key for $alg', ({ alg, sign, env }) => {
       { authorization: `Basic ${token}` },
       { authorization: `Bearer${token}` },
       { authorization: `Bearer ${token} ${token}` },
-      { 'x-user-id': alice.id },
+      { 'x-user-id': scene.alice.id },
       { cookie: `token=${token}` },
     ]) {
       expect([headers, await status(headers)]).toEqual([headers, 401]);
     }
     // A query is written to access logs of proxies: REST does not read it.
-    const response = await fetch(`${app.url}/messages/${alice.id}?token=${token}`);
+    const response = await fetch(`${app.url}/messages/${scene.alice.id}?token=${token}`);
     expect(response.status).toBe(401);
   });
 

@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, collect, connected } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { type Nginx, nginxBinary, startNginx } from '../support/nginx.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { usePeople } from '../support/scene.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { once, waitFor } from '../support/wait.ts';
 
@@ -33,24 +33,17 @@ const STRANGERS = 20;
 const STRANGE_REQUESTS = 1_000;
 
 describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
-  let db: TestDatabase;
+  const scene = usePeople();
   let env: Record<string, string>;
   let nodes: ServiceProcess[];
   let nginx: Nginx;
-  let alice: TestPerson;
-  let bob: TestPerson;
   let conversation_id: string;
   const clients: Socket[] = [];
   const agents: Agent[] = [];
 
-  beforeAll(async () => {
-    db = await createTestDatabase();
-    alice = await createPerson(db.sql, 'Alice');
-    bob = await createPerson(db.sql, 'Bob');
-  });
   beforeEach(async () => {
     env = {
-      DATABASE_URL: db.url,
+      DATABASE_URL: scene.db.url,
       REDIS_URL: redisUrl(),
       REDIS_PREFIX: uniquePrefix(),
       TRUSTED_PROXIES: 'loopback',
@@ -58,7 +51,7 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
     };
     nodes = await Promise.all([startService(env), startService(env)]);
     nginx = await startNginx(binary ?? '', [nodes[0]?.port ?? 0, nodes[1]?.port ?? 0]);
-    conversation_id = await createConversation(db.sql, [alice, bob]);
+    conversation_id = await scene.conversation();
   });
   afterEach(async () => {
     for (const client of clients.splice(0)) client.close();
@@ -66,7 +59,6 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
     await nginx.stop();
     await Promise.all(nodes.map((node) => node.discard()));
   });
-  afterAll(() => db.drop());
 
   /** A stock client with its default transports; nginx sees it come from `address`. */
   async function joined(person: TestPerson, address: string): Promise<Socket> {
@@ -100,12 +92,12 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
 
   /** Two clients on two nodes: whichever address goes where, that of the second is another node's. */
   async function onBothNodes(): Promise<{ a: Socket; b: Socket; nodeOfB: ServiceProcess }> {
-    const a = await joined(alice, '127.0.0.1');
+    const a = await joined(scene.alice, '127.0.0.1');
     const nodeOfA = (await socketsOf(nodes[0])) === 1 ? 0 : 1;
     const nodeOfB = nodes[1 - nodeOfA];
     if (nodeOfB === undefined) throw new Error('there are two nodes');
     for (let host = 2; host < MAX_ADDRESSES; host += 1) {
-      const b = await joined(bob, `127.0.0.${host}`);
+      const b = await joined(scene.bob, `127.0.0.${host}`);
       if ((await socketsOf(nodeOfB)) === 1) return { a, b, nodeOfB };
       b.close();
     }
@@ -127,7 +119,7 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
       const back = once<[Message]>(a, 'new_message', 10_000);
       const response = await fetch(`${nginx.url}/messages/${conversation_id}`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-user-id': bob.id },
+        headers: { 'content-type': 'application/json', 'x-user-id': scene.bob.id },
         body: JSON.stringify({ content: 'over REST' }),
       });
       expect(response.status).toBe(201);
@@ -143,7 +135,7 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
       agents.push(agent);
       const client = io(nginx.url, {
         forceNew: true,
-        query: { userId: alice.id },
+        query: { userId: scene.alice.id },
         transports: ['polling'],
         reconnection: false,
         agent: agent as never,
@@ -187,7 +179,7 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
     const lost = once(b, 'disconnect', 20_000);
     nginx.reload();
     await lost;
-    const body = JSON.stringify({ content: 'meanwhile', sender_id: alice.id });
+    const body = JSON.stringify({ content: 'meanwhile', sender_id: scene.alice.id });
     const headers = { 'content-type': 'application/json' };
     const url = `${nginx.url}/messages/${conversation_id}`;
     expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(201);
@@ -202,9 +194,11 @@ describe.skipIf(binary === undefined)('two nodes behind nginx', () => {
     const rooms = await Promise.all(
       Array.from({ length: ROOMS }, async (_, room) => {
         const people = await Promise.all(
-          Array.from({ length: PEOPLE }, (_, n) => createPerson(db.sql, `Person ${room} ${n}`)),
+          Array.from({ length: PEOPLE }, (_, n) =>
+            createPerson(scene.db.sql, `Person ${room} ${n}`),
+          ),
         );
-        return { people, conversation_id: await createConversation(db.sql, people) };
+        return { people, conversation_id: await createConversation(scene.db.sql, people) };
       }),
     );
     const chatting = rooms.flatMap(({ people, conversation_id }, room) =>

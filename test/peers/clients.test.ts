@@ -3,10 +3,10 @@ import { Agent } from 'node:http';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, collect, connected } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { parseExposition } from '../support/exposition.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import type { TestPerson } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { usePeople } from '../support/scene.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { once, waitFor } from '../support/wait.ts';
 import { type RoundRobin, startRoundRobin } from './round-robin.ts';
@@ -17,32 +17,26 @@ type Options = Partial<ManagerOptions & SocketOptions>;
 const SLOW_MS = 60_000;
 const CROWD = 300;
 
-let db: TestDatabase;
+const scene = usePeople();
 let env: Record<string, string>;
 let nodes: ServiceProcess[];
 let balancer: RoundRobin;
-let alice: TestPerson;
-let bob: TestPerson;
 let conversation_id: string;
 const clients: Socket[] = [];
 /** Every request on a connection of its own, so that each goes to the other node. */
 const alternating = new Agent({ keepAlive: false });
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  env = { DATABASE_URL: db.url, REDIS_URL: redisUrl(), REDIS_PREFIX: uniquePrefix() };
+  env = { DATABASE_URL: scene.db.url, REDIS_URL: redisUrl(), REDIS_PREFIX: uniquePrefix() };
   nodes = await Promise.all([startService(env), startService(env)]);
   balancer = await startRoundRobin(nodes.map(({ port }) => port));
 }, SLOW_MS);
 afterAll(async () => {
   await balancer.stop();
   await Promise.all(nodes.map((node) => node.discard()));
-  await db.drop();
 });
 beforeEach(async () => {
-  conversation_id = await createConversation(db.sql, [alice, bob]);
+  conversation_id = await scene.conversation();
 });
 afterEach(() => {
   for (const client of clients.splice(0)) client.close();
@@ -99,8 +93,8 @@ describe('two nodes behind a balancer that is not sticky', () => {
   it(
     'a default client connects by polling, upgrades, and chats through another node',
     async () => {
-      const a = connect(alice);
-      const b = connect(bob);
+      const a = connect(scene.alice);
+      const b = connect(scene.bob);
       await Promise.all([connected(a), connected(b)]);
       await waitFor(() => transportOf(a) === 'websocket' && transportOf(b) === 'websocket', {
         what: 'the upgrades',
@@ -114,7 +108,7 @@ describe('two nodes behind a balancer that is not sticky', () => {
     'a WebSocket is relayed to the node that has its session, and ends with it',
     async () => {
       // At once, so that their connections mix: alone, each would be sent to its own node.
-      const crowd = Array.from({ length: 20 }, () => connect(alice));
+      const crowd = Array.from({ length: 20 }, () => connect(scene.alice));
       await Promise.all(crowd.map((client) => connected(client)));
       await waitFor(() => crowd.every((client) => transportOf(client) === 'websocket'), {
         what: 'the upgrades',
@@ -137,8 +131,8 @@ describe('two nodes behind a balancer that is not sticky', () => {
     'a client that only polls chats, each request at the other node',
     async () => {
       const options: Options = { transports: ['polling'], reconnection: false };
-      const a = connect(alice, options);
-      const b = connect(bob, options);
+      const a = connect(scene.alice, options);
+      const b = connect(scene.bob, options);
       await Promise.all([connected(a), connected(b)]);
       await converse(a, b, 30);
       expect([transportOf(a), transportOf(b)]).toEqual(['polling', 'polling']);
@@ -153,7 +147,7 @@ describe('two nodes behind a balancer that is not sticky', () => {
     'keeps binary as binary, and a long message whole',
     async () => {
       const options: Options = { transports: ['polling'], reconnection: false };
-      const a = connect(alice, options);
+      const a = connect(scene.alice, options);
       await connected(a);
       await ask(a, 'join_conversation', { conversation_id });
       const content = 'ü€😀'.repeat(1_000);
@@ -170,7 +164,9 @@ describe('two nodes behind a balancer that is not sticky', () => {
   it(
     `${CROWD} clients connect at once, all of them`,
     async () => {
-      const crowd = Array.from({ length: CROWD }, () => connect(alice, { reconnection: false }));
+      const crowd = Array.from({ length: CROWD }, () =>
+        connect(scene.alice, { reconnection: false }),
+      );
       const failed: string[] = [];
       for (const client of crowd) client.on('connect_error', ({ message }) => failed.push(message));
       await waitFor(() => crowd.every((client) => client.connected), {

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TYPING_TIMEOUT_MS } from '../../src/chat/typing.ts';
 import { hmacSigner, nowSeconds } from '../auth/forge.ts';
 import { ask, connected } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import type { TestPerson } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { usePeople } from '../support/scene.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { once, waitFor } from '../support/wait.ts';
 
@@ -24,19 +24,14 @@ const preload = pathToFileURL(
 const directory = mkdtempSync(join(tmpdir(), 'clock-'));
 const clockFile = join(directory, 'off-by');
 const clients: Socket[] = [];
-let db: TestDatabase;
+const scene = usePeople();
 let service: ServiceProcess;
-let alice: TestPerson;
-let bob: TestPerson;
 let conversation_id: string;
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  conversation_id = await createConversation(db.sql, [alice, bob]);
+  conversation_id = await scene.conversation();
   service = await startService({
-    DATABASE_URL: db.url,
+    DATABASE_URL: scene.db.url,
     REDIS_URL: redisUrl(),
     REDIS_PREFIX: uniquePrefix(),
     JWT_SECRET: SECRET,
@@ -50,7 +45,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const client of clients) client.close();
   await service.discard();
-  await db.drop();
   rmSync(directory, { recursive: true });
 });
 
@@ -96,8 +90,8 @@ async function chats(from: Socket, to: Socket, content: string): Promise<void> {
 }
 
 it('goes on while the clock is set forth and back by an hour and by ten years', async () => {
-  const a = await joined(alice, 'websocket');
-  const b = await joined(bob, 'polling');
+  const a = await joined(scene.alice, 'websocket');
+  const b = await joined(scene.bob, 'polling');
   await chats(a, b, 'before');
 
   // Set back while somebody is typing, more milliseconds than a timer can wait.
@@ -115,11 +109,11 @@ it('goes on while the clock is set forth and back by an hour and by ten years', 
     await setClock(offMs);
     await chats(a, b, `off by ${offMs}`);
     await chats(b, a, `and back, off by ${offMs}`);
-    const late = await joined(bob, 'websocket');
+    const late = await joined(scene.bob, 'websocket');
     await chats(a, late, `to one who came when it was off by ${offMs}`);
     late.close();
     const list = await fetch(`${service.url}/messages/${conversation_id}`, {
-      headers: { authorization: `Bearer ${tokenOf(alice)}` },
+      headers: { authorization: `Bearer ${tokenOf(scene.alice)}` },
     });
     expect(list.status).toBe(200);
     await list.body?.cancel();

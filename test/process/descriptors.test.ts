@@ -2,27 +2,21 @@
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { io } from 'socket.io-client';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Answer, ask, connected } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { createConversation } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { usePeople } from '../support/scene.ts';
 import { runToEnd, type ServiceProcess, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait.ts';
 
 const OPEN_FILES = 200;
 const IDLE = 500;
 
-let db: TestDatabase;
-let alice: TestPerson;
+const scene = usePeople();
 let service: ServiceProcess | undefined;
 const idle: Socket[] = [];
 
-beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-});
-afterAll(() => db.drop());
 afterEach(async () => {
   for (const socket of idle.splice(0)) socket.destroy();
   await service?.discard();
@@ -54,14 +48,14 @@ it(`with ${OPEN_FILES} files and ${IDLE} idle connections goes on for those who 
   timeout: 60_000,
 }, async () => {
   const env = { REDIS_URL: redisUrl(), REDIS_PREFIX: uniquePrefix(), DATABASE_POOL_MAX: '10' };
-  service = await startService({ DATABASE_URL: db.url, ...env }, { openFiles: OPEN_FILES });
+  service = await startService({ DATABASE_URL: scene.db.url, ...env }, { openFiles: OPEN_FILES });
   const { url, pid } = service;
   expect(service.output()).toContain('fewer sessions than MAX_CONNECTIONS');
-  const conversation_id = await createConversation(db.sql, [alice]);
+  const conversation_id = await createConversation(scene.db.sql, [scene.alice]);
   const client = io(url, {
     forceNew: true,
     transports: ['websocket'],
-    query: { userId: alice.id },
+    query: { userId: scene.alice.id },
   });
   await connected(client);
   expect((await ask(client, 'join_conversation', conversation_id)).success).toBe(true);
@@ -74,7 +68,7 @@ it(`with ${OPEN_FILES} files and ${IDLE} idle connections goes on for those who 
   expect(readdirSync(`/proc/${pid}/fd`).length).toBeLessThan(OPEN_FILES - 10);
 
   // Every connection to PostgreSQL has to be opened anew.
-  await db.sql`
+  await scene.db.sql`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE datname = current_database() AND application_name LIKE 'messaging%'`;
   const sends = Array.from({ length: 100 }, (_, n) =>
@@ -106,7 +100,7 @@ it(`with ${OPEN_FILES} files and ${IDLE} idle connections goes on for those who 
 
 describe('a process that may open too few files to serve anybody', () => {
   it('says so and does not start', async () => {
-    const env = { DATABASE_URL: db.url, DATABASE_POOL_MAX: '140' };
+    const env = { DATABASE_URL: scene.db.url, DATABASE_POOL_MAX: '140' };
     const { code, output } = await runToEnd(env, { openFiles: OPEN_FILES });
     expect(output).toMatch(/can not start: The process may open 200 files .* needs \d+ beside/);
     expect(code).toBe(1);

@@ -11,26 +11,20 @@ import { generate } from 'selfsigned';
 import { io } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ask, collect, connected } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { createConversation } from '../support/people.ts';
+import { usePeople } from '../support/scene.ts';
 import { runToEnd, type ServiceProcess, startService } from '../support/service-process.ts';
 import { once, waitFor } from '../support/wait.ts';
 
-let db: TestDatabase;
-let alice: TestPerson;
+const scene = usePeople();
 const started: ServiceProcess[] = [];
 
-beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-});
-afterAll(() => db.drop());
 afterEach(async () => {
   await Promise.all(started.splice(0).map((service) => service.discard()));
 });
 
 async function start(env: Record<string, string> = {}): Promise<ServiceProcess> {
-  const service = await startService({ DATABASE_URL: db.url, ...env });
+  const service = await startService({ DATABASE_URL: scene.db.url, ...env });
   started.push(service);
   return service;
 }
@@ -61,7 +55,7 @@ describe('a start that is refused says why in one sentence and exits with 1', ()
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening', 5_000);
     const { port } = other.address() as AddressInfo;
-    const { code, output } = await runToEnd({ DATABASE_URL: db.url, PORT: `${port}` });
+    const { code, output } = await runToEnd({ DATABASE_URL: scene.db.url, PORT: `${port}` });
     other.close();
     expect(output).toMatch(new RegExp(`Can not listen on 127.0.0.1:${port}: the port is in use`));
     expect(code).toBe(1);
@@ -75,7 +69,7 @@ describe('a start within a cluster of Node, as in pm2', () => {
       execArgv: ['--import', 'tsx'],
       silent: true,
     });
-    const worker = cluster.fork({ DATABASE_URL: db.url, PORT: '0', NODE_ENV: 'test' });
+    const worker = cluster.fork({ DATABASE_URL: scene.db.url, PORT: '0', NODE_ENV: 'test' });
     let output = '';
     worker.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
@@ -105,16 +99,16 @@ describe('TLS in the process', () => {
     const client = io(url, {
       forceNew: true,
       rejectUnauthorized: false,
-      query: { userId: alice.id },
+      query: { userId: scene.alice.id },
     });
-    const conversation_id = await createConversation(db.sql, [alice]);
+    const conversation_id = await createConversation(scene.db.sql, [scene.alice]);
     const answer = await ask(client, 'join_conversation', conversation_id);
     expect(answer.success).toBe(true);
     client.close();
   });
 
   it('says what is wrong with the files', async () => {
-    const env = { DATABASE_URL: db.url, ...files, TLS_CERT_FILE: files.TLS_KEY_FILE };
+    const env = { DATABASE_URL: scene.db.url, ...files, TLS_CERT_FILE: files.TLS_KEY_FILE };
     const { code, output } = await runToEnd(env);
     expect(output).toContain('TLS_KEY_FILE and TLS_CERT_FILE can not be used');
     expect(code).toBe(1);
@@ -125,8 +119,8 @@ describe('SIGTERM', () => {
   it('finishes sends, sends clients elsewhere, exits 0 within 10 s and leaves no connection', async () => {
     const first = await start({ DRAIN_GRACE_MS: '500' });
     const second = await start();
-    const conversation_id = await createConversation(db.sql, [alice]);
-    const client = io(first.url, { forceNew: true, query: { userId: alice.id } });
+    const conversation_id = await createConversation(scene.db.sql, [scene.alice]);
+    const client = io(first.url, { forceNew: true, query: { userId: scene.alice.id } });
     await connected(client);
     await ask(client, 'join_conversation', conversation_id);
     const heard = collect<{ seq: number }>(client, 'new_message');
@@ -145,7 +139,7 @@ describe('SIGTERM', () => {
     expect(await first.exited).toBe(0);
     expect(performance.now() - begun).toBeLessThan(10_000);
 
-    const back = io(second.url, { forceNew: true, query: { userId: alice.id } });
+    const back = io(second.url, { forceNew: true, query: { userId: scene.alice.id } });
     const again = collect<{ seq: number }>(back, 'new_message');
     await ask(back, 'join_conversation', { conversation_id, after_seq: heard.at(-1)?.seq ?? 0 });
     const seqs = [...heard, ...again].map(({ seq }) => seq);
@@ -156,7 +150,7 @@ describe('SIGTERM', () => {
     expect(await second.exited).toBe(0);
     await waitFor(
       async () => {
-        const [row] = await db.sql`
+        const [row] = await scene.db.sql`
           SELECT count(*)::int AS open FROM pg_stat_activity
           WHERE datname = current_database() AND application_name LIKE 'messaging%'`;
         return row?.open === 0;

@@ -1,10 +1,10 @@
 /** An error that nobody expected in a service that runs: told with its stack, drained, exit 1. */
 import { io } from 'socket.io-client';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ask, connected } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { createConversation } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
+import { usePeople } from '../support/scene.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { once, waitFor } from '../support/wait.ts';
 import { workerPids, workersBelow } from '../workers/support.ts';
@@ -18,22 +18,16 @@ interface Line {
 const FATAL = 60;
 const FAULT = new URL('fault.mjs', import.meta.url).href;
 
-let db: TestDatabase;
-let alice: TestPerson;
+const scene = usePeople();
 const started: ServiceProcess[] = [];
 
-beforeAll(async () => {
-  db = await createTestDatabase();
-  alice = await createPerson(db.sql, 'Alice');
-});
-afterAll(() => db.drop());
 afterEach(async () => {
   await Promise.all(started.splice(0).map((service) => service.discard()));
 });
 
 async function start(fault: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
   const service = await startService({
-    DATABASE_URL: db.url,
+    DATABASE_URL: scene.db.url,
     NODE_OPTIONS: `--import ${FAULT}`,
     TEST_FAULT: fault,
     ...env,
@@ -56,11 +50,11 @@ describe('an error nobody expected', () => {
     '(%s) is told at fatal with its stack; sends finish, clients are let go, exit 1',
     async (fault) => {
       const service = await start(fault);
-      const conversation_id = await createConversation(db.sql, [alice]);
+      const conversation_id = await createConversation(scene.db.sql, [scene.alice]);
       const client = io(service.url, {
         forceNew: true,
         reconnection: false,
-        query: { userId: alice.id },
+        query: { userId: scene.alice.id },
       });
       await connected(client);
       const sends = Array.from({ length: 50 }, (_, n) =>

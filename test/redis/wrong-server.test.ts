@@ -3,28 +3,22 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { checkRedis } from '../../src/doctor/redis-check.ts';
 import { ask, connected, startTestApp, type TestApp } from '../support/app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
 import { type OwnRedis, openRedisServer, startOwnRedis, uniquePrefix } from '../support/redis.ts';
+import { usePeople } from '../support/scene.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { once, waitFor } from '../support/wait.ts';
 
-let db: TestDatabase;
+const scene = usePeople();
 let primary: OwnRedis;
 let other: OwnRedis;
 let admin: Redis;
-let alice: TestPerson;
-let bob: TestPerson;
 let conversation_id: string;
 const apps: TestApp[] = [];
 
 beforeAll(async () => {
-  db = await createTestDatabase();
   [primary, other] = await Promise.all([startOwnRedis(), startOwnRedis()]);
   admin = new Redis(primary.url);
-  alice = await createPerson(db.sql, 'Alice');
-  bob = await createPerson(db.sql, 'Bob');
-  conversation_id = await createConversation(db.sql, [alice, bob]);
+  conversation_id = await scene.conversation();
 });
 afterEach(async () => {
   await Promise.all(apps.splice(0).map((app) => app.stop()));
@@ -33,12 +27,11 @@ afterEach(async () => {
 afterAll(async () => {
   admin.disconnect();
   await Promise.all([primary.stop(), other.stop()]);
-  await db.drop();
 });
 
 async function start(url: string): Promise<TestApp> {
   const env = { REDIS_URL: url, REDIS_PREFIX: uniquePrefix(), RATE_LIMIT: 'on' };
-  const app = await startTestApp(db.url, env);
+  const app = await startTestApp(scene.db.url, env);
   apps.push(app);
   return app;
 }
@@ -61,7 +54,7 @@ const says = (app: TestApp, words: RegExp | string) =>
 
 /** Messages and joins work with or without Redis. */
 async function chats(app: TestApp): Promise<void> {
-  const client = app.connect(alice.id);
+  const client = app.connect(scene.alice.id);
   await connected(client);
   expect(await ask(client, 'join_conversation', { conversation_id })).toMatchObject({
     success: true,

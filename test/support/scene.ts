@@ -1,6 +1,6 @@
 /**
  * What most tests of the whole service begin with: a database, three people in it, and the service on it.
- * All of it is the test file's own.
+ * All of it is the test file's own, and ended after its last test.
  */
 import { afterAll, beforeAll } from 'vitest';
 import { startTestApp, type TestApp } from './app.ts';
@@ -8,18 +8,12 @@ import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createConversation, createPerson, type TestPerson } from './people.ts';
 
 const NAMES = { alice: 'Alice', bob: 'Bob', carol: 'Carol' };
+/** What people are called, where another name than their own matters. */
+type Names = Partial<typeof NAMES>;
 
-export interface SceneOptions {
-  /** Environment variables over the defaults of `startTestApp`. */
-  settings?: Record<string, string>;
-  /** What people are called, where another name than their own matters. */
-  names?: Partial<typeof NAMES>;
-}
-
-/** Each of these is there from the file's first `beforeAll` that stands below `useScene()`. */
-export interface Scene {
+/** There from the first `beforeAll` on that stands below `usePeople()` or `useScene()`. */
+export interface People {
   readonly db: TestDatabase;
-  readonly app: TestApp;
   readonly alice: TestPerson;
   readonly bob: TestPerson;
   readonly carol: TestPerson;
@@ -27,30 +21,31 @@ export interface Scene {
   conversation(...people: TestPerson[]): Promise<string>;
 }
 
-/** Call once per test file, or once in a `describe`: what is made is ended after its last test. */
-export function useScene({ settings = {}, names = {} }: SceneOptions = {}): Scene {
-  let db: TestDatabase | undefined;
-  let app: TestApp | undefined;
-  const people: Partial<Record<keyof typeof NAMES, TestPerson>> = {};
+export interface Scene extends People {
+  readonly app: TestApp;
+}
 
+export interface SceneOptions {
+  /** Environment variables over the defaults of `startTestApp`. */
+  settings?: Record<string, string>;
+  names?: Names;
+}
+
+/** A database with people, for tests that start services of their own. Call once per file or `describe`. */
+export function usePeople(names: Names = {}): People {
+  let db: TestDatabase | undefined;
+  const people: Partial<Record<keyof typeof NAMES, TestPerson>> = {};
   beforeAll(async () => {
     db = await createTestDatabase();
     for (const who of ['alice', 'bob', 'carol'] as const) {
       people[who] = await createPerson(db.sql, names[who] ?? NAMES[who]);
     }
-    app = await startTestApp(db.url, settings);
   });
-  afterAll(async () => {
-    await app?.stop();
-    await db?.drop();
-  });
+  afterAll(() => db?.drop());
 
-  const scene: Scene = {
+  const scene: People = {
     get db() {
       return made(db);
-    },
-    get app() {
-      return made(app);
     },
     get alice() {
       return made(people.alice);
@@ -65,6 +60,18 @@ export function useScene({ settings = {}, names = {} }: SceneOptions = {}): Scen
       createConversation(scene.db.sql, those.length === 0 ? [scene.alice, scene.bob] : those),
   };
   return scene;
+}
+
+/** A database with people and the service on it. Call once per file or `describe`. */
+export function useScene({ settings = {}, names = {} }: SceneOptions = {}): Scene {
+  const people = usePeople(names);
+  let app: TestApp | undefined;
+  beforeAll(async () => {
+    app = await startTestApp(people.db.url, settings);
+  });
+  // Before the database: the last that was begun is ended first.
+  afterAll(() => app?.stop());
+  return Object.defineProperty(people, 'app', { get: () => made(app) }) as Scene;
 }
 
 function made<T>(part: T | undefined): T {
