@@ -8,19 +8,19 @@ export type CursorKind = 'read' | 'delivered';
 
 export class AnnouncedCursors {
   // Made with the first mark: most rooms never see one. At most two entries for each participant.
-  private places: Map<string, number> | undefined;
+  #places: Map<string, number> | undefined;
 
   /** PostgreSQL has gone back: cursors may stand lower than was announced. */
   forget(): void {
-    this.places = undefined;
+    this.#places = undefined;
   }
 
   /** Notes that the cursor stands at `seq`; false when it has been announced that far before. */
   rise(kind: CursorKind, userId: string, seq: number): boolean {
-    this.places ??= new Map();
+    this.#places ??= new Map();
     const key = `${kind} ${userId}`;
-    if (seq <= (this.places.get(key) ?? 0)) return false;
-    this.places.set(key, seq);
+    if (seq <= (this.#places.get(key) ?? 0)) return false;
+    this.#places.set(key, seq);
     return true;
   }
 }

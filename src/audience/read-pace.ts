@@ -13,11 +13,11 @@ const GROWTH = 4;
 export class ReadPace {
   /** How many to ask for next. */
   batch: number;
-  private readonly maxBatch: number;
+  readonly #maxBatch: number;
 
   /** @param maxBatch the most, however short they are */
   constructor(maxBatch: number) {
-    this.maxBatch = maxBatch;
+    this.#maxBatch = maxBatch;
     this.batch = Math.min(FIRST_READ, maxBatch);
   }
 
@@ -27,7 +27,7 @@ export class ReadPace {
     let characters = 0;
     for (const { content } of messages) characters += content.length;
     const fitting = Math.floor((READ_CHARACTERS * messages.length) / Math.max(characters, 1));
-    this.batch = Math.max(1, Math.min(fitting, this.batch * GROWTH, this.maxBatch));
+    this.batch = Math.max(1, Math.min(fitting, this.batch * GROWTH, this.#maxBatch));
   }
 
   /** The reader took `count` of them and is behind: no more than that next time. */

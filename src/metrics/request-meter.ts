@@ -54,25 +54,25 @@ class Series {
  * key of the labels at every observation, which takes longer than routing the request.
  */
 class SeriesHistogram extends Histogram<SeriesLabel | 'le'> {
-  private readonly name: string;
-  private readonly series: Series[] = [];
-  private readonly empty: Histogram<SeriesLabel | 'le'>;
+  readonly #name: string;
+  readonly #series: Series[] = [];
+  readonly #empty: Histogram<SeriesLabel | 'le'>;
 
   constructor(configuration: HistogramConfiguration<SeriesLabel | 'le'>) {
     super(configuration);
-    this.name = configuration.name;
-    this.empty = new Histogram({ ...configuration, registers: [] });
+    this.#name = configuration.name;
+    this.#empty = new Histogram({ ...configuration, registers: [] });
   }
 
   add(labels: Series['labels']): Series {
     const series = new Series(labels);
-    this.series.push(series);
+    this.#series.push(series);
     return series;
   }
 
   override async get() {
-    const values = this.series.flatMap((series) => series.values(this.name));
-    return { ...(await this.empty.get()), values };
+    const values = this.#series.flatMap((series) => series.values(this.#name));
+    return { ...(await this.#empty.get()), values };
   }
 
   /** What the registry asks for instead of `get` when it makes text. */
