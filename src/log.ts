@@ -38,23 +38,26 @@ const SHOWN_FIELDS = [
 const MAX_DEPTH = 5;
 const MAX_TEXT_LENGTH = 1_000;
 
+export interface LogSettings {
+  level: string;
+  /** For people instead of machines. */
+  pretty: boolean;
+}
+
 /** @param destination left out: standard output */
-export function createLog(
-  options: { level: string; pretty: boolean },
-  destination?: DestinationStream,
-): Logger {
-  const settings = {
-    level: options.level,
+export function createLog(settings: LogSettings, destination?: DestinationStream): Logger {
+  const pinoOptions = {
+    level: settings.level,
     base: null,
     redact: { paths: REDACTED, censor: '[redacted]' },
     // pino's own would show every field. What it is given here is described already.
     serializers: { err: (described: unknown) => described },
     formatters: { log: (fields: Record<string, unknown>) => describeFields(fields) },
-    ...(options.pretty
+    ...(settings.pretty
       ? { transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss.l' } } }
       : { timestamp: pino.stdTimeFunctions.isoTime }),
   };
-  return destination === undefined ? pino(settings) : pino(settings, destination);
+  return destination === undefined ? pino(pinoOptions) : pino(pinoOptions, destination);
 }
 
 /** The fields of a line with every error in them described, wherever it stands. */

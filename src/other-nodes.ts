@@ -5,7 +5,7 @@
 import type { Bus } from './bus/bus.ts';
 import { createMemoryBus } from './bus/memory-bus.ts';
 import { createRedisBus } from './bus/redis-bus.ts';
-import type { RedisBusStats } from './bus/redis-options.ts';
+import type { RedisBusStats } from './bus/redis-bus-deps.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import { createPeerNode, type PeerNode } from './peers/peers.ts';

@@ -12,7 +12,7 @@ import { type KeySetLimits, KeySetUnavailable } from './key-set.ts';
 import { createKeys, type KeySettings } from './keys.ts';
 import { createServiceTokens } from './service-tokens.ts';
 
-export interface AuthenticatorConfig extends KeySettings {
+export interface AuthenticatorSettings extends KeySettings {
   mode: 'jwt' | 'insecure';
   issuer: string | null;
   audience: string | null;
@@ -59,20 +59,20 @@ const END_OF_TIME_MS = 8.64e15;
 
 /** @throws Error in one sentence when a key can not be used */
 export function createAuthenticator(
-  config: AuthenticatorConfig,
+  settings: AuthenticatorSettings,
   limits: AuthenticatorLimits = defaultAuthenticatorLimits,
 ): Authenticator {
-  if (config.mode === 'insecure') {
+  if (settings.mode === 'insecure') {
     return { authenticate: async (given) => statedActor(given), cachedTokens: () => 0 };
   }
-  const keys = createKeys(config, limits.keySet);
-  const isServiceToken = createServiceTokens(config.serviceTokens);
+  const keys = createKeys(settings, limits.keySet);
+  const isServiceToken = createServiceTokens(settings.serviceTokens);
   const options = {
     algorithms: keys.algorithms,
     requiredClaims: ['exp'],
-    clockTolerance: config.clockToleranceSeconds,
-    ...(config.issuer === null ? {} : { issuer: config.issuer }),
-    ...(config.audience === null ? {} : { audience: config.audience }),
+    clockTolerance: settings.clockToleranceSeconds,
+    ...(settings.issuer === null ? {} : { issuer: settings.issuer }),
+    ...(settings.audience === null ? {} : { audience: settings.audience }),
   };
   // By the digest of the whole token: two callers share an entry only if they share the token.
   const verified = new LRUCache<string, Actor>({
@@ -87,7 +87,7 @@ export function createAuthenticator(
   async function verify(token: string): Promise<Actor> {
     try {
       const { payload } = await jwtVerify(token, keys.find, options);
-      return actorOf(payload, config.clockToleranceSeconds);
+      return actorOf(payload, settings.clockToleranceSeconds);
     } catch (error) {
       if (error instanceof ChatError) throw error;
       if (error instanceof joseErrors.JWTExpired) throw expired();

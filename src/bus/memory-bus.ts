@@ -21,7 +21,7 @@ interface MemoryNode {
   deliver(topic: string, payload: Uint8Array): void;
 }
 
-export interface MemoryBusOptions {
+export interface MemoryBusDeps {
   /** Left out: the node is alone. */
   hub?: MemoryHub;
   /** Left out: a new one. */
@@ -34,9 +34,9 @@ export function createMemoryHub(): MemoryHub {
 }
 
 /** A node's bus on `hub`. Payloads wait in the microtask queue, within the tick of the publisher. */
-export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
-  const { hub } = options;
-  const nodeId = options.nodeId ?? randomUUID();
+export function createMemoryBus(deps: MemoryBusDeps = {}): Bus {
+  const { hub } = deps;
+  const nodeId = deps.nodeId ?? randomUUID();
   // Stays empty on a node that is alone: a name for every connection and conversation is memory.
   const heard = new Set<string>();
   let receiver: ((topic: string, payload: Uint8Array) => void) | undefined;

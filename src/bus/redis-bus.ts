@@ -14,19 +14,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createRetry } from '../redis/retry.ts';
 import type { Bus, BusStatus } from './bus.ts';
 import { createGapNotices } from './gap-notices.ts';
-import { createChannels, createFraming } from './redis-channels.ts';
-import { createRedisLink, type RedisLink } from './redis-link.ts';
 import {
   defaultRedisBusLimits,
+  type RedisBusDeps,
   type RedisBusLimits,
-  type RedisBusOptions,
   type RedisBusStats,
-} from './redis-options.ts';
+} from './redis-bus-deps.ts';
+import { createChannels, createFraming } from './redis-channels.ts';
+import { createRedisLink, type RedisLink } from './redis-link.ts';
 import { createProbe } from './redis-probe.ts';
 import type { RedisSender } from './redis-sender.ts';
 import { createSubscriptions } from './redis-subscriptions.ts';
 
-export type { RedisBusLimits, RedisBusOptions, RedisBusStats } from './redis-options.ts';
+export type { RedisBusDeps, RedisBusLimits, RedisBusStats } from './redis-bus-deps.ts';
 
 export type RedisBus = Bus & { stats(): RedisBusStats };
 
@@ -37,11 +37,11 @@ const NOTHING = new Uint8Array(0);
  * A node's bus over `server`. Returns at once; connects, and connects again, by itself.
  * @throws RangeError when `nodeId` or the probe's limits make no sense.
  */
-export function createRedisBus(options: RedisBusOptions): RedisBus {
-  const { nodeId, server, log } = options;
-  const limits: RedisBusLimits = { ...defaultRedisBusLimits, ...options.limits };
-  let epoch = options.epoch;
-  let channels = createChannels(options.prefix, epoch, nodeId);
+export function createRedisBus(deps: RedisBusDeps): RedisBus {
+  const { nodeId, server, log } = deps;
+  const limits: RedisBusLimits = { ...defaultRedisBusLimits, ...deps.limits };
+  let epoch = deps.epoch;
+  let channels = createChannels(deps.prefix, epoch, nodeId);
   const framing = createFraming(nodeId);
 
   let receiver: ((topic: string, payload: Uint8Array) => void) | undefined;
@@ -225,7 +225,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     enterEpoch(next) {
       if (next === epoch) return;
       epoch = next;
-      channels = createChannels(options.prefix, epoch, nodeId);
+      channels = createChannels(deps.prefix, epoch, nodeId);
       // Everything is subscribed anew under its new name, and the gap until then is told.
       link?.fail('PostgreSQL is another database than before');
     },

@@ -6,7 +6,7 @@
  * at a time. A stall of this very process is no silence: before the verdict the sockets are read.
  */
 
-export interface ProbeOptions {
+export interface ProbeDeps {
   intervalMs: number;
   /** From the last proof to the verdict; more than `intervalMs`. */
   timeoutMs: number;
@@ -27,8 +27,8 @@ export interface Probe {
  * A probe that stands still until `start`.
  * @throws RangeError when `timeoutMs` leaves an echo no time.
  */
-export function createProbe(options: ProbeOptions): Probe {
-  const { intervalMs, timeoutMs } = options;
+export function createProbe(deps: ProbeDeps): Probe {
+  const { intervalMs, timeoutMs } = deps;
   if (timeoutMs <= intervalMs) throw new RangeError('probeTimeoutMs must exceed probeIntervalMs');
   let number = 0;
   let awaited = '';
@@ -41,13 +41,13 @@ export function createProbe(options: ProbeOptions): Probe {
     awaited = String(number);
     sentAt = performance.now();
     timer = setTimeout(overdue, timeoutMs - intervalMs);
-    options.send(Buffer.from(awaited, 'latin1'));
+    deps.send(Buffer.from(awaited, 'latin1'));
   }
 
   function overdue(): void {
     // Timers run before sockets are read: after a stall the echo may lie there unread.
     lastLook = setImmediate(() => {
-      if (awaited !== '') options.onSilent();
+      if (awaited !== '') deps.onSilent();
     });
   }
 
@@ -69,7 +69,7 @@ export function createProbe(options: ProbeOptions): Probe {
       stop();
       const roundTripMs = performance.now() - sentAt;
       timer = setTimeout(send, Math.max(0, intervalMs - roundTripMs));
-      options.onProof(roundTripMs);
+      deps.onProof(roundTripMs);
     },
 
     stop,

@@ -36,7 +36,7 @@ export interface RedisSender {
   stop(): void;
 }
 
-export interface SenderOptions {
+export interface SenderDeps {
   connection: Redis;
   /** Put before every payload (ASCII). */
   head: string;
@@ -51,8 +51,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 
 /** A sender with one answer for each batch; the connection must allow CLIENT REPLY. */
-export function createBatchSender(options: SenderOptions): RedisSender {
-  const { connection, head, maxPendingBytes } = options;
+export function createBatchSender(deps: SenderDeps): RedisSender {
+  const { connection, head, maxPendingBytes } = deps;
   const batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
   const start = batch.write(REPLY_OFF, 'latin1');
   let filled = start;
@@ -146,9 +146,9 @@ function place(
 }
 
 /** A sender with one answer for each payload, for a Redis that refuses CLIENT REPLY. */
-export function createPlainSender(options: SenderOptions): RedisSender {
-  const { connection, maxPendingBytes } = options;
-  const head = Buffer.from(options.head, 'latin1');
+export function createPlainSender(deps: SenderDeps): RedisSender {
+  const { connection, maxPendingBytes } = deps;
+  const head = Buffer.from(deps.head, 'latin1');
   let bytes = 0;
   let payloads = 0;
   let corked: NodeJS.Immediate | undefined;

@@ -15,7 +15,7 @@ export interface SubscribingLink {
   unsubscribe(channels: string[]): Promise<void>;
 }
 
-export interface SubscriptionsOptions {
+export interface SubscriptionsDeps {
   channelOf(topic: string): string;
   /** How long a subscription may take to be in force. */
   timeoutMs: number;
@@ -62,7 +62,7 @@ interface Attachment {
 }
 
 /** An empty set of wishes. */
-export function createSubscriptions(options: SubscriptionsOptions): Subscriptions {
+export function createSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   const topics = new Map<string, Topic>();
   /** Topics whose wish and last command may differ, oldest first. */
   const dirty = new Set<string>();
@@ -70,7 +70,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   const waits = createDeadlineTimer<Topic>({
     onDue(topic) {
       topic.refused = true;
-      topic.pending?.settle(new Error(`not subscribed within ${options.timeoutMs} ms`));
+      topic.pending?.settle(new Error(`not subscribed within ${deps.timeoutMs} ms`));
     },
   });
   let attachment: Attachment | undefined;
@@ -103,7 +103,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     const joined: [string, Topic][] = [];
     const left: string[] = [];
     for (const name of dirty) {
-      if (joined.length + left.length === options.chunkTopics) break;
+      if (joined.length + left.length === deps.chunkTopics) break;
       dirty.delete(name);
       const topic = topics.get(name);
       if (topic === undefined) continue;
@@ -116,8 +116,8 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       }
     }
     await Promise.all([
-      left.length > 0 && on.link.unsubscribe(left.map(options.channelOf)),
-      joined.length > 0 && on.link.subscribe(joined.map(([name]) => options.channelOf(name))),
+      left.length > 0 && on.link.unsubscribe(left.map(deps.channelOf)),
+      joined.length > 0 && on.link.subscribe(joined.map(([name]) => deps.channelOf(name))),
     ]);
     if (on !== attachment) return;
     for (const [, topic] of joined) confirm(topic);
@@ -126,13 +126,13 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   function confirm(topic: Topic): void {
     topic.inForce = true;
     topic.pending?.settle();
-    if (topic.refused && topic.wanted) options.onLate();
+    if (topic.refused && topic.wanted) deps.onLate();
     topic.refused = false;
   }
 
   function pendingFor(topic: Topic): Pending {
     const { promise, resolve, reject } = withResolvers();
-    waits.set(topic, performance.now() + options.timeoutMs);
+    waits.set(topic, performance.now() + deps.timeoutMs);
     const pending: Pending = {
       promise,
       settle(error) {
@@ -196,7 +196,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       }
       // As many as there are now: wishes that come in meanwhile stand behind them in the set, and
       // must not keep the link from being called up for ever.
-      for (let left = dirty.size; left > 0 && on === attachment; left -= options.chunkTopics) {
+      for (let left = dirty.size; left > 0 && on === attachment; left -= deps.chunkTopics) {
         await step(on);
       }
       on.busy = false;

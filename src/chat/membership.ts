@@ -58,7 +58,12 @@ export function requireService(actor: Actor): void {
 
 type Look = Parameters<Store['readUnread']>[0];
 
-export function createMembership({ store, work }: { store: Store; work: PersonalWork }) {
+export interface MembershipDeps {
+  store: Store;
+  work: PersonalWork;
+}
+
+export function createMembership({ store, work }: MembershipDeps) {
   /** Looks under way: a person's many devices that join at once ask the same. */
   const looks = new Map<string, Promise<Unread>>();
 

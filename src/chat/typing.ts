@@ -23,15 +23,13 @@ export interface TypingInput {
   user_id?: string | null;
 }
 
-export function createTyping({
-  membership,
-  events,
-  clock,
-}: {
+export interface TypingDeps {
   membership: Membership;
   events: Events;
   clock: Clock;
-}) {
+}
+
+export function createTyping({ membership, events, clock }: TypingDeps) {
   const typists = new Map<string, Typist>();
   const byOrigin = new Map<string, Set<string>>();
   const starts = createDeadlineTimer<Typist>({

@@ -23,7 +23,7 @@ const PORT_ATTEMPTS = 5;
 /** A service, and who looks at its database. */
 const MIN_CONNECTIONS = 50;
 
-export interface EmbeddedPostgresOptions {
+export interface EmbeddedPostgresDeps {
   /** Where the files live; created if missing. */
   dataDir: string;
   /** The TCP port on 127.0.0.1; left out, a free one. */
@@ -52,10 +52,8 @@ export interface EmbeddedPostgres {
  *
  * @throws EmbeddedPostgresError with one sentence for the operator
  */
-export async function startEmbeddedPostgres(
-  options: EmbeddedPostgresOptions,
-): Promise<EmbeddedPostgres> {
-  const given = resolve(options.dataDir);
+export async function startEmbeddedPostgres(deps: EmbeddedPostgresDeps): Promise<EmbeddedPostgres> {
+  const given = resolve(deps.dataDir);
   let release: (() => Promise<void>) | undefined;
   try {
     const dataDir = await makeDataDir(given);
@@ -68,12 +66,12 @@ export async function startEmbeddedPostgres(
       passwordFile: join(dataDir, 'postgres-password'),
       binaries,
       account: await chooseAccount(clusterDir, [dataDir, dirname(binaries.postgres)]),
-      log: options.log,
+      log: deps.log,
     };
-    await stopOrphan(place, options.stopTimeoutMs);
+    await stopOrphan(place, deps.stopTimeoutMs);
     const password = await prepareCluster(place);
-    const { postmaster, port } = await startOnPort(place, options);
-    return running(postmaster, options, release, {
+    const { postmaster, port } = await startOnPort(place, deps);
+    return running(postmaster, deps, release, {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
     });
   } catch (error) {
@@ -84,7 +82,7 @@ export async function startEmbeddedPostgres(
 
 function running(
   postmaster: Postmaster,
-  options: EmbeddedPostgresOptions,
+  deps: EmbeddedPostgresDeps,
   release: () => Promise<void>,
   { url }: { url: string },
 ): EmbeddedPostgres {
@@ -96,7 +94,7 @@ function running(
     });
   });
   async function stop(): Promise<void> {
-    await postmaster.stop(options.stopTimeoutMs);
+    await postmaster.stop(deps.stopTimeoutMs);
     await release();
   }
   return {
@@ -112,7 +110,7 @@ function running(
 
 async function startOnPort(
   place: ClusterPlace,
-  { port: fixedPort, maxConnections = 0 }: EmbeddedPostgresOptions,
+  { port: fixedPort, maxConnections = 0 }: EmbeddedPostgresDeps,
 ): Promise<{ postmaster: Postmaster; port: number }> {
   for (let attempt = 1; ; attempt++) {
     const port = fixedPort ?? (await freePort());

@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import { ChatError } from '../chat/errors.ts';
 import { createOriginRule, isOfHost, type PageOrigins } from '../shared/origin.ts';
 
-export interface PageGuardRules {
+export interface PageGuardDeps {
   corsOrigins: PageOrigins;
   /** Whether the service may be called by that name. */
   trustsHost(host: string): boolean;
@@ -18,7 +18,7 @@ export type PageGuard = (request: Pick<FastifyRequest, 'method' | 'headers'>) =>
 
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-export function createPageGuard({ corsOrigins, trustsHost }: PageGuardRules): PageGuard {
+export function createPageGuard({ corsOrigins, trustsHost }: PageGuardDeps): PageGuard {
   const isKnown = createOriginRule(corsOrigins);
   return ({ method, headers }) => {
     const { host = '', origin } = headers;

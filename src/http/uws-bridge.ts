@@ -31,9 +31,9 @@ import { ascii, utf8 } from '../shared/native-text.ts';
 import { statusLine } from './uws-fields.ts';
 import { type Refusal, type RequestHead, readHead } from './uws-head.ts';
 import { type BodyLimits, UwsRequest } from './uws-request.ts';
-import { type ResponseContext, UwsResponse } from './uws-response.ts';
+import { type ResponseDeps, UwsResponse } from './uws-response.ts';
 
-export interface UwsBridgeOptions {
+export interface UwsBridgeDeps {
   /** The app that owns the port. The bridge registers `any('/*')` on it, the last choice. */
   readonly app: TemplatedApp;
   /** Bytes of a request body held for a slow reader; more is 413. Not below Fastify's bodyLimit. */
@@ -88,19 +88,19 @@ const defaultBodyTimeoutMs = 30_000;
  * - Fastify alone, with `listen` given: `fastify.listen()` and `fastify.close()` as on Node's http;
  *   closing waits for the requests in flight.
  */
-export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
-  const { app } = options;
+export function createUwsBridge(deps: UwsBridgeDeps): UwsBridge {
+  const { app } = deps;
   const bodies: BodyLimits = {
-    maxBodyBytes: options.maxBodyBytes,
-    bodyTimeoutMs: options.bodyTimeoutMs ?? defaultBodyTimeoutMs,
-    memory: options.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
+    maxBodyBytes: deps.maxBodyBytes,
+    bodyTimeoutMs: deps.bodyTimeoutMs ?? defaultBodyTimeoutMs,
+    memory: deps.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
   };
-  const maxHeaderBytes = options.maxHeaderBytes ?? defaultMaxHeaderBytes;
-  const refusalBody = options.refusalBody ?? fastifyRefusal;
+  const maxHeaderBytes = deps.maxHeaderBytes ?? defaultMaxHeaderBytes;
+  const refusalBody = deps.refusalBody ?? fastifyRefusal;
   const load = createLoad();
-  const context: ResponseContext = {
-    maxBufferedBytes: options.maxBufferedBytes ?? defaultMaxBufferedBytes,
-    keepsAddresses: options.keepAddresses ?? false,
+  const responseDeps: ResponseDeps = {
+    maxBufferedBytes: deps.maxBufferedBytes ?? defaultMaxBufferedBytes,
+    keepsAddresses: deps.keepAddresses ?? false,
     onSettled: load.down,
   };
 
@@ -124,7 +124,7 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
         }
         load.up();
         const request = new UwsRequest(head, bodies);
-        const taken = new UwsResponse(res, request, head.close, context);
+        const taken = new UwsResponse(res, request, head.close, responseDeps);
         response = taken;
         if (head.hasBody) res.onData((chunk, isLast) => request.receive(chunk, isLast));
         // A body of pieces is waited for: answered before its end, its client could go on with pieces
@@ -145,7 +145,7 @@ export function createUwsBridge(options: UwsBridgeOptions): UwsBridge {
     // Our pair stands in for Node's: structurally what Fastify uses of it, held to that by the one
     // test suite that both doors run. Extending Node's classes would cost what the bridge gains.
     serve(handler as unknown as (req: UwsRequest, res: UwsResponse) => void);
-    return new UwsServer(options.listen, load.idle) as unknown as Server;
+    return new UwsServer(deps.listen, load.idle) as unknown as Server;
   };
   return { serverFactory, inFlight: load.count, idle: load.idle };
 }
@@ -202,12 +202,12 @@ class UwsServer extends EventEmitter {
   requestTimeout = 0;
   headersTimeout = 0;
   timeout = 0;
-  readonly #take: UwsBridgeOptions['listen'];
+  readonly #take: UwsBridgeDeps['listen'];
   readonly #idle: () => Promise<void>;
   #address: AddressInfo | null = null;
   #stop: (() => void) | undefined;
 
-  constructor(take: UwsBridgeOptions['listen'], idle: () => Promise<void>) {
+  constructor(take: UwsBridgeDeps['listen'], idle: () => Promise<void>) {
     super();
     this.#take = take;
     this.#idle = idle;

@@ -20,7 +20,7 @@ type Chunk = string | Uint8Array | null | undefined;
 type Done = (error?: Error | null) => void;
 
 /** What the bridge gives every response; one object for all of them. */
-export interface ResponseContext {
+export interface ResponseDeps {
   /** Bytes a response may hold for a client slower than its source. */
   readonly maxBufferedBytes: number;
   /** Whether the client's address can be asked for first after the answer. */
@@ -47,16 +47,16 @@ export class UwsResponse extends UwsResponseHead implements Answering {
   /** Undefined as soon as it must not be touched any more. */
   #res: HttpResponse | undefined;
   readonly #clientCloses: boolean;
-  readonly #context: ResponseContext;
+  readonly #deps: ResponseDeps;
   #body: UwsBody | undefined;
 
   /** @param clientCloses the client asked to close the connection after this response. */
-  constructor(res: HttpResponse, req: UwsRequest, clientCloses: boolean, context: ResponseContext) {
+  constructor(res: HttpResponse, req: UwsRequest, clientCloses: boolean, deps: ResponseDeps) {
     super();
     this.#res = res;
     this.req = req;
     this.#clientCloses = clientCloses;
-    this.#context = context;
+    this.#deps = deps;
     req.answeredBy(this);
   }
 
@@ -130,7 +130,7 @@ export class UwsResponse extends UwsResponseHead implements Answering {
       });
     }
     if (callback) process.nextTick(callback);
-    if (this.writableLength > this.#context.maxBufferedBytes) {
+    if (this.writableLength > this.#deps.maxBufferedBytes) {
       this.destroy(
         new ResponseError('ERR_BUFFER_TOO_LARGE', 'The client is slower than the source'),
       );
@@ -231,7 +231,7 @@ export class UwsResponse extends UwsResponseHead implements Answering {
   #settleHead(): void {
     if (!this.headersSent) this.writeHead(this.statusCode);
     // After it the connection is not ours any more, and the address can not be found out.
-    if (this.#context.keepsAddresses) this.req.keepAddress();
+    if (this.#deps.keepsAddresses) this.req.keepAddress();
   }
 
   #writePiece(res: HttpResponse, bytes: Uint8Array): boolean {
@@ -253,7 +253,7 @@ export class UwsResponse extends UwsResponseHead implements Answering {
   #sent(): void {
     this.#res = undefined;
     if (this.writableEnded) this.#finish();
-    this.#context.onSettled();
+    this.#deps.onSettled();
   }
 
   #finish(): void {
@@ -270,7 +270,7 @@ export class UwsResponse extends UwsResponseHead implements Answering {
     this.#res = undefined;
     this.destroyed = true;
     this.req.abort();
-    this.#context.onSettled();
+    this.#deps.onSettled();
     process.nextTick(emitClose, this);
   }
 }

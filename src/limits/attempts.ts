@@ -8,7 +8,7 @@
 import { ChatError } from '../chat/errors.ts';
 import { createFixedWindow } from './fixed-window.ts';
 
-export interface AttemptsOptions {
+export interface AttemptsDeps {
   windowMs: number;
   maxFailures: number;
   /** Told of every attempt that is turned away. */
@@ -26,7 +26,7 @@ interface Line {
 const MAX_WAITING = 10_000;
 const TOO_MANY_FAILURES = 'Too many calls of this address have failed to prove who they are.';
 
-export function createAttempts({ windowMs, maxFailures, refused }: AttemptsOptions) {
+export function createAttempts({ windowMs, maxFailures, refused }: AttemptsDeps) {
   const failures = createFixedWindow(maxFailures, windowMs);
   const lines = new Map<string, Line>();
 

@@ -7,7 +7,7 @@ import { createAttempts } from './attempts.ts';
 import type { ClientAddress } from './client-address.ts';
 import { createFixedWindow } from './fixed-window.ts';
 
-export interface GateOptions {
+export interface GateDeps {
   windowMs: number;
   /** Connections one address may open in a window. */
   maxConnections: number;
@@ -20,10 +20,10 @@ export interface GateOptions {
   refused: (kind: 'connections' | 'identities' | 'strays') => void;
 }
 
-export function createGate(options: GateOptions) {
-  const { windowMs, maxFailures, clientAddress, refused } = options;
-  const connections = createFixedWindow(options.maxConnections, windowMs);
-  const strays = createFixedWindow(options.maxStrays, windowMs);
+export function createGate(deps: GateDeps) {
+  const { windowMs, maxFailures, clientAddress, refused } = deps;
+  const connections = createFixedWindow(deps.maxConnections, windowMs);
+  const strays = createFixedWindow(deps.maxStrays, windowMs);
   const attempts = createAttempts({ windowMs, maxFailures, refused: () => refused('identities') });
 
   return {

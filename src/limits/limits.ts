@@ -6,7 +6,7 @@ import { createGate, type Gate } from './gate.ts';
 import { createPacketLimit, type PacketLimit } from './packet-limit.ts';
 import { createUserLimit } from './user-limits.ts';
 
-export interface LimitsOptions {
+export interface LimitsDeps {
   rates: {
     windowSeconds: number;
     sends: number;
@@ -45,7 +45,7 @@ export interface RefusalStats {
   readonly strays: number;
 }
 
-export function createLimits({ rates, redis, trustedProxies }: LimitsOptions): Limits {
+export function createLimits({ rates, redis, trustedProxies }: LimitsDeps): Limits {
   const refused = {
     messages: 0,
     requests: 0,

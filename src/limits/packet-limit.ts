@@ -9,7 +9,7 @@ export interface PacketCount {
   window: number;
 }
 
-export interface PacketLimitOptions {
+export interface PacketLimitDeps {
   limit: number;
   windowMs: number;
   /** Told of every packet that is too many. */
@@ -21,8 +21,8 @@ export interface PacketLimitOptions {
 /** So many times over its limit, a connection is not slow to learn but hostile or broken. */
 const FLOOD_FACTOR = 10;
 
-export function createPacketLimit(options: PacketLimitOptions) {
-  const { limit, windowMs, refused, now = () => performance.now() } = options;
+export function createPacketLimit(deps: PacketLimitDeps) {
+  const { limit, windowMs, refused, now = () => performance.now() } = deps;
   return {
     /** Counts one: fine, too many, or so many that the connection has to go. */
     take(count: PacketCount): 'ok' | 'over' | 'flood' {

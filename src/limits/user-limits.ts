@@ -12,7 +12,7 @@ import type { RedisServer } from '../redis/server.ts';
 import { inTime } from '../shared/deadline.ts';
 import { createFixedWindow } from './fixed-window.ts';
 
-export interface UserLimitOptions {
+export interface UserLimitDeps {
   /** What is counted, as part of the Redis key and of the refusal. */
   name: string;
   limit: number;
@@ -42,8 +42,8 @@ if left < 0 or left > window then
 end
 return {count, left}`;
 
-export function createUserLimit(options: UserLimitOptions): UserLimit {
-  const { name, limit, windowSeconds, redis } = options;
+export function createUserLimit(deps: UserLimitDeps): UserLimit {
+  const { name, limit, windowSeconds, redis } = deps;
   const windowMs = windowSeconds * 1000;
   const local = createFixedWindow(limit, windowMs);
   /** Until when, on the clock of `performance.now()`. */
@@ -52,7 +52,7 @@ export function createUserLimit(options: UserLimitOptions): UserLimit {
   const counting = new Map<string, { tail: Promise<void>; calls: number }>();
 
   function refusal(afterMs: number): ChatError {
-    options.refused?.();
+    deps.refused?.();
     const seconds = Math.max(1, Math.ceil(afterMs / 1000));
     return new ChatError('rate_limited', `Too many ${name}; slow down.`, undefined, seconds);
   }

@@ -87,7 +87,11 @@ const LONGEST_DEBT_MS = 3_000;
 const ONE_AT_A_TIME = 0.25;
 const MS_PER_S = 1_000;
 
-export function createWorkLine({ limits }: { limits: WorkLimits }): WorkLine {
+export interface WorkLineDeps {
+  limits: WorkLimits;
+}
+
+export function createWorkLine({ limits }: WorkLineDeps): WorkLine {
   const { maxSharedRows, maxConnections, maxOwedMs, maxWaiting, maxWaitMs } = limits;
   const paidShare = limits.paidMsPerSecond / MS_PER_S;
   const mostOwedMs = maxOwedMs + LONGEST_DEBT_MS * paidShare;

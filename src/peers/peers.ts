@@ -28,7 +28,7 @@ import { isNobody, KEY_HEADER, type PeerCall } from './peer-call.ts';
 import { createPeerRegistry, type PeerLog } from './registry.ts';
 import { Relay, type RelayLimits, type RelayOutcome } from './relay.ts';
 
-export interface PeerNodeOptions {
+export interface PeerNodeDeps {
   readonly redis: RedisServer;
   /** Where this process listens for the others; `auto`: this machine's first address. */
   readonly host: string;
@@ -87,14 +87,14 @@ const MIN_ANSWER_BYTES = 1_048_576;
 /** Less than the 10 s after which uWebSockets.js closes an idle connection. */
 const KEEP_IDLE_MS = 5_000;
 
-export function createPeerNode(options: PeerNodeOptions): PeerNode {
-  const { limits, path, log, connections } = options;
-  const memory = options.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);
+export function createPeerNode(deps: PeerNodeDeps): PeerNode {
+  const { limits, path, log, connections } = deps;
+  const memory = deps.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);
   const tag = randomBytes(TAG_BYTES);
   const ownTag = tagText(tag);
   const key = randomBytes(KEY_BYTES).toString('base64url');
   const keyBytes = Buffer.from(key);
-  const registry = createPeerRegistry({ redis: options.redis, tag: ownTag, log });
+  const registry = createPeerRegistry({ redis: deps.redis, tag: ownTag, log });
   const agent = new CountedAgent({ keepAlive: true, timeout: KEEP_IDLE_MS }, connections);
   // A WebSocket gets no connection that has been used before.
   const relayAgent = new CountedAgent({ keepAlive: false }, connections);
@@ -201,8 +201,8 @@ export function createPeerNode(options: PeerNodeOptions): PeerNode {
     },
 
     async listen() {
-      const host = ownAddress(options.host);
-      listening = await listenExclusive(app, host, options.port);
+      const host = ownAddress(deps.host);
+      listening = await listenExclusive(app, host, deps.port);
       await registry.announce({ host, port: listening.port, key });
     },
 

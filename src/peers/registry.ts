@@ -23,7 +23,7 @@ export interface PeerLog {
   info(facts: object, message: string): void;
 }
 
-export interface RegistryOptions {
+export interface PeerRegistryDeps {
   readonly redis: Pick<RedisServer, 'commands' | 'prefix' | 'checked' | 'onUp' | 'report'>;
   /** Of this process. */
   readonly tag: string;
@@ -55,7 +55,7 @@ const MAX_ABSENT = 10_000;
 /** Questions to Redis under way; with so many, a tag that is not known is nobody's. */
 const MAX_LOOKUPS = 1_000;
 
-export function createPeerRegistry({ redis, tag, log }: RegistryOptions): PeerRegistry {
+export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerRegistry {
   const { prefix } = redis;
   const known = new LRUCache<string, { address: PeerAddress; askAgainAtMs: number }>({
     max: MAX_PEERS,

@@ -10,7 +10,7 @@
 import { ascii, utf8 } from '../shared/native-text.ts';
 import type { HttpResponse, TemplatedApp } from './uws.ts';
 
-export interface ConnectionCapOptions {
+export interface ConnectionCapDeps {
   /** Connections at once; may be Infinity. */
   readonly max: number;
   /** Of the guarded apps: within TLS there is nothing to say before the handshake. */
@@ -47,8 +47,8 @@ const CONTENT_TYPE = ascii('Content-Type');
 const JSON_TYPE = ascii('application/json; charset=utf-8');
 const RETRY_AFTER = ascii('Retry-After');
 
-export function createConnectionCap(options: ConnectionCapOptions): ConnectionCap {
-  const { max, tls, refusalBody, retryAfterSeconds, log } = options;
+export function createConnectionCap(deps: ConnectionCapDeps): ConnectionCap {
+  const { max, tls, refusalBody, retryAfterSeconds, log } = deps;
   const retryAfter = ascii(`${retryAfterSeconds}`);
   let open = 0;
   let refused = 0;

@@ -28,7 +28,7 @@ import { Probe } from './engine-websocket.ts';
 import { createHeartbeat, type TickDeadlines } from './heartbeat.ts';
 import type { TemplatedApp } from './uws.ts';
 
-export interface EngineServerOptions<Owner> {
+export interface EngineServerDeps<Owner> {
   readonly app: TemplatedApp;
   /** Begins and ends with a slash; everything below it is answered here. */
   readonly path: string;
@@ -64,7 +64,7 @@ export interface EngineServer<Owner> {
   deadlines<T extends NonNullable<unknown>>(ms: number, onDue: (item: T) => void): TickDeadlines<T>;
   stopAccepting(): void;
   /** See `SocketServer.drain`; `settled` is asked about a session before it is closed. */
-  drain(options: {
+  drain(how: {
     overMs: number;
     settled?: (session: EngineSession<Owner>) => Promise<void>;
   }): Promise<void>;
@@ -89,10 +89,8 @@ const UPGRADE_POLL_MS = 50;
 
 let servers = 0;
 
-export function createEngineServer<Owner>(
-  options: EngineServerOptions<Owner>,
-): EngineServer<Owner> {
-  const { app, path, limits, log, handler, memory, peers, connections } = options;
+export function createEngineServer<Owner>(deps: EngineServerDeps<Owner>): EngineServer<Owner> {
+  const { app, path, limits, log, handler, memory, peers, connections } = deps;
   const sessions = new Map<string, EngineSession<Owner>>();
   const closedBy = new Map<string, number>();
   // A control character keeps the heartbeat's topics and everybody else's apart.
@@ -164,16 +162,16 @@ export function createEngineServer<Owner>(
     return session;
   }
 
-  const deps: RequestDeps<Owner> = {
+  const requestDeps: RequestDeps<Owner> = {
     limits,
     log,
-    cors: createCors(options.corsOrigins, options.trustsHost),
+    cors: createCors(deps.corsOrigins, deps.trustsHost),
     posts: createPostReceiver({ limits, memory, log, deadlines: wheel.deadlines }),
     find: (sid) => sessions.get(sid),
     foreign: peers?.foreign,
     trusts: () => true,
     accepts: () => accepting && strangers.makeRoom(sessions.size),
-    gate: options.gate,
+    gate: deps.gate,
     openPolling(facts, reply) {
       const session = createSession(facts, true);
       session.deliver(openPacket(session.sid, ['websocket'], limits));
@@ -207,10 +205,10 @@ export function createEngineServer<Owner>(
   };
 
   const door = { path, limits, log, connections };
-  openEngineDoor({ ...door, app, requests: createRequestHandlers(deps) });
+  openEngineDoor({ ...door, app, requests: createRequestHandlers(requestDeps) });
   if (peers !== undefined) {
     const forPeers: RequestDeps<Owner> = {
-      ...deps,
+      ...requestDeps,
       cors: createCors('*'),
       foreign: undefined,
       // The client was judged where it called.

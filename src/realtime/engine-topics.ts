@@ -48,7 +48,7 @@ export interface Topics<M extends TopicMember> {
   readonly slowCount: number;
 }
 
-export interface TopicsOptions<M extends TopicMember> {
+export interface TopicsDeps<M extends TopicMember> {
   readonly app: TemplatedApp;
   /** A second app, and those of its WebSockets that are open: an app's topics are its own. */
   readonly peers?: { readonly app: TemplatedApp; readonly sockets: ReadonlySet<unknown> };
@@ -76,9 +76,8 @@ export function hardBackpressureBytes(maxBackpressureBytes: number, maxFrameByte
   return Math.min(4 * maxBackpressureBytes + 2 * maxFrameBytes + 32 * 16_384, 0x7fffffff);
 }
 
-export function createTopics<M extends TopicMember>(options: TopicsOptions<M>): Topics<M> {
-  const { app, ownTopicPrefix, peers, maxBackpressureBytes, shedBackpressureBytes, members } =
-    options;
+export function createTopics<M extends TopicMember>(deps: TopicsDeps<M>): Topics<M> {
+  const { app, ownTopicPrefix, peers, maxBackpressureBytes, shedBackpressureBytes, members } = deps;
   const scanEveryBytes = maxBackpressureBytes * SCAN_SHARE;
   const polling = new Map<Ascii, Set<M>>();
   const slow = new Set<M>();

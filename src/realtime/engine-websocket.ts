@@ -109,7 +109,7 @@ export function acceptWebSocket(
   );
 }
 
-export interface WebSocketOptions {
+export interface WebSocketDeps {
   readonly maxPayloadBytes: number;
   readonly hardBackpressureBytes: number;
   readonly log: RealtimeLog;
@@ -121,10 +121,8 @@ export interface WebSocketOptions {
 }
 
 /** The behaviour to give to `app.ws`. */
-export function webSocketBehavior(
-  options: WebSocketOptions,
-): WebSocketBehavior<{ handler: Connection }> {
-  const { log, sockets, upgrade } = options;
+export function webSocketBehavior(deps: WebSocketDeps): WebSocketBehavior<{ handler: Connection }> {
+  const { log, sockets, upgrade } = deps;
 
   /** Contains a fault of ours in the one connection that met it. */
   function failed(socket: EngineSocket | undefined, error: unknown): void {
@@ -137,8 +135,8 @@ export function webSocketBehavior(
   }
 
   return {
-    maxPayloadLength: options.maxPayloadBytes,
-    maxBackpressure: options.hardBackpressureBytes,
+    maxPayloadLength: deps.maxPayloadBytes,
+    maxBackpressure: deps.hardBackpressureBytes,
     closeOnBackpressureLimit: 1,
     // Our heartbeat is Engine.IO's.
     idleTimeout: 0,
@@ -182,7 +180,7 @@ export function webSocketBehavior(
     },
     close(socket) {
       sockets?.delete(socket);
-      options.closed?.();
+      deps.closed?.();
       try {
         socket.getUserData().handler.onEnd();
       } catch (error) {

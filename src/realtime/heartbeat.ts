@@ -39,7 +39,7 @@ export interface Heartbeat<M extends Beating> {
   stop(): void;
 }
 
-export interface HeartbeatOptions<M extends Beating> {
+export interface HeartbeatDeps<M extends Beating> {
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   /** A bucket's turn has come: ping its members. Not called for an empty bucket. */
@@ -58,8 +58,8 @@ const MAX_TICK_MS = 50;
 const EARLY_TICKS = 2;
 
 /** The wheel turns until `stop`; its timer does not keep the process alive. */
-export function createHeartbeat<M extends Beating>(options: HeartbeatOptions<M>): Heartbeat<M> {
-  const { pingIntervalMs, pingTimeoutMs, onPing, onTimeout, onError } = options;
+export function createHeartbeat<M extends Beating>(deps: HeartbeatDeps<M>): Heartbeat<M> {
+  const { pingIntervalMs, pingTimeoutMs, onPing, onTimeout, onError } = deps;
   const wantedMs = Math.min(
     Math.max(pingIntervalMs / TICKS_PER_INTERVAL, MIN_TICK_MS),
     MAX_TICK_MS,

@@ -82,7 +82,7 @@ export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
   ackDeadlineMs: 60_000,
 });
 
-export interface SocketServerOptions {
+export interface SocketServerDeps {
   readonly app: TemplatedApp;
   /** Ends in a slash, e.g. `/socket.io/`. */
   readonly path: string;
@@ -128,7 +128,7 @@ export interface SocketServer {
    * Hands an already encoded frame (`42["new_message",{…}]`) to every socket that joined `topic` on
    * this node, in the order of the calls. One call into uWebSockets.js, whatever the audience.
    */
-  publish(topic: string, frame: string | Uint8Array, options?: PublishOptions): void;
+  publish(topic: string, frame: string | Uint8Array, how?: PublishOptions): void;
   /** How many sockets of this node have joined `topic`. */
   subscribers(topic: string, namespace?: string): number;
   /** Sockets connected to a namespace. */
@@ -139,7 +139,7 @@ export interface SocketServer {
    * Stops accepting and closes every transport, spread over `overMs`, in random order; each when
    * the namespace's `onDrain` has resolved.
    */
-  drain(options: { overMs: number }): Promise<void>;
+  drain(how: { overMs: number }): Promise<void>;
   /** Closes every transport at once and stops the timers; does not close the listen socket. */
   close(): Promise<void>;
   stats(): SocketServerStats;
@@ -150,9 +150,9 @@ export interface SocketServer {
  *
  * Source: Socket.IO protocol, version 5; where it is silent, the behaviour of socket.io 4.
  */
-export function createSocketServer(options: SocketServerOptions): SocketServer {
-  const { app, path, limits, corsOrigins, log } = options;
-  const memory = options.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);
+export function createSocketServer(deps: SocketServerDeps): SocketServer {
+  const { app, path, limits, corsOrigins, log } = deps;
+  const memory = deps.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);
   const mounted = new Map<string, Namespace>();
   let sockets = 0;
 
@@ -167,7 +167,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     limits,
     log,
     memory,
-    packetLimit: options.packetLimit,
+    packetLimit: deps.packetLimit,
     packetLimits,
     connectLimits: { ...packetLimits, maxNodes: limits.maxConnectNodes },
     namespace: (name) => mounted.get(name),
@@ -196,12 +196,12 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     path,
     limits,
     corsOrigins,
-    ...(options.trustsHost === undefined ? {} : { trustsHost: options.trustsHost }),
+    ...(deps.trustsHost === undefined ? {} : { trustsHost: deps.trustsHost }),
     log,
     memory,
-    ...(options.gate === undefined ? {} : { gate: options.gate }),
-    ...(options.peers === undefined ? {} : { peers: options.peers }),
-    connections: options.connections,
+    ...(deps.gate === undefined ? {} : { gate: deps.gate }),
+    ...(deps.peers === undefined ? {} : { peers: deps.peers }),
+    connections: deps.connections,
     handler: {
       onSession(session) {
         const connection = new SocketConnection(host, session);

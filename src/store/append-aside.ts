@@ -21,7 +21,7 @@ interface Party {
 
 const NONE: HeldUp = { locked: [], timedOut: [] };
 
-export interface AsideOptions {
+export interface AsideDeps {
   /** Most tickets tried together. */
   maxBatch: number;
   /** One attempt; resolves with what is held up still. Never rejects. */
@@ -40,7 +40,7 @@ export interface Aside {
   close(): void;
 }
 
-export function createAside({ maxBatch, attempt, onThrough }: AsideOptions): Aside {
+export function createAside({ maxBatch, attempt, onThrough }: AsideDeps): Aside {
   const conversations = new Set<string>();
   let parties: Party[] = [];
   let trying = false;

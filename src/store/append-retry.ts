@@ -27,7 +27,7 @@ export interface HeldUp {
   timedOut: Ticket[];
 }
 
-export interface RetryOptions {
+export interface AppendRetryDeps {
   lane: Lane;
   senders: SenderCache;
   /** Whether to plan the statements anew. */
@@ -46,7 +46,7 @@ export interface RetryOptions {
 }
 
 /** A batch on its way. */
-interface Work extends RetryOptions {
+interface Work extends AppendRetryDeps {
   /** Tickets held up, by conversation: what follows them there follows them here. */
   heldUp: Map<string, { cause: keyof HeldUp; tickets: Ticket[] }>;
 }
@@ -58,9 +58,9 @@ const DATA_EXCEPTION = /^22/;
 /** Resolves, with those that are held up, when every other ticket of the batch is settled. Never rejects. */
 export async function commitBatch(
   batch: readonly Ticket[],
-  options: RetryOptions,
+  deps: AppendRetryDeps,
 ): Promise<HeldUp> {
-  const work: Work = { ...options, heldUp: new Map() };
+  const work: Work = { ...deps, heldUp: new Map() };
   const unsure = batch.some((ticket) => ticket.mayBeStored);
   await seeThrough(batch, work, unsure);
   const left: HeldUp = { locked: [], timedOut: [] };
@@ -171,7 +171,7 @@ async function tryOnce(
   }
 }
 
-function refuseRow(ticket: Ticket, error: unknown, { settle, refuse }: RetryOptions): void {
+function refuseRow(ticket: Ticket, error: unknown, { settle, refuse }: AppendRetryDeps): void {
   // The sender was deleted between the look and the insert: participations go with the user.
   if (codeOf(error) === FOREIGN_KEY_VIOLATION) settle(ticket, { outcome: 'not_a_participant' });
   else if (isAboutData(error)) {

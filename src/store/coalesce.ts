@@ -13,7 +13,7 @@ import { ChatError } from '../chat/errors.ts';
 import { afterUnref, createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { DatabaseUnavailable } from './link.ts';
 
-export interface CoalescerOptions<Question, Answer> {
+export interface CoalescerDeps<Question, Answer> {
   /** Most weight in one query. */
   maxBatch: number;
   /** Most queries at once. */
@@ -41,9 +41,9 @@ interface Call<Question, Answer> {
 
 /** Returns the function that asks. Its errors are those of `run`, and `unavailable` when full. */
 export function createCoalescer<Question, Answer>(
-  options: CoalescerOptions<Question, Answer>,
+  deps: CoalescerDeps<Question, Answer>,
 ): (question: Question) => Promise<Answer> {
-  const { maxBatch, maxInFlight, paceMs, maxWaiting, maxWaitMs, weigh, run } = options;
+  const { maxBatch, maxInFlight, paceMs, maxWaiting, maxWaitMs, weigh, run } = deps;
   let line: Call<Question, Answer>[] = [];
   let inFlight = 0;
   let scheduled = false;

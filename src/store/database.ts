@@ -38,7 +38,7 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-export interface DatabaseOptions {
+export interface DatabaseDeps {
   url: string;
   /** Most connections of the pool; every lane has one more. */
   poolMax: number;
@@ -111,9 +111,9 @@ const LOCKED_LINE_SHARE = 1 / 5;
 const MAX_TRANSACTION_ATTEMPTS = 8;
 const GOODBYE_MS = 500;
 
-export function createDatabase(options: DatabaseOptions): Database {
-  const { queryDeadlineMs, poolMax, log } = options;
-  const maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
+export function createDatabase(deps: DatabaseDeps): Database {
+  const { queryDeadlineMs, poolMax, log } = deps;
+  const maxWaiting = deps.maxWaiting ?? DEFAULT_MAX_WAITING;
   const pool = createPool({ max: poolMax, maxWaiting, open: (onGone) => open(onGone) });
   const turns = createLockTurns({
     seats: Math.ceil(poolMax * LOCKED_SHARE),
@@ -121,7 +121,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     maxWaitingOnKey: Math.ceil(maxWaiting * LOCKED_LINE_SHARE),
   });
   const laneLinks = new Set<Link>();
-  const { epochs } = options;
+  const { epochs } = deps;
   const epochOf = new WeakMap<Link, string>();
   let closing = false;
   let lost = 0;
@@ -129,7 +129,7 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   function open(onGone: (link: Link) => void, settings: Record<string, string> = {}): Link {
     const link = openLink({
-      ...options,
+      ...deps,
       settings,
       lockTimeoutMs: LOCK_WAIT_MS,
       greet: epochs && (async (sql) => meet(epochs, link, await greet(sql))),

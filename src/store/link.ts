@@ -14,7 +14,7 @@ import { columnTypes } from './column-types.ts';
 // Parameters are text, numbers, booleans, null and flat arrays of them: no custom wrappers.
 export type Sql = postgres.Sql;
 
-export interface LinkOptions {
+export interface LinkDeps {
   url: string;
   applicationName: string;
   connectTimeoutMs: number;
@@ -79,7 +79,7 @@ const KEEP_ALIVE_S = 15;
 // postgres.js counts in seconds.
 const MS_PER_S = 1000;
 
-export function openLink(options: LinkOptions): Link {
+export function openLink(deps: LinkDeps): Link {
   let socket: Socket | undefined;
   let gone = false;
   let greeted = false;
@@ -87,7 +87,7 @@ export function openLink(options: LinkOptions): Link {
   const markGone = (): void => {
     if (gone) return;
     gone = true;
-    options.onGone();
+    deps.onGone();
   };
 
   /** The first call connects; every later one (postgres.js reconnecting) gets a socket that fails. */
@@ -121,7 +121,7 @@ export function openLink(options: LinkOptions): Link {
     max: 1,
     prepare: true,
     fetch_types: false,
-    connect_timeout: options.connectTimeoutMs / MS_PER_S,
+    connect_timeout: deps.connectTimeoutMs / MS_PER_S,
     // The life of the link is decided here, never by a timer of postgres.js amid a transaction.
     max_lifetime: null,
     keep_alive: KEEP_ALIVE_S,
@@ -135,15 +135,15 @@ export function openLink(options: LinkOptions): Link {
     },
     onclose: markGone,
     connection: {
-      application_name: options.applicationName,
+      application_name: deps.applicationName,
       TimeZone: 'UTC',
-      statement_timeout: options.statementTimeoutMs,
-      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
-      lock_timeout: options.lockTimeoutMs,
-      ...options.settings,
+      statement_timeout: deps.statementTimeoutMs,
+      idle_in_transaction_session_timeout: deps.idleInTransactionTimeoutMs,
+      lock_timeout: deps.lockTimeoutMs,
+      ...deps.settings,
     },
   };
-  const sql: Sql = postgres(options.url, settings);
+  const sql: Sql = postgres(deps.url, settings);
 
   async function end(timeoutMs: number): Promise<void> {
     await sql.end({ timeout: timeoutMs / MS_PER_S });
@@ -175,7 +175,7 @@ export function openLink(options: LinkOptions): Link {
     return new DatabaseUnavailable(greeted ? 'lost' : refusal(error), error);
   }
 
-  let greeting = options.greet;
+  let greeting = deps.greet;
   // An async function: what `work` throws at once rejects like the rest.
   const call = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
     if (greeting !== undefined) {

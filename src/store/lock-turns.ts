@@ -10,7 +10,7 @@ import { createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { DatabaseUnavailable } from './link.ts';
 import { isLocked, LOCK_WAIT_MS, lockPauseMs, RowLocked } from './lock-waits.ts';
 
-export interface LockTurnsOptions {
+export interface LockTurnsLimits {
   /** Most connections used at once by calls that were locked when they tried before. */
   seats: number;
   /** Most calls waiting for their turn; more are refused. */
@@ -53,8 +53,8 @@ interface Turn extends Gate {
 /** What is left of a call's time has to be enough for an attempt: a missed deadline costs the connection. */
 const ATTEMPT_ROOM_MS = 4 * LOCK_WAIT_MS;
 
-export function createLockTurns(options: LockTurnsOptions): LockTurns {
-  const { seats, maxWaiting, maxWaitingOnKey } = options;
+export function createLockTurns(limits: LockTurnsLimits): LockTurns {
+  const { seats, maxWaiting, maxWaitingOnKey } = limits;
   const turns = new Map<string, Turn>();
   const seating: Gate = { free: seats, waiting: new Set() };
   /** End the waits and pauses under way. */

@@ -17,14 +17,14 @@ export interface Pool {
   drain(timeoutMs: number): Promise<void>;
 }
 
-export interface PoolOptions {
+export interface PoolDeps {
   max: number;
   maxWaiting: number;
   /** Opens a connection; `onGone` is to be called when it is gone. */
   open(onGone: (link: Link) => void): Link;
 }
 
-export function createPool({ max, maxWaiting, open }: PoolOptions): Pool {
+export function createPool({ max, maxWaiting, open }: PoolDeps): Pool {
   const links = new Set<Link>();
   const idle: Link[] = [];
   /** Who waits for a connection; called with none, they are refused. */

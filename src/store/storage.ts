@@ -8,7 +8,7 @@ import { createStore } from './store.ts';
 import { createWriter, type Writer } from './writer.ts';
 import { defaultWriterLimits } from './writer-limits.ts';
 
-export interface StorageOptions {
+export interface StorageDeps {
   url: string;
   settings: Config['database'];
   /** The longest message, in characters. */
@@ -46,8 +46,8 @@ const IDLE_IN_TRANSACTION_MS = 3_000;
  *
  * @throws DatabaseUnavailable when PostgreSQL does not answer, or takes no writes
  */
-export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { url, settings, log, onBatch } = options;
+export async function openStorage(deps: StorageDeps): Promise<Storage> {
+  const { url, settings, log, onBatch } = deps;
   const epochs = createEpochs(log);
   const database = createDatabase({
     url,
@@ -72,7 +72,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     epochs,
     onBatch,
   });
-  const { maxContentLength } = options;
+  const { maxContentLength } = deps;
   const limits = { maxWaitMs: settings.queryDeadlineMs, maxContentLength };
   const store = createStore({ database, writer, epochs, limits });
   try {

@@ -9,7 +9,7 @@ import type { Logger } from '../log.ts';
 import { createSupervisorMetrics } from '../metrics/supervisor-metrics.ts';
 import { createCollection } from './collection.ts';
 import { createPulse, defaultPulseLimits, type PulseLimits } from './pulse.ts';
-import { startWorker, type WorkerOptions, type WorkerProcess } from './worker-process.ts';
+import { startWorker, type WorkerDeps, type WorkerProcess } from './worker-process.ts';
 
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 10_000;
@@ -21,7 +21,7 @@ export interface SupervisorDeps {
   entry: string;
   workers: number;
   /** What every worker is told. */
-  order: Omit<WorkerOptions['order'], 'worker'>;
+  order: Omit<WorkerDeps['order'], 'worker'>;
   /** When a worker that does not answer is given up; left out: the defaults. */
   pulse?: PulseLimits;
   log: Logger;

@@ -8,7 +8,7 @@ const START_MS = 60_000;
 /** From SIGTERM until SIGKILL: less than the supervisor's own deadline. */
 const STOP_MS = 9_000;
 
-export interface WorkerOptions {
+export interface WorkerDeps {
   /** The file that is run: the entry point of the service. */
   entry: string;
   order: Omit<StartMessage, 'type'>;
@@ -43,7 +43,7 @@ export interface WorkerProcess {
   stop(): Promise<boolean>;
 }
 
-export function startWorker({ entry, order, exposition }: WorkerOptions): WorkerProcess {
+export function startWorker({ entry, order, exposition }: WorkerDeps): WorkerProcess {
   const child = fork(entry, [WORKER_ARGUMENT, String(order.worker)], {
     // Structured clones: JSON has no NaN.
     serialization: 'advanced',

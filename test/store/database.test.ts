@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ChatError } from '../../src/chat/errors.ts';
-import type { Database, DatabaseOptions } from '../../src/store/database.ts';
+import type { Database, DatabaseDeps } from '../../src/store/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
@@ -10,7 +10,7 @@ let db: TestDatabase;
 let proxy: TcpProxy;
 const opened: Database[] = [];
 
-function open(options: Partial<DatabaseOptions> = {}, url = db.url): Database {
+function open(options: Partial<DatabaseDeps> = {}, url = db.url): Database {
   const database = openDatabase(url, options);
   opened.push(database);
   return database;

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import type { AppendOutcome, MessageDraft } from '../../src/chat/ports.ts';
 import type { Message } from '../../src/chat/schemas.ts';
-import { createDatabase, type Database, type DatabaseOptions } from '../../src/store/database.ts';
+import { createDatabase, type Database, type DatabaseDeps } from '../../src/store/database.ts';
 import type { WriterDeps } from '../../src/store/writer.ts';
 import { createWriter, type Writer } from '../../src/store/writer.ts';
 import { defaultWriterLimits, type WriterLimits } from '../../src/store/writer-limits.ts';
@@ -12,7 +12,7 @@ import { defaultWriterLimits, type WriterLimits } from '../../src/store/writer-l
 const silentLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A Database for tests: few connections, deadlines a slow machine can keep. */
-export function openDatabase(url: string, options: Partial<DatabaseOptions> = {}): Database {
+export function openDatabase(url: string, options: Partial<DatabaseDeps> = {}): Database {
   return createDatabase({
     url,
     poolMax: 2,

@@ -21,6 +21,12 @@ const READS_WALL_CLOCK: Record<string, string> = {
   'web/src/sender.ts': 'the time shown until the server has given one',
 };
 
+/** A factory, and the name and type of what it is given first. */
+const FACTORY =
+  /^export (?:async )?function (create\w+)[^(]*\(\s*(\w+|\{[^}]*\})\??:\s*(?:Partial<)?([\w{]+)/gm;
+const ODD_NAME = /^(?:options|opts|config|context)$/;
+const ODD_TYPE = /(?:Options|Config|Context|Params)$/;
+
 const service = sourcesBelow('src');
 const everything = Object.keys(PARTS).flatMap(sourcesBelow);
 
@@ -64,6 +70,26 @@ describe('the service', () => {
     expect(filesWith(service, /\bas (?:unknown as )?(?:Ascii|NativeText)\b/)).toEqual([
       'src/shared/native-text.ts',
     ]);
+  });
+
+  it('opens Redis in one file', () => {
+    expect(filesWith(service, /\bnew Redis\(/)).toEqual(['src/redis/connection.ts']);
+  });
+
+  it('keeps what is private to a class by #, which holds at run time as well', () => {
+    expect(placesOf(service, /^\s*private\s|\(private\s/)).toEqual([]);
+  });
+
+  it('gives factories deps, or limits and settings where there is nothing but values', () => {
+    const odd = service.flatMap(({ name, text }) =>
+      [...text.matchAll(FACTORY)]
+        .filter(
+          ([, , given = '', type = '']) =>
+            ODD_NAME.test(given) || ODD_TYPE.test(type) || (given[0] === '{' && type === '{'),
+        )
+        .map(([, factory]) => `${name}: ${factory}`),
+    );
+    expect(odd).toEqual([]);
   });
 
   it('reads the environment in service.ts, cli.ts and config.ts only', () => {

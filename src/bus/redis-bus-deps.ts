@@ -38,7 +38,7 @@ export interface BusLog {
   error(fields: object, message: string): void;
 }
 
-export interface RedisBusOptions {
+export interface RedisBusDeps {
   /** Whose verdict it is whether the server is the right one. */
   server: Pick<RedisServer, 'open' | 'status' | 'onUp' | 'onDown'>;
   /** Put before every channel name, so that deployments can share a Redis. */
