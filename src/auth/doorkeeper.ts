@@ -14,7 +14,7 @@ export interface AttemptGate {
 }
 
 export interface Doorkeeper {
-  /** Whom attempts are counted for; to be asked at once, since a peer that hangs up has no address. */
+  /** Whom attempts are counted for; to be asked at once, since a client that hangs up has no address. */
   addressOf(facts: AddressFacts): string;
   /**
    * @param address what `addressOf` said

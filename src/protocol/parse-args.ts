@@ -32,7 +32,7 @@ export function parseJson(json: string, bounds: JsonBounds): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    // The parser's own message quotes the peer's bytes; it stays here.
+    // The parser's own message quotes the other side's bytes; it stays here.
     throw new ProtocolError('invalid_json', 'payload is not JSON');
   }
 }

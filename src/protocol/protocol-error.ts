@@ -1,6 +1,6 @@
 /**
  * The one error a codec throws: whatever bytes come in, the outcome is a packet or a
- * `ProtocolError`. It carries a program code; its message never repeats what the peer sent.
+ * `ProtocolError`. It carries a program code; its message never repeats what the other side sent.
  */
 
 /** What was wrong with the bytes. A session answers every one of them by closing. */
@@ -30,7 +30,7 @@ export type ProtocolErrorCode =
   /** More bytes than the limit. */
   | 'too_large';
 
-/** Thrown by every codec of this directory, and the only thing they throw on a peer's bytes. */
+/** Thrown by every codec of this directory, and the only thing they throw on bytes from the other side. */
 export class ProtocolError extends Error {
   readonly code: ProtocolErrorCode;
 

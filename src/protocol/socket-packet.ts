@@ -21,7 +21,7 @@ export {
   encodeTextEvent,
 } from './socket-encode.ts';
 
-/** Bounds on what a peer may send; a packet beyond one is a `ProtocolError`. */
+/** Bounds on what the other side may send; a packet beyond one is a `ProtocolError`. */
 export interface SocketLimits {
   /** Binary attachments of one packet. */
   maxAttachments: number;
@@ -227,7 +227,7 @@ function hasEventName(args: unknown[], maxLength: number): args is EventArgs {
   return true;
 }
 
-/** Names with a meaning of their own on one of the sides; a peer must not emit them. */
+/** Names with a meaning of their own on one of the sides; neither must emit them. */
 function isReserved(name: string): boolean {
   switch (name.length) {
     case 7:

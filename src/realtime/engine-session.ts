@@ -158,7 +158,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
     const { socket, polling } = this;
     this.#finish(reason);
     if (socket !== undefined) {
-      // A peer that does not read would hold an orderly close back.
+      // A client that does not read would hold an orderly close back.
       if (socket.getBufferedAmount() > 0) socket.close();
       else socket.end();
     }

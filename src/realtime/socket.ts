@@ -18,7 +18,7 @@ export interface Handshake {
   readonly headers: ReadonlyMap<string, string>;
   /** The payload of the CONNECT packet, `{}` when there was none. */
   readonly auth: Record<string, unknown>;
-  /** The peer's IP address as text, IPv4-mapped ones as IPv4. Proxies are not looked through. */
+  /** The remote IP address as text, IPv4-mapped ones as IPv4. Proxies are not looked through. */
   readonly address: string;
   /** Whether a proxy in front says that the client came by TLS (`x-forwarded-proto: https`). */
   readonly secure: boolean;
@@ -120,6 +120,6 @@ export interface Socket<Data = unknown> {
   disconnect(close?: boolean): void;
   /** Closes the transport: the stock client sees `transport close` and reconnects. */
   closeTransport(reason: string): void;
-  /** Bytes written but not yet taken by the peer (polling: waiting for the next GET). */
+  /** Bytes written but not yet taken by the client (polling: waiting for the next GET). */
   bufferedBytes(): number;
 }

@@ -2,7 +2,7 @@
 
 /**
  * The text of a binary address as uWebSockets.js hands it out: 4 bytes IPv4, 16 bytes IPv6 (network
- * order). An IPv4-mapped IPv6 address comes out as plain IPv4, so that one peer has one name on a
+ * order). An IPv4-mapped IPv6 address comes out as plain IPv4, so that one client has one name on a
  * dual-stack socket; other IPv6 addresses are shortened as RFC 5952 says. Any other length gives ''.
  */
 export function ipText(bytes: ArrayBuffer): string {

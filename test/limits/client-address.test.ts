@@ -12,7 +12,7 @@ function keyOf(trusted: readonly string[], address: string, forwardedFor?: strin
 }
 
 describe('the address of a client', () => {
-  it('is the peer’s when no proxy is trusted, whatever it says', () => {
+  it('is the remote one when no proxy is trusted, whatever it says', () => {
     expect(keyOf([], '192.0.2.1', '10.0.0.1')).toBe('192.0.2.1');
   });
 
@@ -27,8 +27,8 @@ describe('the address of a client', () => {
     ['10.1.2.3', undefined, '10.1.2.3'],
     ['10.1.2.3', '10.0.0.7', '10.0.0.7'],
   ])('from %s with %s is the first one from the right that is no trusted proxy', (...given) => {
-    const [peer, forwardedFor, expected] = given;
-    expect(keyOf(proxies, peer, forwardedFor)).toBe(expected);
+    const [remote, forwardedFor, expected] = given;
+    expect(keyOf(proxies, remote, forwardedFor)).toBe(expected);
   });
 
   it.each(['unknown', '999.1.1.1', 'x'.repeat(500), '_hidden', '1.2.3.4.5', '%'])(

@@ -92,6 +92,14 @@ describe('the service', () => {
     expect(odd).toEqual([]);
   });
 
+  it('calls nothing a peer but another process of the deployment', () => {
+    const strangers = /^src\/(?:auth|chat|http|limits|protocol|shared|store)\//;
+    const named = service.filter(
+      ({ name, text }) => strangers.test(name) && /\bpeers?\b/i.test(text),
+    );
+    expect(named.map(({ name }) => name)).toEqual([]);
+  });
+
   it('reads the environment in service.ts, cli.ts and config.ts only', () => {
     // The native server takes one of its bounds from a variable, so uws.ts sets that one.
     const uses = filesWith(service, /process\.env(?!\.UWS_HTTP_MAX_HEADERS_SIZE)/);
