@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const PROCESSES = [
   'test/{browser,cli,deploy,embedded,package,platform,process,types,workers}/**/*.test.ts',
   'test/bench/benches.test.ts',
+  'test/docs/guide.test.ts',
   'test/history/history.test.ts',
   'test/metrics/metrics-access.test.ts',
   'test/peers/{clients,outages}.test.ts',
