@@ -8,6 +8,7 @@
  */
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
+import { foldId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { createStore } from '../../src/store/store.ts';
@@ -38,10 +39,10 @@ const openStore = (database: Database) =>
     writer: { append: () => Promise.reject(new Error('This store has no writer.')) },
   });
 
-const alice = '00000000-0000-4000-8000-00000000000a';
-const bigConversation = '10000000-0000-4000-8000-000000000000';
-const listUser = (size: number): string =>
-  `20000000-0000-4000-8000-${String(size).padStart(12, '0')}`;
+const alice = foldId('00000000-0000-4000-8000-00000000000a');
+const bigConversation = foldId('10000000-0000-4000-8000-000000000000');
+const listUser = (size: number) =>
+  foldId(`20000000-0000-4000-8000-${String(size).padStart(12, '0')}`);
 
 const admin = postgres(serverUrl, { max: 1, onnotice: () => undefined });
 const url = new URL(serverUrl);

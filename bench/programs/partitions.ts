@@ -7,10 +7,11 @@
  *
  * `DATABASE_URL` names the server (a role that may create databases); default the local one.
  */
-import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
+import { foldId, NIL_UUID, newId } from '../../src/shared/ids.ts';
+import { isStorable } from '../../src/shared/storable-text.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { createStore } from '../../src/store/store.ts';
@@ -71,13 +72,21 @@ async function measure(url: string, partitions: number): Promise<void> {
   const limits = { ...defaultWriterLimits, sendDeadlineMs: 60_000, attemptDeadlineMs: 60_000 };
   const writer = createWriter({ database, limits, log: silent });
   const store = createStore({ database, writer });
-  const room = (n: number) => rooms[n % ROOMS] ?? { conversationId: '', members: [] };
+  const room = (n: number) => {
+    const { conversationId, members: [first] = [] } = rooms[n % ROOMS] ?? {};
+    return {
+      conversationId: foldId(conversationId ?? NIL_UUID),
+      sender: foldId(first ?? NIL_UUID),
+    };
+  };
+  const content = 'Hello, when can we meet, and where?';
+  if (!isStorable(content)) throw new Error('what is measured is stored');
   const send = (n: number) =>
     store.appendMessage({
-      id: randomUUID(),
+      id: newId(),
       conversationId: room(n).conversationId,
-      senderId: room(n).members[0] ?? '',
-      content: 'Hello, when can we meet, and where?',
+      senderId: room(n).sender,
+      content,
       messageType: 'text',
       mediaUrl: null,
       clientMessageId: null,

@@ -3,6 +3,7 @@
  * one node, may announce a person's moves in either order; a cursor only rises, so an announcement
  * that comes after a later one is dropped and clients never see a mark fall.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 
 export type CursorKind = 'read' | 'delivered';
 
@@ -16,7 +17,7 @@ export class AnnouncedCursors {
   }
 
   /** Notes that the cursor stands at `seq`; false when it has been announced that far before. */
-  rise(kind: CursorKind, userId: string, seq: number): boolean {
+  rise(kind: CursorKind, userId: CanonicalId, seq: number): boolean {
     this.#places ??= new Map();
     const key = `${kind} ${userId}`;
     if (seq <= (this.#places.get(key) ?? 0)) return false;

@@ -13,6 +13,7 @@ import type { Events, Origin, ParticipantCursors } from '../chat/ports.ts';
 import type { Conversation } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { CursorKind } from './announced-cursors.ts';
 import {
   deliveredFrame,
@@ -66,7 +67,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
   }
 
   /** Something that matters now or never: a socket that is behind does not get it. */
-  function ephemeral(conversationId: string, frame: string, except?: Origin): void {
+  function ephemeral(conversationId: CanonicalId, frame: string, except?: Origin): void {
     const topic = conversationTopic(conversationId);
     publish(topic, frame, { shed: true, except: asSocket(except) });
     toOtherNodes(topic, () => ({ kind: 'event', frame: Buffer.from(frame) }));
@@ -75,7 +76,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
   /** Shed like what is ephemeral: the next move says it all again. */
   function cursorMoved(
     kind: CursorKind,
-    moved: { conversationId: string; userId: string; seq: number },
+    moved: { conversationId: CanonicalId; userId: CanonicalId; seq: number },
     frame: string,
   ): void {
     const { conversationId, userId, seq } = moved;
@@ -92,7 +93,12 @@ export function createAnnouncer(deps: AnnouncerDeps) {
   }
 
   /** To one person's sockets on every node, joined or not. */
-  function toPerson(userId: string, conversationId: string, version: number, frame: string): void {
+  function toPerson(
+    userId: CanonicalId,
+    conversationId: CanonicalId,
+    version: number,
+    frame: string,
+  ): void {
     news.tell(userId, { conversationId, membersVersion: version }, frame);
     toOtherNodes(userTopic(userId), () => ({
       kind: 'news',
@@ -140,7 +146,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
       news.tell(change.userId, change, frame, atMs);
     },
 
-    conversationCreated(conversation: Conversation, userId: string, atMs: number): void {
+    conversationCreated(conversation: Conversation, userId: CanonicalId, atMs: number): void {
       const place = { conversationId: conversation.id, membersVersion: FIRST_MEMBERS_VERSION };
       news.tell(userId, place, eventFrame('conversation_created', conversation), atMs);
     },
@@ -219,13 +225,13 @@ export function createAnnouncer(deps: AnnouncerDeps) {
     stats.received += 1;
     const { envelope } = decoded;
     const conversationId = conversationOf(topic);
-    const room = conversationId === undefined ? undefined : rooms.get(conversationId);
+    const room = conversationId === null ? undefined : rooms.get(conversationId);
     switch (envelope.kind) {
       case 'message':
         room?.offer(envelope);
         return;
       case 'event':
-        if (conversationId !== undefined) publish(topic, envelope.frame, { shed: true });
+        if (conversationId !== null) publish(topic, envelope.frame, { shed: true });
         return;
       case 'cursor':
         if (room?.cursors.rise(envelope.cursor, envelope.userId, envelope.seq)) {
@@ -233,13 +239,13 @@ export function createAnnouncer(deps: AnnouncerDeps) {
         }
         return;
       case 'membership':
-        if (conversationId !== undefined) {
+        if (conversationId !== null) {
           toRoom(envelope.action, { ...envelope, conversationId }, envelope.frame);
         }
         return;
       case 'news': {
-        const text = Buffer.from(envelope.frame).toString();
-        news.tell(userOf(topic), envelope, text);
+        const userId = userOf(topic);
+        if (userId !== null) news.tell(userId, envelope, Buffer.from(envelope.frame).toString());
         return;
       }
       case 'control':

@@ -3,10 +3,12 @@
  * the other nodes. It gives the rules the `Events` they announce through, and whoever lets sockets into
  * rooms what that takes; it calls neither.
  */
+
 import type { Bus } from '../bus/bus.ts';
 import type { Events, Store } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
 import { createCatchUp } from './catch-up.ts';
 import { membershipFrame } from './frames.ts';
@@ -117,7 +119,7 @@ export function createAudience(deps: AudienceDeps): Audience {
   });
 
   /** To a person of whose removal this node was told by nobody. */
-  function tellRemoved(room: Room, socket: Socket, userId: string): void {
+  function tellRemoved(room: Room, socket: Socket, userId: CanonicalId): void {
     const { conversationId } = room;
     const { version: membersVersion } = room.members;
     const frame = membershipFrame('removed', { conversationId, userId, membersVersion });

@@ -2,6 +2,7 @@
 import type { ServerEvent, ServerEventPayload } from '../chat/events.ts';
 import type { Message } from '../chat/schemas.ts';
 import { encodeTextEvent } from '../protocol/socket-packet.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 
 /** `42["user_typing",{…}]` */
 export function eventFrame<E extends ServerEvent>(
@@ -30,8 +31,8 @@ export function messageFrame(message: Message): string {
 }
 
 export interface MembershipChange {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
   /** Of the member list, after the change. */
   membersVersion: number;
 }
@@ -49,8 +50,8 @@ export function membershipFrame(
 
 /** `42["messages_read",{…}]` */
 export function readFrame(read: {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
   lastReadSeq: number;
 }): string {
   return eventFrame('messages_read', {
@@ -62,8 +63,8 @@ export function readFrame(read: {
 
 /** `42["messages_delivered",{…}]` */
 export function deliveredFrame(delivered: {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
   lastDeliveredSeq: number;
 }): string {
   return eventFrame('messages_delivered', {

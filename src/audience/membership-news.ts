@@ -3,6 +3,7 @@
  * this node's own rules, from the bus, and read from PostgreSQL, in any order: each is told once, and
  * none after a later one of the same person and conversation.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 import type { UserSockets } from './user-sockets.ts';
 
 /** The version of a member list that its conversation was made with (sql/0004: one statement). */
@@ -11,7 +12,7 @@ export const FIRST_MEMBERS_VERSION = 1;
 const MAX_TOLD = 100_000;
 
 interface Place {
-  conversationId: string;
+  conversationId: CanonicalId;
   membersVersion: number;
 }
 
@@ -25,7 +26,7 @@ export function createMembershipNews(users: Pick<UserSockets, 'has' | 'send'>) {
      * @param beforeMs of performance.now(): a socket that connected later has seen the change
      */
     tell(
-      userId: string,
+      userId: CanonicalId,
       { conversationId, membersVersion }: Place,
       frame: string,
       beforeMs?: number,

@@ -5,11 +5,12 @@
  */
 import type { Store } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Member } from './member.ts';
 
 export interface RoomMembersDeps {
   store: Pick<Store, 'readMembers'>;
-  conversationId: string;
+  conversationId: CanonicalId;
   topic: string;
   /** An evicted socket has left the room; `missed` when nobody else tells it why. */
   evicted(member: Member, missed: boolean): void;
@@ -50,7 +51,7 @@ export class RoomMembers {
   }
 
   /** Whether a change is to be told: once, and not after a later one of the same person. */
-  isNews(userId: string, version: number): boolean {
+  isNews(userId: CanonicalId, version: number): boolean {
     if (version <= (this.#told.get(userId) ?? this.#beganAt)) return false;
     // More people than a conversation can have came and went: what they were told is long known.
     if (this.#told.size >= MAX_TOLD) this.begin(this.version);
@@ -59,7 +60,12 @@ export class RoomMembers {
   }
 
   /** One change of the list, which has `version` after it; `inOrder` when nothing was missed. */
-  change(action: 'added' | 'removed', userId: string, version: number, inOrder: boolean): void {
+  change(
+    action: 'added' | 'removed',
+    userId: CanonicalId,
+    version: number,
+    inOrder: boolean,
+  ): void {
     if (action === 'removed') {
       for (const member of [...this.bySocket.values()]) {
         if (member.userId === userId && member.asOf < version) this.#evict(member, false);
@@ -83,7 +89,7 @@ export class RoomMembers {
    * @returns the version that PostgreSQL spoke of
    */
   async recheck(): Promise<number> {
-    const userIds = new Set<string>();
+    const userIds = new Set<CanonicalId>();
     for (const member of this.bySocket.values()) userIds.add(member.userId);
     const known = this.version;
     const wanted = this.#wanted;

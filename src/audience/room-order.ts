@@ -2,10 +2,11 @@
  * The order of one room's messages: up to where they have been handed out, which ones came before
  * their turn, and up to where PostgreSQL is said to hold some. It hands out nothing and asks nobody.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 
 /** A message that came before its turn. */
 export interface HeldMessage {
-  id: string;
+  id: CanonicalId;
   frame: string | Uint8Array;
   /** The version of the member list that it was committed under. */
   membersVersion: number;
@@ -21,7 +22,7 @@ const UNKNOWN = -1;
 
 export class RoomOrder {
   #head = UNKNOWN;
-  #headId: string | null = null;
+  #headId: CanonicalId | null = null;
   #target = UNKNOWN;
   // Made with the first message held: most rooms never hold one.
   #held: Map<number, HeldMessage> | undefined;
@@ -32,7 +33,7 @@ export class RoomOrder {
   }
 
   /** The message at the head; null when it is not known. */
-  get headId(): string | null {
+  get headId(): CanonicalId | null {
     return this.#headId;
   }
 
@@ -61,7 +62,7 @@ export class RoomOrder {
   }
 
   /** PostgreSQL says where the conversation stands: what comes later is handed out. */
-  begin(lastSeq: number, messageId: string | null): void {
+  begin(lastSeq: number, messageId: CanonicalId | null): void {
     this.#head = lastSeq;
     this.#headId = messageId;
     this.expect(lastSeq);
@@ -73,7 +74,7 @@ export class RoomOrder {
    *
    * @param heard up to where messages were spoken of when PostgreSQL was asked
    */
-  beginAnew(lastSeq: number, messageId: string | null, heard: number): void {
+  beginAnew(lastSeq: number, messageId: CanonicalId | null, heard: number): void {
     this.#head = lastSeq;
     this.#headId = messageId;
     this.#held = undefined;
@@ -100,7 +101,7 @@ export class RoomOrder {
   }
 
   /** The message is being handed out. */
-  reach(seq: number, messageId: string): void {
+  reach(seq: number, messageId: CanonicalId): void {
     this.#head = seq;
     this.#headId = messageId;
     this.expect(seq);

@@ -10,8 +10,10 @@
  * One question to PostgreSQL is under way at a time, and nothing is handed out meanwhile: the head
  * stands still during an await. What else is read after one may be younger than the answer.
  */
+
 import type { HeadView, MessageRange, Standing, Store } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { AnnouncedCursors } from './announced-cursors.ts';
 import { eventFrame, messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
@@ -35,7 +37,7 @@ export interface RoomDeps {
 }
 
 export class Room {
-  readonly conversationId: string;
+  readonly conversationId: CanonicalId;
   readonly topic: string;
   readonly members: RoomMembers;
   readonly cursors = new AnnouncedCursors();
@@ -57,7 +59,7 @@ export class Room {
   #holdTimer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(conversationId: string, topic: string, deps: RoomDeps) {
+  constructor(conversationId: CanonicalId, topic: string, deps: RoomDeps) {
     this.conversationId = conversationId;
     this.topic = topic;
     this.#deps = deps;
@@ -134,7 +136,11 @@ export class Room {
   }
 
   /** The member list changed, and has this version now. False: the members know it already. */
-  membershipChanged(action: 'added' | 'removed', userId: string, membersVersion: number): boolean {
+  membershipChanged(
+    action: 'added' | 'removed',
+    userId: CanonicalId,
+    membersVersion: number,
+  ): boolean {
     if (this.#closed) return false;
     if (!this.opened || membersVersion > this.members.version) {
       this.members.change(action, userId, membersVersion, this.opened);
@@ -150,7 +156,7 @@ export class Room {
     this.#questions.close();
   }
 
-  #deliver(seq: number, id: string, frame: string | Uint8Array): void {
+  #deliver(seq: number, id: CanonicalId, frame: string | Uint8Array): void {
     this.#order.reach(seq, id);
     this.#deps.stats.delivered += 1;
     this.#deps.publish(this.topic, frame);

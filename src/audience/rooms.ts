@@ -3,8 +3,10 @@
  * writer and by the bus, and compared with PostgreSQL every so often, because the bus may lose what
  * it likes.
  */
+
 import type { Bus } from '../bus/bus.ts';
 import type { Store } from '../chat/ports.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { Room, type RoomDeps } from './room.ts';
 import type { RoomLimits } from './room-limits.ts';
 import { newRoomStats, type RoomStats } from './room-stats.ts';
@@ -120,10 +122,10 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
     stats,
     size: () => rooms.size,
     open: (): Iterable<Room> => rooms.values(),
-    get: (conversationId: string): Room | undefined => rooms.get(conversationId),
+    get: (conversationId: CanonicalId): Room | undefined => rooms.get(conversationId),
 
     /** The room, kept open until `release`, even while nobody is in it. */
-    acquire(conversationId: string): Room {
+    acquire(conversationId: CanonicalId): Room {
       let room = rooms.get(conversationId);
       if (room === undefined) {
         room = new Room(conversationId, conversationTopic(conversationId), roomDeps);

@@ -1,6 +1,7 @@
 /** The sockets of each person on this node; the bus is asked for what concerns these people. */
 import type { Bus } from '../bus/bus.ts';
 import type { Socket as AnySocket } from '../realtime/socket.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { MultiMap } from '../shared/multi-map.ts';
 import { userTopic } from './topics.ts';
 
@@ -14,7 +15,7 @@ export function createUserSockets(
   const people = new MultiMap<string, Socket>();
 
   return {
-    enter(socket: Socket, userId: string): void {
+    enter(socket: Socket, userId: CanonicalId): void {
       people.add(userId, socket);
       if (people.count(userId) > 1) return;
       const topic = userTopic(userId);
@@ -23,7 +24,7 @@ export function createUserSockets(
       });
     },
 
-    leave(socket: Socket, userId: string): void {
+    leave(socket: Socket, userId: CanonicalId): void {
       if (people.delete(userId, socket) && people.count(userId) === 0) {
         bus.unsubscribe(userTopic(userId));
       }
@@ -35,27 +36,27 @@ export function createUserSockets(
      *
      * @param connectedBeforeMs of performance.now(): who came later is left out
      */
-    send(userId: string, frame: string, connectedBeforeMs = Number.POSITIVE_INFINITY): void {
+    send(userId: CanonicalId, frame: string, connectedBeforeMs = Number.POSITIVE_INFINITY): void {
       for (const socket of people.get(userId)) {
         if (socket.data.connectedAtMs < connectedBeforeMs) socket.sendFrame(frame);
       }
     },
 
-    holds: (userId: string, socket: object): boolean =>
+    holds: (userId: CanonicalId, socket: object): boolean =>
       people.get(userId).some((one) => one === socket),
 
-    has: (userId: string): boolean => people.count(userId) > 0,
+    has: (userId: CanonicalId): boolean => people.count(userId) > 0,
 
     /** People with a socket here. */
     size: (): number => people.size,
 
     /** Ends every connection of the person on this node; stock clients do not come back by themselves. */
-    disconnect(userId: string): void {
+    disconnect(userId: CanonicalId): void {
       for (const socket of people.get(userId)) socket.disconnect(true);
     },
 
     /** The same for those made before `atMs`, of performance.now(). */
-    disconnectOlder(userId: string, atMs: number): void {
+    disconnectOlder(userId: CanonicalId, atMs: number): void {
       for (const socket of people.get(userId)) {
         if (socket.data.connectedAtMs < atMs) socket.disconnect(true);
       }

@@ -7,7 +7,7 @@ import { type JWTPayload, errors as joseErrors, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { ChatError } from '../chat/errors.ts';
 import type { Actor } from '../chat/ports.ts';
-import { isUuid } from '../shared/ids.ts';
+import { toCanonicalId } from '../shared/ids.ts';
 import { type KeySetLimits, KeySetUnavailable } from './key-set.ts';
 import { createKeys, type KeySettings } from './keys.ts';
 import { createServiceTokens } from './service-tokens.ts';
@@ -123,8 +123,9 @@ function statedActor({ statedUserId, anonymousIsService }: Credentials): Actor {
     if (anonymousIsService) return { kind: 'service', expiresAtMs: null };
     throw unauthenticated('query.userId is required.');
   }
-  if (!isUuid(statedUserId)) throw unauthenticated('The stated user id is not a UUID.');
-  return { kind: 'user', userId: statedUserId.toLowerCase(), expiresAtMs: null };
+  const userId = toCanonicalId(statedUserId);
+  if (userId === null) throw unauthenticated('The stated user id is not a UUID.');
+  return { kind: 'user', userId, expiresAtMs: null };
 }
 
 /**
@@ -136,9 +137,9 @@ function actorOf(payload: JWTPayload, clockToleranceSeconds: number): Actor {
   const expiresAtMs = Math.min(endMs, END_OF_TIME_MS);
   // The word itself: a list with it in it, as some issuers write roles, is not a service.
   if (payload.role === 'service') return Object.freeze({ kind: 'service', expiresAtMs });
-  const userId = payload.sub ?? payload.userId;
-  if (!isUuid(userId)) throw unauthenticated('The token names no user.');
-  return Object.freeze({ kind: 'user', userId: userId.toLowerCase(), expiresAtMs });
+  const userId = toCanonicalId(payload.sub ?? payload.userId);
+  if (userId === null) throw unauthenticated('The token names no user.');
+  return Object.freeze({ kind: 'user', userId, expiresAtMs });
 }
 
 function unauthenticated(message: string): ChatError {

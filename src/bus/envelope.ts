@@ -17,7 +17,7 @@
  *
  * Version 1 (0.1) had no epoch and no message id.
  */
-import { isUuid } from '../shared/ids.ts';
+import { type CanonicalId, toCanonicalId } from '../shared/ids.ts';
 
 export type Envelope =
   | MessageEnvelope
@@ -32,7 +32,7 @@ export interface MessageEnvelope {
   kind: 'message';
   seq: number;
   /** Of the message. */
-  id: string;
+  id: CanonicalId;
   /** Version of the conversation's member list that the message was committed under. */
   membersVersion: number;
   frame: Uint8Array;
@@ -42,14 +42,14 @@ export interface MessageEnvelope {
 export interface EventEnvelope {
   kind: 'event';
   frame: Uint8Array;
-  exceptUser?: string;
+  exceptUser?: CanonicalId;
 }
 
 /** Someone has read or received up to `seq`. Cursors only rise: receivers drop an older one. */
 export interface CursorEnvelope {
   kind: 'cursor';
   cursor: 'read' | 'delivered';
-  userId: string;
+  userId: CanonicalId;
   seq: number;
   frame: Uint8Array;
 }
@@ -58,7 +58,7 @@ export interface CursorEnvelope {
 export interface MembershipEnvelope {
   kind: 'membership';
   action: 'added' | 'removed';
-  userId: string;
+  userId: CanonicalId;
   membersVersion: number;
   frame: Uint8Array;
 }
@@ -66,7 +66,7 @@ export interface MembershipEnvelope {
 /** What one person's sockets are told of their place in a conversation, joined or not. */
 export interface NewsEnvelope {
   kind: 'news';
-  conversationId: string;
+  conversationId: CanonicalId;
   membersVersion: number;
   frame: Uint8Array;
 }
@@ -75,7 +75,7 @@ export interface NewsEnvelope {
 export interface ControlEnvelope {
   kind: 'control';
   action: 'disconnect_user';
-  userId: string;
+  userId: CanonicalId;
 }
 
 /** Why bytes are not an envelope; a closed set, so that it can label a counter. */
@@ -111,31 +111,31 @@ export function encodeEnvelope(envelope: Envelope, epoch: string): Uint8Array {
   switch (envelope.kind) {
     case 'message': // 2 fb9a028981395d3c m 17 3 0197…-…c1\n42["new_message",{…}]
       return join(
-        `${head} m ${position(envelope.seq)} ${counter(envelope.membersVersion)} ${uuid(envelope.id)}\n`,
+        `${head} m ${position(envelope.seq)} ${counter(envelope.membersVersion)} ${envelope.id}\n`,
         envelope.frame,
       );
     case 'event': // 2 … e -\n42["user_typing",{…}]
       return join(
-        `${head} e ${envelope.exceptUser === undefined ? '-' : uuid(envelope.exceptUser)}\n`,
+        `${head} e ${envelope.exceptUser === undefined ? '-' : envelope.exceptUser}\n`,
         envelope.frame,
       );
     case 'cursor': // 2 … c r 3f2b…-…c1 17\n42["messages_read",{…}]
       return join(
-        `${head} c ${envelope.cursor === 'read' ? 'r' : 'd'} ${uuid(envelope.userId)} ${position(envelope.seq)}\n`,
+        `${head} c ${envelope.cursor === 'read' ? 'r' : 'd'} ${envelope.userId} ${position(envelope.seq)}\n`,
         envelope.frame,
       );
     case 'membership': // 2 … r 3f2b…-…c1 4\n42["participant_removed",{…}]
       return join(
-        `${head} ${envelope.action === 'added' ? 'a' : 'r'} ${uuid(envelope.userId)} ${counter(envelope.membersVersion)}\n`,
+        `${head} ${envelope.action === 'added' ? 'a' : 'r'} ${envelope.userId} ${counter(envelope.membersVersion)}\n`,
         envelope.frame,
       );
     case 'news': // 2 … n 3f2b…-…c1 4\n42["participant_added",{…}]
       return join(
-        `${head} n ${uuid(envelope.conversationId)} ${counter(envelope.membersVersion)}\n`,
+        `${head} n ${envelope.conversationId} ${counter(envelope.membersVersion)}\n`,
         envelope.frame,
       );
     case 'control': // 2 … d 3f2b…-…c1\n
-      return join(`${head} d ${uuid(envelope.userId)}\n`, NO_FRAME);
+      return join(`${head} d ${envelope.userId}\n`, NO_FRAME);
   }
 }
 
@@ -158,43 +158,47 @@ export function decodeEnvelope(bytes: Uint8Array, limits: EnvelopeLimits): Decod
     case 'm': {
       const seq = wholeNumber(first);
       const membersVersion = wholeNumber(fields[2]);
-      const id = fields[3] ?? '';
-      const known = seq >= 1 && membersVersion >= 0 && isUuid(id);
-      if (fields.length !== 4 || !known) return fault('fields');
+      const id = idOf(fields[3]);
+      const known = seq >= 1 && membersVersion >= 0;
+      if (fields.length !== 4 || !known || id === null) return fault('fields');
       return { ok: true, envelope: { kind: 'message', seq, id, membersVersion, frame } };
     }
-    case 'e':
+    case 'e': {
       if (fields.length !== 2) return fault('fields');
       if (first === '-') return { ok: true, envelope: { kind: 'event', frame } };
-      if (!isUuid(first)) return fault('fields');
-      return { ok: true, envelope: { kind: 'event', frame, exceptUser: first } };
+      const exceptUser = idOf(first);
+      if (exceptUser === null) return fault('fields');
+      return { ok: true, envelope: { kind: 'event', frame, exceptUser } };
+    }
     case 'c': {
-      const userId = fields[2] ?? '';
+      const userId = idOf(fields[2]);
       const seq = wholeNumber(fields[3]);
       const known = first === 'r' || first === 'd';
-      if (fields.length !== 4 || !known || !isUuid(userId) || seq < 1) return fault('fields');
+      if (fields.length !== 4 || !known || userId === null || seq < 1) return fault('fields');
       const cursor = first === 'r' ? 'read' : 'delivered';
       return { ok: true, envelope: { kind: 'cursor', cursor, userId, seq, frame } };
     }
     case 'a':
     case 'r': {
+      const userId = idOf(first);
       const membersVersion = wholeNumber(fields[2]);
-      if (fields.length !== 3 || !isUuid(first) || membersVersion < 0) return fault('fields');
+      if (fields.length !== 3 || userId === null || membersVersion < 0) return fault('fields');
       const action = fields[0] === 'a' ? 'added' : 'removed';
-      return {
-        ok: true,
-        envelope: { kind: 'membership', action, userId: first, membersVersion, frame },
-      };
+      return { ok: true, envelope: { kind: 'membership', action, userId, membersVersion, frame } };
     }
     case 'n': {
+      const conversationId = idOf(first);
       const membersVersion = wholeNumber(fields[2]);
-      if (fields.length !== 3 || !isUuid(first) || membersVersion < 0) return fault('fields');
-      const envelope = { kind: 'news', conversationId: first, membersVersion, frame } as const;
-      return { ok: true, envelope };
+      if (fields.length !== 3 || conversationId === null || membersVersion < 0) {
+        return fault('fields');
+      }
+      return { ok: true, envelope: { kind: 'news', conversationId, membersVersion, frame } };
     }
-    case 'd':
-      if (fields.length !== 2 || !isUuid(first) || frame.byteLength > 0) return fault('fields');
-      return { ok: true, envelope: { kind: 'control', action: 'disconnect_user', userId: first } };
+    case 'd': {
+      const userId = idOf(first);
+      if (fields.length !== 2 || userId === null || frame.byteLength > 0) return fault('fields');
+      return { ok: true, envelope: { kind: 'control', action: 'disconnect_user', userId } };
+    }
     default:
       return fault('kind');
   }
@@ -226,6 +230,12 @@ function wholeNumber(text: string | undefined): number {
   return Number.isSafeInteger(value) ? value : -1;
 }
 
+/** Nodes write ids in their canonical spelling: in another one something was damaged on the way. */
+function idOf(text: string | undefined): CanonicalId | null {
+  const id = toCanonicalId(text);
+  return id === text ? id : null;
+}
+
 function position(value: number): number {
   if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`not a seq: ${value}`);
   return value;
@@ -233,10 +243,5 @@ function position(value: number): number {
 
 function counter(value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`not a version: ${value}`);
-  return value;
-}
-
-function uuid(value: string): string {
-  if (!isUuid(value)) throw new TypeError('not a UUID');
   return value;
 }

@@ -14,7 +14,6 @@ import type {
   ServerEventPayload,
 } from './events.ts';
 
-export type { Conversation, Message, MessageStatus, MessageType, SentMessage } from './schemas.ts';
 export type {
   ClientEvent,
   ClientEventPayload,

@@ -5,6 +5,7 @@
  * something to see in it, and (`strip`) without markup; a location parses as two numbers in range;
  * a media URL is http(s) and written as a browser would request it. Knows no door and no store.
  */
+import { isStorable, type StorableText } from '../shared/storable-text.ts';
 import { ChatError } from './errors.ts';
 import { stripMarkup } from './sanitize.ts';
 import type { MessageType } from './schemas.ts';
@@ -26,8 +27,8 @@ export interface ContentRules {
 }
 
 export interface CleanContent {
-  content: string;
-  mediaUrl: string | null;
+  content: StorableText;
+  mediaUrl: StorableText | null;
 }
 
 /** C0, DEL and C1, except newline and tab; of CRLF the newline stays. */
@@ -53,18 +54,21 @@ const decimalDegrees = /^\s*([+-]?\d{1,3}(?:\.\d{1,20})?)\s*,\s*([+-]?\d{1,3}(?:
 export function cleanContent(input: ContentInput, rules: ContentRules): CleanContent {
   const { content, messageType } = input;
   const mediaUrl = input.mediaUrl ?? null;
-  refuseUnstorable(content, rules.maxContentLength);
+  if (isLongerThan(content, rules.maxContentLength)) {
+    throw refusal('content', `content must be at most ${rules.maxContentLength} characters`);
+  }
+  requireStorable('content', content);
   if (mediaUrl !== null && messageType !== 'image') {
     throw refusal('media_url', 'media_url goes with message_type image only');
   }
 
   const plain = content.replace(removedControls, '');
-  if (messageType === 'location') return { content: cleanLocation(plain), mediaUrl: null };
+  if (messageType === 'location') return { content: stored(cleanLocation(plain)), mediaUrl: null };
 
   const clean = rules.sanitizeHtml === 'strip' ? stripMarkup(plain) : plain;
   const isVisible = somethingVisible.test(clean);
   if (messageType === 'image') {
-    return { content: isVisible ? clean : '', mediaUrl: cleanMediaUrl(mediaUrl) };
+    return { content: stored(isVisible ? clean : ''), mediaUrl: cleanMediaUrl(mediaUrl) };
   }
   if (!isVisible) {
     throw refusal(
@@ -74,17 +78,26 @@ export function cleanContent(input: ContentInput, rules: ContentRules): CleanCon
         : 'content has nothing to show once white space, control characters and markup are left out',
     );
   }
-  return { content: clean, mediaUrl: null };
+  return { content: stored(clean), mediaUrl: null };
 }
 
-function refuseUnstorable(content: string, maxLength: number): void {
-  if (isLongerThan(content, maxLength)) {
-    throw refusal('content', `content must be at most ${maxLength} characters`);
-  }
-  if (content.includes('\0')) throw refusal('content', 'content must not contain NUL');
-  if (!content.isWellFormed()) {
-    throw refusal('content', 'content must be well-formed Unicode: it has a lone surrogate');
-  }
+/**
+ * For text that a caller wants stored as it is.
+ *
+ * @throws ChatError `invalid_request`, with the field in `details`.
+ */
+export function requireStorable(
+  field: 'content' | 'client_message_id',
+  text: string,
+): asserts text is StorableText {
+  if (isStorable(text)) return;
+  throw refusal(field, `${field} must not have a NUL or a lone surrogate`);
+}
+
+/** What is made here of storable text, by taking whole characters out, is storable. */
+function stored(text: string): StorableText {
+  if (!isStorable(text)) throw new Error('Cleaning has made storable text unstorable');
+  return text;
 }
 
 /** Counts code points only where the answer depends on it: never more than twice `maxLength`. */
@@ -111,12 +124,12 @@ function cleanLocation(content: string): string {
 }
 
 /** The parsed form is kept, not the typed one: quotes and angle brackets in it are percent-encoded. */
-function cleanMediaUrl(mediaUrl: string | null): string {
+function cleanMediaUrl(mediaUrl: string | null): StorableText {
   if (mediaUrl === null || mediaUrl === '') {
     throw refusal('media_url', 'media_url is required for message_type image');
   }
   if (mediaUrl.length > MAX_MEDIA_URL_LENGTH) throw tooLongUrl();
-  if (/[\s\p{Cc}]/u.test(mediaUrl) || !mediaUrl.isWellFormed() || !URL.canParse(mediaUrl)) {
+  if (/[\s\p{Cc}]/u.test(mediaUrl) || !isStorable(mediaUrl) || !URL.canParse(mediaUrl)) {
     throw refusal('media_url', 'media_url must be a URL, without white space');
   }
   const url = new URL(mediaUrl);
@@ -127,13 +140,13 @@ function cleanMediaUrl(mediaUrl: string | null): string {
     throw refusal('media_url', 'media_url must not carry a user name or password');
   }
   if (url.href.length > MAX_MEDIA_URL_LENGTH) throw tooLongUrl();
-  return url.href;
+  return stored(url.href);
 }
 
 function tooLongUrl(): ChatError {
   return refusal('media_url', `media_url must be at most ${MAX_MEDIA_URL_LENGTH} characters`);
 }
 
-function refusal(field: 'content' | 'media_url', message: string): ChatError {
+function refusal(field: 'content' | 'media_url' | 'client_message_id', message: string): ChatError {
   return new ChatError('invalid_request', message, { [field]: message });
 }

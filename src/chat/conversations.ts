@@ -1,5 +1,5 @@
 /** Conversations and who takes part in them. */
-import { newId } from '../shared/ids.ts';
+import { type CanonicalId, newId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess, requireService } from './membership.ts';
 import type { Actor, Events, Store, UserLimit } from './ports.ts';
@@ -26,7 +26,7 @@ export interface ConversationsDeps {
 
 export function createConversations({ store, events, fanOutLimit, work }: ConversationsDeps) {
   /** A change that everybody in a conversation is told of is paid for by those who make it. */
-  async function payForChange(actor: Actor, conversationId: string): Promise<void> {
+  async function payForChange(actor: Actor, conversationId: CanonicalId): Promise<void> {
     if (fanOutLimit === null || actor.kind === 'service') return;
     // One who takes no part pays the same for every conversation, so that nothing is told by it.
     const people = await store.countParticipants(conversationId, actor.userId);
@@ -36,7 +36,7 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
   /** @throws ChatError identity_mismatch, invalid_request (cursor), unavailable */
   async function list(
     actor: Actor,
-    userId: string,
+    userId: CanonicalId,
     query: ConversationsQuery,
   ): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null }> {
     const request = {
@@ -63,8 +63,8 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
     actor: Actor,
     input: CreateConversationInput,
   ): Promise<{ created: boolean; conversation: Conversation }> {
-    const participantIds = [...new Set(input.participant_ids.map((id) => id.toLowerCase()))];
-    if (participantIds.length !== input.participant_ids.length) {
+    const participantIds = input.participant_ids;
+    if (new Set(participantIds).size !== participantIds.length) {
       throw new ChatError('invalid_request', 'participant_ids names someone twice.', {
         participant_ids: 'must be distinct',
       });
@@ -77,7 +77,7 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
     }
     const request = {
       id: newId(),
-      requestMatchId: input.request_match_id?.toLowerCase() ?? null,
+      requestMatchId: input.request_match_id ?? null,
       participantIds,
     };
     const result = await work.alone(
@@ -106,10 +106,10 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
   /** Adds a person; by a service, or by someone who takes part. */
   async function addParticipant(
     actor: Actor,
-    conversationId: string,
-    userId: string,
+    conversationId: CanonicalId,
+    userId: CanonicalId,
   ): Promise<ParticipantChange> {
-    const change = { conversationId: conversationId.toLowerCase(), userId: userId.toLowerCase() };
+    const change = { conversationId, userId };
     await payForChange(actor, change.conversationId);
     const addedBy = callerOf(actor);
     const request = { ...change, addedBy, maxParticipants: MAX_PARTICIPANTS };
@@ -142,11 +142,11 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
   /** Removes a person; by a service, or by that person. Their sockets leave at once. */
   async function removeParticipant(
     actor: Actor,
-    conversationId: string,
-    userId: string,
+    conversationId: CanonicalId,
+    userId: CanonicalId,
   ): Promise<ParticipantChange> {
     const change = {
-      conversationId: conversationId.toLowerCase(),
+      conversationId,
       userId: actingUser(actor, userId, 'userId'),
     };
     await payForChange(actor, change.conversationId);
@@ -178,18 +178,18 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
    *
    * @throws ChatError unavailable: then it was not taken
    */
-  async function disconnectUser(actor: Actor, userId: string): Promise<{ user_id: string }> {
+  async function disconnectUser(actor: Actor, userId: CanonicalId): Promise<{ user_id: string }> {
     requireService(actor);
-    const id = userId.toLowerCase();
-    await store.orderDisconnect(id);
-    events.userDisconnected(id);
-    return { user_id: id };
+    await store.orderDisconnect(userId);
+    events.userDisconnected(userId);
+    return { user_id: userId };
   }
 
   return { disconnectUser, list, create, addParticipant, removeParticipant };
 }
 
 /** The person who calls; null is a service. */
-const callerOf = (actor: Actor): string | null => (actor.kind === 'user' ? actor.userId : null);
+const callerOf = (actor: Actor): CanonicalId | null =>
+  actor.kind === 'user' ? actor.userId : null;
 
 export type Conversations = ReturnType<typeof createConversations>;

@@ -1,8 +1,9 @@
 /** Read and delivered cursors: how far each participant has come. They only move forward. */
+import type { CanonicalId } from '../shared/ids.ts';
 import { createMarkLine } from './marks.ts';
 import { actingUser, noAccess } from './membership.ts';
 import type { Actor, Events, Store } from './ports.ts';
-import type { DeliveredResult, ReadResult } from './schemas.ts';
+import type { DeliveredInput, DeliveredResult, MarkReadInput, ReadResult } from './schemas.ts';
 import { markCost, type PersonalWork } from './work.ts';
 
 export interface CursorsDeps {
@@ -27,13 +28,12 @@ export function createCursors({ store, events, work }: CursorsDeps) {
    */
   async function markRead(
     actor: Actor,
-    conversationId: string,
-    input: { user_id?: string | null; up_to_seq?: number | null },
+    conversationId: CanonicalId,
+    input: MarkReadInput,
   ): Promise<ReadResult> {
     const userId = actingUser(actor, input.user_id, 'user_id');
-    const id = conversationId.toLowerCase();
     const result = await read({
-      conversationId: id,
+      conversationId,
       userId,
       upToSeq: input.up_to_seq ?? null,
     });
@@ -41,10 +41,10 @@ export function createCursors({ store, events, work }: CursorsDeps) {
       throw noAccess(actor, result.outcome);
     }
     if (result.outcome === 'moved') {
-      events.messagesRead({ conversationId: id, userId, lastReadSeq: result.seq });
+      events.messagesRead({ conversationId, userId, lastReadSeq: result.seq });
     }
     return {
-      conversation_id: id,
+      conversation_id: conversationId,
       user_id: userId,
       last_read_seq: result.seq,
       marked: result.marked,
@@ -54,13 +54,12 @@ export function createCursors({ store, events, work }: CursorsDeps) {
   /** Marks everything up to `up_to_seq` as received by the person; throws as `markRead`. */
   async function markDelivered(
     actor: Actor,
-    conversationId: string,
-    input: { user_id?: string | null; up_to_seq: number },
+    conversationId: CanonicalId,
+    input: DeliveredInput,
   ): Promise<DeliveredResult> {
     const userId = actingUser(actor, input.user_id, 'user_id');
-    const id = conversationId.toLowerCase();
     const result = await delivered({
-      conversationId: id,
+      conversationId,
       userId,
       upToSeq: input.up_to_seq,
     });
@@ -68,9 +67,9 @@ export function createCursors({ store, events, work }: CursorsDeps) {
       throw noAccess(actor, result.outcome);
     }
     if (result.outcome === 'moved') {
-      events.messagesDelivered({ conversationId: id, userId, lastDeliveredSeq: result.seq });
+      events.messagesDelivered({ conversationId, userId, lastDeliveredSeq: result.seq });
     }
-    return { conversation_id: id, user_id: userId, last_delivered_seq: result.seq };
+    return { conversation_id: conversationId, user_id: userId, last_delivered_seq: result.seq };
   }
 
   return { markRead, markDelivered };

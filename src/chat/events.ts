@@ -2,11 +2,13 @@
  * The Socket.IO face: every event a client may send and every event it may receive, as schemas.
  * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (delivery/payload).
  */
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { type Static, type StaticDecode, type TSchema, Type } from '@sinclair/typebox';
 import {
   Conversation,
+  DeliveredInput,
   DeliveredResult,
   JoinResult,
+  MarkReadInput,
   Message,
   ParticipantChange,
   ReadResult,
@@ -38,21 +40,16 @@ export const clientEvents = {
     user_id: OptionalUuid,
     user_name: Type.Optional(Type.Unknown()),
   }),
-  mark_read: Type.Object({
-    conversation_id: Uuid,
-    user_id: OptionalUuid,
-    up_to_seq: Type.Optional(Type.Union([Seq, Type.Null()])),
-  }),
-  message_delivered: Type.Object({
-    conversation_id: Uuid,
-    user_id: OptionalUuid,
-    up_to_seq: Seq,
-  }),
+  mark_read: Type.Object({ conversation_id: Uuid, ...MarkReadInput.properties }),
+  message_delivered: Type.Object({ conversation_id: Uuid, ...DeliveredInput.properties }),
   refresh_token: Type.Object({ token: Type.String({ minLength: 1, maxLength: 16_384 }) }),
 } as const;
 
 export type ClientEvent = keyof typeof clientEvents;
+/** A payload as a client writes it. */
 export type ClientEventPayload<E extends ClientEvent> = Static<(typeof clientEvents)[E]>;
+/** The same when it has been read (`input.ts`): its ids are canonical. */
+export type CheckedPayload<E extends ClientEvent> = StaticDecode<(typeof clientEvents)[E]>;
 
 /** The `data` with which each of them is acknowledged when it succeeds. */
 export const acknowledgements = {

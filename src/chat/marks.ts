@@ -3,12 +3,13 @@
  * become a single one, the furthest. It covers what the others ask for, so these are answered as they
  * would be after it: the cursor stands there, and they have covered nothing new.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import type { CursorOutcome } from './ports.ts';
 
 export interface Mark {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
   /** null means everything there is. */
   upToSeq: number | null;
 }

@@ -1,6 +1,7 @@
 /**
  * Who may do what, in one place. Both doors and every rule ask here; nothing else decides.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import type { Actor, Standing, Store, Unread } from './ports.ts';
 import { joinCost, lookCost, type PersonalWork, STANDING_ROWS } from './work.ts';
@@ -12,20 +13,23 @@ export interface CountedStanding extends Standing {
 
 /**
  * The person a call is about: a user can only be itself, a service must say whom it means.
- * Ids are folded to lower case here, since they are keys of rooms and maps from here on.
  *
  * @throws ChatError identity_mismatch, or invalid_request when a service names nobody
  */
-export function actingUser(actor: Actor, stated: string | null | undefined, field: string): string {
+export function actingUser(
+  actor: Actor,
+  stated: CanonicalId | null | undefined,
+  field: string,
+): CanonicalId {
   if (actor.kind === 'service') {
     if (stated === null || stated === undefined) {
       throw new ChatError('invalid_request', `A service must say for whom: ${field} is missing.`, {
         [field]: 'is required from a service',
       });
     }
-    return stated.toLowerCase();
+    return stated;
   }
-  if (stated !== null && stated !== undefined && stated.toLowerCase() !== actor.userId) {
+  if (stated !== null && stated !== undefined && stated !== actor.userId) {
     throw new ChatError('identity_mismatch', `${field} is not the caller's own id.`);
   }
   return actor.userId;
@@ -80,7 +84,7 @@ export function createMembership({ store, work }: MembershipDeps) {
   }
 
   /** The refusal after a participant look-up found nothing: only a service needs a second look. */
-  async function refusal(actor: Actor, conversationId: string): Promise<ChatError> {
+  async function refusal(actor: Actor, conversationId: CanonicalId): Promise<ChatError> {
     if (actor.kind === 'user') return noAccess(actor, 'not_a_participant');
     const [head] = await store.readHeads([conversationId]);
     return noAccess(actor, head === undefined ? 'no_conversation' : 'not_a_participant');
@@ -90,8 +94,8 @@ export function createMembership({ store, work }: MembershipDeps) {
     /** The person's standing, or the refusal as a throw. */
     async requireStanding(
       actor: Actor,
-      conversationId: string,
-      userId: string,
+      conversationId: CanonicalId,
+      userId: CanonicalId,
     ): Promise<CountedStanding> {
       const standing = await work.shared(
         userId,
@@ -109,8 +113,8 @@ export function createMembership({ store, work }: MembershipDeps) {
     /** The participant's stored name, or the refusal as a throw. */
     async requireParticipant(
       actor: Actor,
-      conversationId: string,
-      userId: string,
+      conversationId: CanonicalId,
+      userId: CanonicalId,
     ): Promise<{ name: string | null }> {
       const participant = await work.shared(userId, 1, () =>
         store.readParticipant(conversationId, userId),

@@ -1,6 +1,6 @@
 /** Sending and reading messages: what is stored, who may, and what others hear of it. */
-import { newId } from '../shared/ids.ts';
-import { type ContentRules, cleanContent } from './content.ts';
+import { type CanonicalId, newId } from '../shared/ids.ts';
+import { type ContentRules, cleanContent, requireStorable } from './content.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess } from './membership.ts';
 import type { Actor, Events, HistoryRequest, Store, UserLimit } from './ports.ts';
@@ -32,7 +32,7 @@ export function createMessages({ store, events, contentRules, sendLimit, work }:
    */
   async function send(
     actor: Actor,
-    conversationId: string,
+    conversationId: CanonicalId,
     input: SendInput,
     acknowledge?: (message: SentMessage) => void,
   ): Promise<SentMessage> {
@@ -44,10 +44,10 @@ export function createMessages({ store, events, contentRules, sendLimit, work }:
       contentRules,
     );
     const clientMessageId = input.client_message_id ?? null;
-    if (clientMessageId !== null) requireStorable(clientMessageId, 'client_message_id');
+    if (clientMessageId !== null) requireStorable('client_message_id', clientMessageId);
     const appended = await store.appendMessage({
       id: newId(),
-      conversationId: conversationId.toLowerCase(),
+      conversationId,
       senderId,
       content,
       messageType,
@@ -83,11 +83,11 @@ export function createMessages({ store, events, contentRules, sendLimit, work }:
    */
   async function history(
     actor: Actor,
-    conversationId: string,
+    conversationId: CanonicalId,
     query: HistoryQuery,
   ): Promise<HistoryPage> {
     const request = {
-      conversationId: conversationId.toLowerCase(),
+      conversationId,
       viewerId: actor.kind === 'user' ? actor.userId : null,
       limit: query.limit ?? DEFAULT_HISTORY_LIMIT,
       place: placeOf(query),
@@ -114,13 +114,4 @@ function placeOf(query: HistoryQuery): HistoryRequest['place'] {
   if (beforeSeq !== undefined) return { beforeSeq };
   if (afterSeq !== undefined) return { afterSeq };
   return { offset: offset ?? 0 };
-}
-
-/** PostgreSQL text holds neither NUL nor half a surrogate pair. */
-function requireStorable(text: string, field: string): void {
-  if (text.includes('\0') || !text.isWellFormed()) {
-    throw new ChatError('invalid_request', `${field} has a NUL or a lone surrogate.`, {
-      [field]: 'has a NUL or a lone surrogate',
-    });
-  }
 }

@@ -2,6 +2,8 @@
  * What the rules need from the outside, in the rules' own words. store/ implements `Store`,
  * audience/ implements `Events`; the rules import neither.
  */
+import type { CanonicalId } from '../shared/ids.ts';
+import type { StorableText } from '../shared/storable-text.ts';
 import type { Conversation, ConversationSummary, Message, MessageType } from './schemas.ts';
 import type {
   ConversationHead,
@@ -17,7 +19,7 @@ export type * from './store-answers.ts';
 
 /** Who calls: a person, or a trusted backend that may name any person. */
 export type Actor =
-  | { kind: 'user'; userId: string; expiresAtMs: number | null }
+  | { kind: 'user'; userId: CanonicalId; expiresAtMs: number | null }
   | { kind: 'service'; expiresAtMs: number | null };
 
 // ── Store ───────────────────────────────────────────────────────────────────────────────────────
@@ -26,13 +28,13 @@ export type Actor =
 
 /** A message ready to be stored: content is already cleaned, ids are already made. */
 export interface MessageDraft {
-  id: string;
-  conversationId: string;
-  senderId: string;
-  content: string;
+  id: CanonicalId;
+  conversationId: CanonicalId;
+  senderId: CanonicalId;
+  content: StorableText;
   messageType: MessageType;
-  mediaUrl: string | null;
-  clientMessageId: string | null;
+  mediaUrl: StorableText | null;
+  clientMessageId: StorableText | null;
 }
 
 /**
@@ -58,7 +60,7 @@ export interface Unread {
 export interface Standing {
   lastSeq: number;
   /** The message there; null when there is none (any more). */
-  lastMessageId: string | null;
+  lastMessageId: CanonicalId | null;
   /** Positions that were heard and then lost (`noteLostFuture`), not long ago. */
   lostFuture: { afterSeq: number; upToSeq: number } | null;
   membersVersion: number;
@@ -69,9 +71,9 @@ export interface Standing {
 }
 
 export interface HistoryRequest {
-  conversationId: string;
+  conversationId: CanonicalId;
   /** Whose participation is required; null reads as a service. */
-  viewerId: string | null;
+  viewerId: CanonicalId | null;
   limit: number;
   /** Exactly one way to place the page; offset counts from the newest message. */
   place:
@@ -115,52 +117,56 @@ export interface Store {
   appendMessage(draft: MessageDraft): Promise<AppendOutcome>;
   /** Latest first. `cursor` is what the previous page gave, or null; a malformed one gives null. */
   listConversations(request: {
-    userId: string;
+    userId: CanonicalId;
     limit: number;
     cursor: string | null;
   }): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null } | null>;
-  /** Coalesced. A page in chronological order; `total` is the conversation's last seq. Ids in lower case. */
+  /** Coalesced. A page in chronological order; `total` is the conversation's last seq. */
   readHistory(request: HistoryRequest): Promise<HistoryOutcome>;
   createConversation(request: {
-    id: string;
-    requestMatchId: string | null;
-    participantIds: readonly string[];
+    id: CanonicalId;
+    requestMatchId: CanonicalId | null;
+    /** Distinct. */
+    participantIds: readonly CanonicalId[];
   }): Promise<CreateOutcome>;
   /** `upToSeq` null means everything there is. A cursor never moves back, nor past the last seq. */
   markRead(request: {
-    conversationId: string;
-    userId: string;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
     upToSeq: number | null;
   }): Promise<CursorOutcome>;
   markDelivered(request: {
-    conversationId: string;
-    userId: string;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
     upToSeq: number | null;
   }): Promise<CursorOutcome>;
   /** `addedBy` null is a service; otherwise that user must be a participant in the same transaction. */
   addParticipant(request: {
-    conversationId: string;
-    userId: string;
-    addedBy: string | null;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
+    addedBy: CanonicalId | null;
     maxParticipants: number;
   }): Promise<MembershipOutcome>;
   removeParticipant(request: {
-    conversationId: string;
-    userId: string;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
   }): Promise<MembershipOutcome>;
   /** How many people take part, for one of them; 0 for everybody else. */
-  countParticipants(conversationId: string, viewerId: string): Promise<number>;
+  countParticipants(conversationId: CanonicalId, viewerId: CanonicalId): Promise<number>;
   /** null when the user is not a participant or there is no such conversation. Coalesced: calls of the same moment share a query. */
-  readStanding(conversationId: string, userId: string): Promise<Standing | null>;
+  readStanding(conversationId: CanonicalId, userId: CanonicalId): Promise<Standing | null>;
   /** How many of the messages after a cursor, up to `lastSeq`, are of others; a look of bounded cost. */
   readUnread(request: {
-    conversationId: string;
-    userId: string;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
     lastReadSeq: number;
     lastSeq: number;
   }): Promise<Unread>;
   /** The participant's stored name without the counters; null when not a participant. Coalesced. */
-  readParticipant(conversationId: string, userId: string): Promise<{ name: string | null } | null>;
+  readParticipant(
+    conversationId: CanonicalId,
+    userId: CanonicalId,
+  ): Promise<{ name: string | null } | null>;
   /**
    * Which of these conversations stand elsewhere now, further on or further back, and where; and which
    * do not exist. What has not changed costs no answer, so that many can be asked for often.
@@ -173,37 +179,37 @@ export interface Store {
    * are not what PostgreSQL holds there, if anything.
    */
   noteLostFuture(lost: {
-    conversationId: string;
+    conversationId: CanonicalId;
     afterSeq: number;
     upToSeq: number;
   }): Promise<void>;
   /** Heads of those conversations that exist. */
-  readHeads(conversationIds: readonly string[]): Promise<ConversationHead[]>;
+  readHeads(conversationIds: readonly CanonicalId[]): Promise<ConversationHead[]>;
   /** Messages with afterSeq < seq <= upToSeq, at most `limit`. Coalesced across conversations. */
   readRange(request: {
-    conversationId: string;
+    conversationId: CanonicalId;
     afterSeq: number;
     upToSeq: number;
     limit: number;
   }): Promise<MessageRange>;
   /** Which of `userIds` are participants, with the version this is true for, in one snapshot. */
   readMembers(
-    conversationId: string,
-    userIds: readonly string[],
-  ): Promise<{ members: Set<string>; membersVersion: number }>;
+    conversationId: CanonicalId,
+    userIds: readonly CanonicalId[],
+  ): Promise<{ members: Set<CanonicalId>; membersVersion: number }>;
   /**
    * The notices that an earlier answer did not hold, and some it did; `since` is `next` of that one, or
    * null for those of the last minute, and of `backMs` before it, to begin with.
    */
   readNotices(since: string | null, backMs: number): Promise<{ notices: Notice[]; next: string }>;
   /** Every node is to end this person's connections: resolves when PostgreSQL holds the order. */
-  orderDisconnect(userId: string): Promise<void>;
+  orderDisconnect(userId: CanonicalId): Promise<void>;
   /** Removes notices that every node has seen long ago. */
   forgetOldNotices(): Promise<void>;
   /** The cursors of everybody in these conversations. */
-  readCursors(conversationIds: readonly string[]): Promise<ParticipantCursors[]>;
+  readCursors(conversationIds: readonly CanonicalId[]): Promise<ParticipantCursors[]>;
   /** null when there is none. */
-  readConversation(conversationId: string): Promise<Conversation | null>;
+  readConversation(conversationId: CanonicalId): Promise<Conversation | null>;
   /** Resolves when PostgreSQL answers a trivial query within the deadline. */
   ping(): Promise<void>;
 }
@@ -220,27 +226,31 @@ export interface Origin {
 export interface Events {
   messageStored(message: Message, membersVersion: number): void;
   typingStarted(
-    typing: { conversationId: string; userId: string; userName: string | null },
+    typing: { conversationId: CanonicalId; userId: CanonicalId; userName: string | null },
     origin: Origin,
   ): void;
-  typingStopped(typing: { conversationId: string; userId: string }, origin: Origin): void;
-  messagesRead(read: { conversationId: string; userId: string; lastReadSeq: number }): void;
+  typingStopped(typing: { conversationId: CanonicalId; userId: CanonicalId }, origin: Origin): void;
+  messagesRead(read: {
+    conversationId: CanonicalId;
+    userId: CanonicalId;
+    lastReadSeq: number;
+  }): void;
   messagesDelivered(delivered: {
-    conversationId: string;
-    userId: string;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
     lastDeliveredSeq: number;
   }): void;
   conversationCreated(conversation: Conversation): void;
   participantAdded(change: {
-    conversationId: string;
-    userId: string;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
     membersVersion: number;
   }): void;
   /** The person's connections are to be ended, on every node. */
-  userDisconnected(userId: string): void;
+  userDisconnected(userId: CanonicalId): void;
   participantRemoved(change: {
-    conversationId: string;
-    userId: string;
+    conversationId: CanonicalId;
+    userId: CanonicalId;
     membersVersion: number;
   }): void;
 }
@@ -254,7 +264,7 @@ export interface UserLimit {
    *
    * @throws ChatError rate_limited, with the seconds after which to try again
    */
-  consume(userId: string, units?: number): Promise<void>;
+  consume(userId: CanonicalId, units?: number): Promise<void>;
 }
 
 /**

@@ -2,19 +2,22 @@
  * The shapes of everything callers see, once: TypeScript types, validation, serialisation and the
  * OpenAPI document all derive from these. Field names are those of the wire.
  */
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
-
-const UUID_PATTERN =
-  '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$';
+import { type Static, type StaticDecode, type TSchema, Type } from '@sinclair/typebox';
+import { foldId, UUID_PATTERN } from '../shared/ids.ts';
 
 /** Sequence numbers, counts and cursors stay within what a JavaScript number holds exactly. */
 export const MAX_SEQ = Number.MAX_SAFE_INTEGER;
 
-export const Uuid = Type.String({
-  pattern: UUID_PATTERN,
-  description: 'UUID',
-  examples: ['00000000-0000-4000-8000-00000000000a'],
-});
+/** On the wire a text in either case; in here, and so for `StaticDecode`, a `CanonicalId`. */
+export const Uuid = Type.Transform(
+  Type.String({
+    pattern: UUID_PATTERN,
+    description: 'UUID',
+    examples: ['00000000-0000-4000-8000-00000000000a'],
+  }),
+)
+  .Decode(foldId)
+  .Encode((id) => id);
 export const Seq = Type.Integer({
   minimum: 0,
   maximum: MAX_SEQ,
@@ -71,20 +74,20 @@ export const Message = Type.Object(
   },
   { $id: 'Message' },
 );
-export type Message = Static<typeof Message>;
+export type Message = StaticDecode<typeof Message>;
 
 /** A sent message; `duplicate` says that this `client_message_id` had been stored before. */
 export const SentMessage = Type.Object(
   { ...Message.properties, duplicate: Type.Optional(Type.Literal(true)) },
   { $id: 'SentMessage' },
 );
-export type SentMessage = Static<typeof SentMessage>;
+export type SentMessage = StaticDecode<typeof SentMessage>;
 
 export const Person = Type.Object(
   { id: Uuid, name: NullableOut(Type.String()) },
   { $id: 'Person' },
 );
-export type Person = Static<typeof Person>;
+export type Person = StaticDecode<typeof Person>;
 
 export const Conversation = Type.Object(
   {
@@ -97,7 +100,7 @@ export const Conversation = Type.Object(
   },
   { $id: 'Conversation' },
 );
-export type Conversation = Static<typeof Conversation>;
+export type Conversation = StaticDecode<typeof Conversation>;
 
 /** Messages of others after one's `last_read_seq`. */
 const UnreadCount = Type.Integer({
@@ -120,13 +123,13 @@ export const ConversationSummary = Type.Object(
   },
   { $id: 'ConversationSummary' },
 );
-export type ConversationSummary = Static<typeof ConversationSummary>;
+export type ConversationSummary = StaticDecode<typeof ConversationSummary>;
 
 export const HistoryPage = Type.Object(
   { messages: Type.Array(Type.Object(Message.properties)), total: Type.Integer({ minimum: 0 }) },
   { $id: 'HistoryPage' },
 );
-export type HistoryPage = Static<typeof HistoryPage>;
+export type HistoryPage = StaticDecode<typeof HistoryPage>;
 
 /** What `join_conversation` is acknowledged with. `last_seq` is the position live delivery goes on from. */
 export const JoinResult = Type.Object(
@@ -140,7 +143,7 @@ export const JoinResult = Type.Object(
   },
   { $id: 'JoinResult' },
 );
-export type JoinResult = Static<typeof JoinResult>;
+export type JoinResult = StaticDecode<typeof JoinResult>;
 
 export const ReadResult = Type.Object(
   {
@@ -151,19 +154,19 @@ export const ReadResult = Type.Object(
   },
   { $id: 'ReadResult' },
 );
-export type ReadResult = Static<typeof ReadResult>;
+export type ReadResult = StaticDecode<typeof ReadResult>;
 
 export const DeliveredResult = Type.Object(
   { conversation_id: Uuid, user_id: Uuid, last_delivered_seq: Seq },
   { $id: 'DeliveredResult' },
 );
-export type DeliveredResult = Static<typeof DeliveredResult>;
+export type DeliveredResult = StaticDecode<typeof DeliveredResult>;
 
 export const ParticipantChange = Type.Object(
   { conversation_id: Uuid, user_id: Uuid },
   { $id: 'ParticipantChange' },
 );
-export type ParticipantChange = Static<typeof ParticipantChange>;
+export type ParticipantChange = StaticDecode<typeof ParticipantChange>;
 
 // ── What callers send ───────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +174,7 @@ export const CreateConversationInput = Type.Object({
   request_match_id: Type.Optional(Nullable(Uuid)),
   participant_ids: Type.Array(Uuid, { minItems: 1, maxItems: 256, uniqueItems: true }),
 });
-export type CreateConversationInput = Static<typeof CreateConversationInput>;
+export type CreateConversationInput = StaticDecode<typeof CreateConversationInput>;
 
 /** The body of a send; content rules that depend on configuration are checked in content.ts. */
 export const SendInput = Type.Object({
@@ -181,13 +184,19 @@ export const SendInput = Type.Object({
   client_message_id: Type.Optional(Nullable(ClientMessageId)),
   sender_id: Type.Optional(Nullable(Uuid)),
 });
-export type SendInput = Static<typeof SendInput>;
+export type SendInput = StaticDecode<typeof SendInput>;
 
 export const MarkReadInput = Type.Object({
   user_id: Type.Optional(Nullable(Uuid)),
   up_to_seq: Type.Optional(Nullable(Seq)),
 });
-export type MarkReadInput = Static<typeof MarkReadInput>;
+export type MarkReadInput = StaticDecode<typeof MarkReadInput>;
+
+export const DeliveredInput = Type.Object({
+  user_id: Type.Optional(Nullable(Uuid)),
+  up_to_seq: Seq,
+});
+export type DeliveredInput = StaticDecode<typeof DeliveredInput>;
 
 /** Messages, and conversations, of a page when the caller does not say. */
 export const DEFAULT_HISTORY_LIMIT = 50;
@@ -205,7 +214,7 @@ export const HistoryQuery = Type.Object({
   before_seq: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_SEQ })),
   after_seq: Type.Optional(Seq),
 });
-export type HistoryQuery = Static<typeof HistoryQuery>;
+export type HistoryQuery = StaticDecode<typeof HistoryQuery>;
 
 export const ConversationsQuery = Type.Object({
   limit: Type.Optional(
@@ -213,4 +222,4 @@ export const ConversationsQuery = Type.Object({
   ),
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
 });
-export type ConversationsQuery = Static<typeof ConversationsQuery>;
+export type ConversationsQuery = StaticDecode<typeof ConversationsQuery>;

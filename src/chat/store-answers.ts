@@ -1,8 +1,9 @@
 /** What a `Store` says of where conversations stand and what happened to people in them. */
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Message } from './schemas.ts';
 
 export interface ConversationHead {
-  conversationId: string;
+  conversationId: CanonicalId;
   lastSeq: number;
   membersVersion: number;
 }
@@ -10,21 +11,21 @@ export interface ConversationHead {
 /** Which of the conversations asked for stand elsewhere than was said, and which do not exist. */
 export interface Moved {
   moved: ConversationHead[];
-  gone: string[];
+  gone: CanonicalId[];
 }
 
 /** What a node believes: this message stands there. `messageId` null: it does not know which. */
 export interface KnownHead {
-  conversationId: string;
+  conversationId: CanonicalId;
   seq: number;
-  messageId: string | null;
+  messageId: CanonicalId | null;
 }
 
 /** Where a conversation really stands. */
 export interface HeadView {
   lastSeq: number;
   /** The message there; null when there is none (any more). */
-  lastMessageId: string | null;
+  lastMessageId: CanonicalId | null;
   membersVersion: number;
   /** False: PostgreSQL has gone back behind what was believed, and perhaps on from there. */
   goesOn: boolean;
@@ -34,18 +35,18 @@ export interface HeadView {
 export type Notice = {
   /** Grows; not in the order of the commits. */
   id: number;
-  userId: string;
+  userId: CanonicalId;
   /** Since it was written, by PostgreSQL's clock. */
   ageMs: number;
 } & (
-  | { kind: 'added' | 'removed'; conversationId: string; membersVersion: number }
+  | { kind: 'added' | 'removed'; conversationId: CanonicalId; membersVersion: number }
   | { kind: 'disconnect' }
 );
 
 /** One participant's cursors. */
 export interface ParticipantCursors {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
   lastReadSeq: number;
   lastDeliveredSeq: number;
 }

@@ -3,6 +3,8 @@
  * of silence.
  */
 import { createDeadlineTimer } from '../shared/deadline-timer.ts';
+import type { CanonicalId } from '../shared/ids.ts';
+import type { CheckedPayload } from './events.ts';
 import { actingUser, type Membership } from './membership.ts';
 import type { Actor, Clock, Events, Origin } from './ports.ts';
 
@@ -11,16 +13,11 @@ export const TYPING_TIMEOUT_MS = 6_000;
 
 interface Typist {
   readonly key: string;
-  readonly conversationId: string;
-  readonly userId: string;
+  readonly conversationId: CanonicalId;
+  readonly userId: CanonicalId;
   readonly origin: Origin;
   /** False until membership is confirmed: others have not been told yet. */
   announced: boolean;
-}
-
-export interface TypingInput {
-  conversation_id: string;
-  user_id?: string | null;
 }
 
 export interface TypingDeps {
@@ -38,7 +35,7 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
     after: clock.after,
   });
 
-  const keyOf = (origin: Origin, conversationId: string, userId: string) =>
+  const keyOf = (origin: Origin, conversationId: CanonicalId, userId: CanonicalId) =>
     `${origin.id} ${conversationId} ${userId}`;
 
   function put(typist: Typist): void {
@@ -67,8 +64,12 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
 
   return {
     /** @throws ChatError identity_mismatch, not_a_participant, not_found, unavailable */
-    async start(actor: Actor, input: TypingInput, origin: Origin): Promise<void> {
-      const conversationId = input.conversation_id.toLowerCase();
+    async start(
+      actor: Actor,
+      input: CheckedPayload<'typing_start'>,
+      origin: Origin,
+    ): Promise<void> {
+      const conversationId = input.conversation_id;
       const userId = actingUser(actor, input.user_id, 'user_id');
       const key = keyOf(origin, conversationId, userId);
       const announced = typists.get(key)?.announced ?? false;
@@ -87,8 +88,8 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
     },
 
     /** Throws as `start`; stopping what was not started is fine for a participant. */
-    async stop(actor: Actor, input: TypingInput, origin: Origin): Promise<void> {
-      const conversationId = input.conversation_id.toLowerCase();
+    async stop(actor: Actor, input: CheckedPayload<'typing_stop'>, origin: Origin): Promise<void> {
+      const conversationId = input.conversation_id;
       const userId = actingUser(actor, input.user_id, 'user_id');
       const key = keyOf(origin, conversationId, userId);
       if (typists.has(key)) drop(key);
@@ -96,7 +97,7 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
     },
 
     /** The socket has gone, or has left one conversation: what it was typing stops. */
-    stopAll(origin: Origin, conversationId?: string): void {
+    stopAll(origin: Origin, conversationId?: CanonicalId): void {
       for (const key of [...(byOrigin.get(origin.id) ?? [])]) {
         if (conversationId === undefined || typists.get(key)?.conversationId === conversationId) {
           drop(key);

@@ -3,6 +3,7 @@
  * PostgreSQL together, as they were measured on one core; only their proportions matter much. An
  * ordinary call costs nothing: how many of those there may be is for rates to say.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 import type { CursorOutcome, HistoryOutcome, MessageRange } from './ports.ts';
 import type { ConversationSummary, Message } from './schemas.ts';
 
@@ -20,14 +21,14 @@ export interface PersonalWork {
    *   else what `work` throws
    */
   shared<T>(
-    userId: string | null,
+    userId: CanonicalId | null,
     rows: number,
     work: () => Promise<T>,
     costMs?: (answer: T) => number,
   ): Promise<T>;
   /** As `shared`, for what has a connection to PostgreSQL to itself. */
   alone<T>(
-    userId: string | null,
+    userId: CanonicalId | null,
     work: () => Promise<T>,
     costMs: (answer: T) => number,
   ): Promise<T>;

@@ -8,11 +8,12 @@ import { conversationTopic } from '../audience/topics.ts';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError, type ErrorBody, toErrorBody } from '../chat/errors.ts';
-import type { ClientEvent, ClientEventPayload } from '../chat/events.ts';
+import type { CheckedPayload, ClientEvent } from '../chat/events.ts';
 import { actingUser } from '../chat/membership.ts';
 import type { Actor } from '../chat/ports.ts';
 import type { SentMessage } from '../chat/schemas.ts';
 import type { Ack, Socket } from '../realtime/socket.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Joining } from './joining.ts';
 import { isClientEvent, readPayload } from './payload.ts';
 import type { TokenExpiry } from './token-expiry.ts';
@@ -56,7 +57,7 @@ interface Reply {
 type Handlers = {
   [E in ClientEvent]: (
     socket: ChatSocket,
-    payload: ClientEventPayload<E>,
+    payload: CheckedPayload<E>,
     reply: Reply,
   ) => Promise<unknown>;
 };
@@ -82,14 +83,14 @@ export function createCommands(deps: CommandsDeps) {
 
     leave_conversation: async (socket, payload) => {
       actingUserOf(socket, payload.user_id);
-      const conversationId = payload.conversation_id.toLowerCase();
+      const conversationId = payload.conversation_id;
       joining.leave(socket, conversationId);
       typing.stopAll(socket, conversationId);
       return { conversation_id: conversationId };
     },
 
     send_message: async (socket, payload, reply) => {
-      const conversationId = payload.conversation_id.toLowerCase();
+      const conversationId = payload.conversation_id;
       const join = joining.underWay(socket, conversationId);
       if (join !== undefined) await waitFor(join, socket, payload.content);
       await messages.send(socket.data.actor, conversationId, payload, reply.message);
@@ -132,7 +133,7 @@ export function createCommands(deps: CommandsDeps) {
     data.waitingSize -= size;
   }
 
-  function actingUserOf(socket: ChatSocket, stated: string | null | undefined): void {
+  function actingUserOf(socket: ChatSocket, stated: CanonicalId | null | undefined): void {
     if (socket.data.actor.kind === 'user') actingUser(socket.data.actor, stated, 'user_id');
   }
 

@@ -6,12 +6,14 @@
  * and in the same turn of the event loop in which it has all of it, it starts to hear the room: the
  * next thing the room hands out is head + 1.
  */
+
 import type { Member } from '../audience/member.ts';
 import type { Room } from '../audience/room.ts';
 import type { CountedStanding, Membership } from '../chat/membership.ts';
 import type { Actor } from '../chat/ports.ts';
 import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { createReplay, READ_IT_YOURSELF, type ReplayDeps, requireHere } from './replay.ts';
 
 export interface EnteringDeps extends ReplayDeps {
@@ -23,7 +25,7 @@ export interface Entrant {
   socket: Socket;
   actor: Actor;
   /** Whom the socket listens for. */
-  userId: string;
+  userId: CanonicalId;
   /** seq of the last message that the client has; null: it wants none that are stored already. */
   afterSeq: number | null;
   /** Called in the turn in which live delivery begins, after the last replayed message. */

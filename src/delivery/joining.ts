@@ -2,13 +2,16 @@
  * Which sockets are in which rooms, or on their way into them (`entering` is the way): joins of one
  * conversation on one socket take turns, a leave overtakes those that wait, and both are bounded.
  */
+
 import type { Room } from '../audience/room.ts';
 import type { Rooms } from '../audience/rooms.ts';
 import { ChatError } from '../chat/errors.ts';
+import type { CheckedPayload } from '../chat/events.ts';
 import { actingUser } from '../chat/membership.ts';
 import type { Actor } from '../chat/ports.ts';
 import type { JoinResult } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { MultiMap } from '../shared/multi-map.ts';
 import { createEntering, type EnteringDeps } from './entering.ts';
 import { leftMeanwhile, type ReplayLimits } from './replay.ts';
@@ -19,12 +22,6 @@ export interface JoiningDeps extends Omit<EnteringDeps, 'limits'> {
     /** Conversations one socket may have joined at once. */
     maxJoinedConversations: number;
   };
-}
-
-export interface JoinInput {
-  conversation_id: string;
-  user_id?: string | null;
-  after_seq?: number | null;
 }
 
 /** Joins of one conversation on one socket that have not ended. */
@@ -47,7 +44,7 @@ export function createJoining({ rooms, ...deps }: JoiningDeps) {
   /** By `runningKey`; the second join of one conversation waits for the first. */
   const running = new Map<string, Running>();
 
-  function requireSpace(socket: Socket, conversationId: string): void {
+  function requireSpace(socket: Socket, conversationId: CanonicalId): void {
     const open = rooms.get(conversationId);
     const isNew = open === undefined || !joined.has(socket, open);
     if (isNew && joined.count(socket) >= maxJoinedConversations) {
@@ -91,10 +88,10 @@ export function createJoining({ rooms, ...deps }: JoiningDeps) {
     async join(
       socket: Socket,
       actor: Actor,
-      input: JoinInput,
+      input: CheckedPayload<'join_conversation'>,
       acknowledge: (result: JoinResult) => void,
     ): Promise<void> {
-      const conversationId = input.conversation_id.toLowerCase();
+      const conversationId = input.conversation_id;
       const userId = actingUser(actor, input.user_id, 'user_id');
       requireSpace(socket, conversationId);
       const key = runningKey(socket, conversationId);
@@ -125,12 +122,12 @@ export function createJoining({ rooms, ...deps }: JoiningDeps) {
      * next in the conversation waits for it, so that it hears its own message after a join and a
      * send in one breath. Never rejects.
      */
-    underWay(socket: Socket, conversationId: string): Promise<unknown> | undefined {
+    underWay(socket: Socket, conversationId: CanonicalId): Promise<unknown> | undefined {
       return running.get(runningKey(socket, conversationId))?.busy;
     },
 
     /** Stops hearing the conversation; harmless when it was not joined. */
-    leave(socket: Socket, conversationId: string): void {
+    leave(socket: Socket, conversationId: CanonicalId): void {
       const room = rooms.get(conversationId);
       if (room === undefined) return;
       const key = runningKey(socket, conversationId);
@@ -156,7 +153,7 @@ export function createJoining({ rooms, ...deps }: JoiningDeps) {
 }
 
 /** Both ids have a fixed length. */
-function runningKey(socket: Socket, conversationId: string): string {
+function runningKey(socket: Socket, conversationId: CanonicalId): string {
   return socket.id + conversationId;
 }
 

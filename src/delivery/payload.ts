@@ -1,10 +1,9 @@
 /**
- * From what a client sent to a checked payload. camelCase spellings of the keys are folded to
- * snake_case here, and nowhere else.
+ * From what a client sent to a payload that the rules take. camelCase spellings of the keys are folded
+ * to snake_case here, and nowhere else.
  */
-import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
-import { ChatError } from '../chat/errors.ts';
-import { type ClientEvent, type ClientEventPayload, clientEvents } from '../chat/events.ts';
+import { type CheckedPayload, type ClientEvent, clientEvents } from '../chat/events.ts';
+import { createInputReader, type Reading } from '../chat/input.ts';
 
 const SNAKE_CASE: ReadonlyMap<string, string> = new Map([
   ['conversationId', 'conversation_id'],
@@ -18,40 +17,32 @@ const SNAKE_CASE: ReadonlyMap<string, string> = new Map([
   ['upToSeq', 'up_to_seq'],
 ]);
 
-const checks = new Map<string, TypeCheck<(typeof clientEvents)[ClientEvent]>>(
-  Object.entries(clientEvents).map(([event, schema]) => [event, TypeCompiler.Compile(schema)]),
-);
+type Readers = { [E in ClientEvent]: (payload: unknown) => Reading<(typeof clientEvents)[E]> };
+
+const readers = Object.fromEntries(
+  Object.entries(clientEvents).map(([event, schema]) => [
+    event,
+    createInputReader(schema, { whole: 'payload', lead: `${event}: ` }),
+  ]),
+) as Readers;
 
 /** Events whose payload may be the conversation's id alone. */
 const BARE_ID_EVENTS: ReadonlySet<string> = new Set(['join_conversation', 'leave_conversation']);
 
 export function isClientEvent(event: string): event is ClientEvent {
-  return checks.has(event);
+  return Object.hasOwn(readers, event);
 }
 
 /**
- * The checked payload of `event`.
+ * The payload of `event`, read from what a client sent with it.
  *
  * @throws ChatError invalid_request, its details naming the first wrong field
  */
-export function readPayload<E extends ClientEvent>(event: E, sent: unknown): ClientEventPayload<E> {
-  const payload =
-    typeof sent === 'string' && BARE_ID_EVENTS.has(event)
-      ? { conversation_id: sent }
-      : snakeCased(sent);
-  if (isPayload(event, payload)) return payload;
-  const error = checks.get(event)?.Errors(payload).First();
-  const field = error?.path.slice(1).replaceAll('/', '.') || 'payload';
-  throw new ChatError('invalid_request', `${event}: ${field} is not valid.`, {
-    [field]: error?.message ?? 'is not valid',
-  });
-}
-
-function isPayload<E extends ClientEvent>(
-  event: E,
-  payload: unknown,
-): payload is ClientEventPayload<E> {
-  return checks.get(event)?.Check(payload) === true;
+export function readPayload<E extends ClientEvent>(event: E, sent: unknown): CheckedPayload<E> {
+  const isBareId = typeof sent === 'string' && BARE_ID_EVENTS.has(event);
+  const reading = readers[event](isBareId ? { conversation_id: sent } : snakeCased(sent));
+  if ('error' in reading) throw reading.error;
+  return reading.value;
 }
 
 function snakeCased(sent: unknown): unknown {

@@ -1,4 +1,3 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import type { Conversations } from '../chat/conversations.ts';
 import {
@@ -11,11 +10,12 @@ import {
 } from '../chat/schemas.ts';
 import { callerOf } from './caller.ts';
 import { failures, Success } from './envelope.ts';
+import type { Routes } from './routes.ts';
 
 const ofUser = Type.Object({ userId: Uuid });
 const ofParticipant = Type.Object({ conversationId: Uuid, userId: Uuid });
 
-export function conversationRoutes(conversations: Conversations): FastifyPluginAsyncTypebox {
+export function conversationRoutes(conversations: Conversations): Routes {
   return async (fastify) => {
     fastify.get(
       '/messages/conversations/:userId',

@@ -1,7 +1,7 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import { ChatError } from '../chat/errors.ts';
 import { Failure, Success } from './envelope.ts';
+import type { Routes } from './routes.ts';
 
 /** What `/ready` looks at: a sentence per check that is not as it should be. */
 export interface Readiness {
@@ -29,11 +29,7 @@ const Ready = Type.Object({
   checks: Type.Record(Type.String(), Type.String()),
 });
 
-export function healthRoutes({
-  version,
-  worker,
-  readiness,
-}: HealthDeps): FastifyPluginAsyncTypebox {
+export function healthRoutes({ version, worker, readiness }: HealthDeps): Routes {
   return async (fastify) => {
     fastify.get(
       '/health',

@@ -4,7 +4,6 @@
  */
 import cors, { type OriginFunction } from '@fastify/cors';
 import swagger from '@fastify/swagger';
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
   type FastifyError,
   type FastifyReply,
@@ -27,6 +26,7 @@ import { messageRoutes } from './message-routes.ts';
 import { createOpenTurns, type OpenRoutesDeps, openRoutes } from './open-routes.ts';
 import type { PageGuard } from './page-guard.ts';
 import { type RequestTimes, routeTimer } from './request-times.ts';
+import type { SchemaTypes } from './routes.ts';
 import { compileValidator } from './validation.ts';
 
 export interface HttpAppDeps extends Omit<OpenRoutesDeps, 'turns'> {
@@ -63,7 +63,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
     // What the router itself refuses: a path that is no URL, a part of it that is too long.
     frameworkErrors: answerRouterError,
     ...(deps.serverFactory === undefined ? {} : { serverFactory: deps.serverFactory }),
-  }).withTypeProvider<TypeBoxTypeProvider>();
+  }).withTypeProvider<SchemaTypes>();
 
   if (deps.requestTimes !== undefined) app.addHook('onRoute', routeTimer(deps.requestTimes));
   app.addHook('onRequest', async (request, reply) => nameAnswer(request, reply));

@@ -1,4 +1,3 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import type { Cursors } from '../chat/cursors.ts';
 import type { Messages } from '../chat/messages.ts';
@@ -13,10 +12,11 @@ import {
 } from '../chat/schemas.ts';
 import { callerOf } from './caller.ts';
 import { failures, Success } from './envelope.ts';
+import type { Routes } from './routes.ts';
 
 const ofConversation = Type.Object({ conversationId: Uuid });
 
-export function messageRoutes(messages: Messages, cursors: Cursors): FastifyPluginAsyncTypebox {
+export function messageRoutes(messages: Messages, cursors: Cursors): Routes {
   return async (fastify) => {
     fastify.get(
       '/messages/:conversationId',

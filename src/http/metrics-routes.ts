@@ -2,7 +2,6 @@
  * The figures of the node for Prometheus: on the port of everything else, where a proxy in front keeps
  * the path to itself or a token is asked for, or on a port of their own.
  */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import { ChatError } from '../chat/errors.ts';
 import type { TemplatedApp } from '../realtime/uws.ts';
@@ -11,6 +10,7 @@ import { atBoundedRate, type Rate } from '../shared/bounded-rate.ts';
 import { ascii, utf8 } from '../shared/native-text.ts';
 import { bearerToken } from './caller.ts';
 import { failures } from './envelope.ts';
+import type { Routes } from './routes.ts';
 
 export interface MetricsText {
   readonly contentType: string;
@@ -32,7 +32,7 @@ const GATHERED: Rate = { most: 10, windowMs: 1_000 };
 const isRefused = ({ mayRead }: MetricsDeps, authorization: string | undefined): boolean =>
   mayRead !== undefined && !mayRead(bearerToken(authorization) ?? '');
 
-export function metricsRoutes(metrics: MetricsDeps): FastifyPluginAsyncTypebox {
+export function metricsRoutes(metrics: MetricsDeps): Routes {
   const text = atBoundedRate(metrics.text, GATHERED);
   return async (fastify) => {
     fastify.get(

@@ -5,11 +5,11 @@
  */
 import helmet from '@fastify/helmet';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { eventDocumentRoute } from './event-document-route.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { type MetricsDeps, metricsRoutes } from './metrics-routes.ts';
 import { type PageDeps, pageRoutes, strictTransport } from './page-routes.ts';
+import type { Routes } from './routes.ts';
 import { createTurns } from './turns.ts';
 
 export interface OpenRoutesDeps extends HealthDeps {
@@ -45,7 +45,7 @@ export function createOpenTurns() {
   };
 }
 
-export function openRoutes(deps: OpenRoutesDeps): FastifyPluginAsyncTypebox {
+export function openRoutes(deps: OpenRoutesDeps): Routes {
   const { turns, metrics, page, tls = false } = deps;
   return async (app) => {
     await app.register(async (scope) => {

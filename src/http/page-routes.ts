@@ -6,11 +6,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import helmet from '@fastify/helmet';
 import fastifyStatic from '@fastify/static';
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import { ChatError } from '../chat/errors.ts';
 import { Person } from '../chat/schemas.ts';
+import { isStorable } from '../shared/storable-text.ts';
 import { failures, Success } from './envelope.ts';
+import type { Routes } from './routes.ts';
 
 export interface PageDeps {
   /** Where the built page lies. */
@@ -46,7 +47,7 @@ export const strictTransport = (tls: boolean) =>
   tls && { maxAge: STRICT_FOR_S, includeSubDomains: false };
 
 /** Routes of the page and, where people may be made, of its people. */
-export function pageRoutes(deps: PageDeps & { tls: boolean }): FastifyPluginAsyncTypebox {
+export function pageRoutes(deps: PageDeps & { tls: boolean }): Routes {
   const { people } = deps;
   return async (fastify) => {
     await fastify.register(helmet, {
@@ -106,7 +107,7 @@ export function pageRoutes(deps: PageDeps & { tls: boolean }): FastifyPluginAsyn
         },
         async (request, reply) => {
           const name = request.body.name.trim();
-          if (name === '' || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
+          if (name === '' || /\p{Cc}/u.test(name) || !isStorable(name)) {
             throw new ChatError('invalid_request', 'A name has something to read in it.');
           }
           const person = await people.create(name);

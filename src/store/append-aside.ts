@@ -6,6 +6,7 @@
  * set aside stays taken, so that its later messages come after these; the tickets of a conversation
  * stay together and in their order. In which order things are tried: see lock-waits.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Ticket } from './append-queue.ts';
 import type { HeldUp } from './append-retry.ts';
 import { lockPauseMs } from './lock-waits.ts';
@@ -33,7 +34,7 @@ export interface AsideDeps {
 export interface Aside {
   /** Takes tickets of one batch: with a conversation, all of it that is in flight. */
   put(heldUp: HeldUp): void;
-  has(conversationId: string): boolean;
+  has(conversationId: CanonicalId): boolean;
   /** Conversations set aside. */
   size(): number;
   /** Tries nothing any more. */

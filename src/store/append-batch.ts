@@ -39,7 +39,7 @@ export interface Attempt {
 /**
  * Stores the drafts in their order. Outcome `i` belongs to draft `i`; it is missing when nobody
  * wanted the draft any more, and LOCKED when its conversation could not be had: then it was not
- * written. Ids must be lower case.
+ * written.
  * Rejects with what PostgreSQL says when one row can not be stored, or waits for a lock: then none is.
  */
 export async function appendBatch(

@@ -4,6 +4,7 @@
  */
 import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { ConversationHeadRow, NewHead } from './append-statements.ts';
 import { nextMessageTime } from './message-time.ts';
 import { type MessageRow, toMessage } from './rows.ts';
@@ -29,8 +30,8 @@ export interface View {
 /** A sender in a conversation. */
 export interface Pair {
   key: string;
-  conversationId: string;
-  senderId: string;
+  conversationId: CanonicalId;
+  senderId: CanonicalId;
   known: CachedSender | undefined;
   /** Whether there is such a conversation, locked or not. */
   exists: boolean;
@@ -144,6 +145,6 @@ function saysTheSame(draft: MessageDraft, message: Message): boolean {
 }
 
 // UUIDs have one length, so two of them side by side are unambiguous, and so is a key after them.
-export function pairKey(conversationId: string, senderId: string): string {
+export function pairKey(conversationId: CanonicalId, senderId: CanonicalId): string {
   return conversationId + senderId;
 }

@@ -5,6 +5,7 @@
  * two batches in flight never share one; a conversation with much to say takes one turn at a time.
  */
 import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 
 /** A draft on its way, and who waits for it. */
 export interface Ticket {
@@ -22,7 +23,7 @@ export interface Ticket {
 }
 
 interface Line {
-  readonly conversationId: string;
+  readonly conversationId: CanonicalId;
   tickets: Ticket[];
   /** Where the waiting ones begin: shifting a long array for each would cost its length. */
   first: number;
@@ -45,7 +46,7 @@ export interface AppendQueue {
   forget(ticket: Ticket): void;
   /** How many tickets wait, and how many in one conversation. */
   size(): number;
-  waitingIn(conversationId: string): number;
+  waitingIn(conversationId: CanonicalId): number;
 }
 
 export function createAppendQueue(): AppendQueue {

@@ -4,6 +4,7 @@
  */
 import type { MessageDraft } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Sql } from './link.ts';
 import type { MessageRow } from './rows.ts';
 
@@ -26,7 +27,7 @@ export const WRITER_SETTINGS: Record<string, string> = {
 export const forgetPlans = (sql: Sql) => sql.unsafe('DISCARD PLANS');
 
 export interface ConversationHeadRow {
-  id: string;
+  id: CanonicalId;
   /** Where the row is. It stays there while we hold the lock, and so is found without an index. */
   ctid: string;
   last_seq: number;
@@ -65,7 +66,7 @@ export interface SenderRow {
  */
 export const readSenders = (
   sql: Sql,
-  conversationIds: readonly string[],
+  conversationIds: readonly CanonicalId[],
   senderIds: readonly string[],
 ) =>
   sql<SenderRow[]>`
@@ -108,7 +109,7 @@ export const readByIds = (sql: Sql, ids: readonly string[]) =>
     WHERE m.id = ANY(${ids}::uuid[])`;
 
 export interface NewHead {
-  conversationId: string;
+  conversationId: CanonicalId;
   ctid: string;
   lastSeq: number;
   lastMessageAt: string;

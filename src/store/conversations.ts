@@ -5,14 +5,15 @@
  * it also keeps new conversations single where older data already holds several for a match and no
  * unique index can.
  */
-import type { CreateOutcome } from '../chat/ports.ts';
+import type { CreateOutcome, Store } from '../chat/ports.ts';
 import type { Conversation, Person } from '../chat/schemas.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql, TransactionSql } from './database.ts';
 import { isServerError } from './link.ts';
 
 interface ConversationRow {
-  id: string;
-  request_match_id: string | null;
+  id: CanonicalId;
+  request_match_id: CanonicalId | null;
   last_message_at: string | null;
   created_at: string;
   last_seq: number;
@@ -20,11 +21,7 @@ interface ConversationRow {
   participants: Person[] | null;
 }
 
-export interface CreateRequest {
-  id: string;
-  requestMatchId: string | null;
-  participantIds: readonly string[];
-}
+type CreateRequest = Parameters<Store['createConversation']>[0];
 
 const FOREIGN_KEY_VIOLATION = '23503';
 const UNIQUE_VIOLATION = '23505';
@@ -36,12 +33,10 @@ export async function createConversation(
   database: Database,
   request: CreateRequest,
 ): Promise<CreateOutcome> {
-  // The database spells ids in lower case; so do we, to compare and to keep them distinct.
-  const participantIds = [...new Set(request.participantIds.map((id) => id.toLowerCase()))];
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await database.transaction(
-        (sql) => create(sql, { ...request, participantIds }),
+        (sql) => create(sql, request),
         `match ${request.requestMatchId ?? request.id}`,
       );
     } catch (error) {
@@ -58,7 +53,7 @@ export async function createConversation(
 
 export async function readConversation(
   database: Database,
-  id: string,
+  id: CanonicalId,
 ): Promise<Conversation | null> {
   const [row] = await database.query((sql) => selectExisting(sql, id, null));
   return row === undefined ? null : toConversation(row);
@@ -101,7 +96,7 @@ async function create(sql: TransactionSql, request: CreateRequest): Promise<Crea
   return { outcome: 'created', conversation: toConversation(created) };
 }
 
-function lockMatch(sql: Sql, matchId: string) {
+function lockMatch(sql: Sql, matchId: CanonicalId) {
   return sql`
     SELECT pg_advisory_xact_lock(hashtextextended('messaging.match ' || ${matchId}::uuid, 0))`;
 }
@@ -114,7 +109,7 @@ function countKnown(sql: Sql, { requestMatchId, participantIds }: CreateRequest)
 }
 
 /** The conversation of this id and those of this match, oldest first. */
-function selectExisting(sql: Sql, id: string, matchId: string | null) {
+function selectExisting(sql: Sql, id: CanonicalId, matchId: CanonicalId | null) {
   return sql<ConversationRow[]>`
     SELECT c.id, c.request_match_id, c.last_message_at,
       coalesce(c.created_at, 'epoch'::timestamp) AS created_at, c.last_seq,
@@ -130,7 +125,7 @@ function selectExisting(sql: Sql, id: string, matchId: string | null) {
     ORDER BY c.created_at NULLS FIRST, c.id`;
 }
 
-function hasExactly(row: ConversationRow, participantIds: readonly string[]): boolean {
+function hasExactly(row: ConversationRow, participantIds: readonly CanonicalId[]): boolean {
   const present = new Set(row.participants?.map(({ id }) => id));
   return present.size === participantIds.length && participantIds.every((id) => present.has(id));
 }

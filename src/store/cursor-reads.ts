@@ -1,11 +1,12 @@
 /** How far everybody has read and received, for announcements that the bus has lost. */
 import type { ParticipantCursors } from '../chat/ports.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Database } from './database.ts';
 
 /** The cursors of everybody in these conversations who has read or received anything. */
 export async function readCursors(
   database: Database,
-  conversationIds: readonly string[],
+  conversationIds: readonly CanonicalId[],
 ): Promise<ParticipantCursors[]> {
   return database.query(
     (sql) => sql<ParticipantCursors[]>`

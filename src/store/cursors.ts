@@ -3,6 +3,7 @@
  * having received. With the cursor, in the same transaction, the statuses it newly covers move.
  */
 import type { CursorOutcome } from '../chat/ports.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { RowLocked } from './lock-waits.ts';
 import { advanceStatuses, lockConversation, MAX_SPAN, type Span } from './statuses.ts';
@@ -14,8 +15,8 @@ interface CursorRow {
 }
 
 export interface CursorRequest {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
   /** null means everything there is. */
   upToSeq: number | null;
 }
@@ -117,7 +118,7 @@ function markStep(database: Database, cursor: Cursor, request: CursorRequest): P
   }, conversationId);
 }
 
-function countOfOthers(sql: Sql, userId: string, { conversationId, fromSeq, toSeq }: Span) {
+function countOfOthers(sql: Sql, userId: CanonicalId, { conversationId, fromSeq, toSeq }: Span) {
   return sql<{ messages: number }[]>`
     SELECT count(*) AS messages FROM messaging.messages
     WHERE conversation_id = ${conversationId}::uuid

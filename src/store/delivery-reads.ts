@@ -4,7 +4,7 @@
  * statement each, so that every answer is one snapshot.
  */
 import type { ConversationHead, Standing, Store } from '../chat/ports.ts';
-import { isUuid, NIL_UUID } from '../shared/ids.ts';
+import { type CanonicalId, NIL_UUID } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
 import { LOST_FUTURE_LIFE_S } from './lost-futures.ts';
@@ -33,8 +33,8 @@ export type DeliveryReads = Pick<
 >;
 
 interface Pair {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
 }
 type RangeRequest = Parameters<Store['readRange']>[0];
 type Range = Awaited<ReturnType<Store['readRange']>>;
@@ -60,7 +60,7 @@ export function createDeliveryReads(
     maxBatch,
     run: (pairs) => database.query((sql) => selectParticipants(sql, pairs)),
   });
-  const heads = createCoalescer<readonly string[], ConversationHead[]>({
+  const heads = createCoalescer<readonly CanonicalId[], ConversationHead[]>({
     ...shared,
     maxBatch,
     weigh: (ids) => ids.length,
@@ -73,7 +73,10 @@ export function createDeliveryReads(
     weigh: ({ afterSeq, upToSeq, limit }) => Math.max(1, Math.min(limit, upToSeq - afterSeq)),
     run: (requests) => database.query((sql) => selectRanges(sql, requests)),
   });
-  const members = createCoalescer<{ conversationId: string; userIds: readonly string[] }, Members>({
+  const members = createCoalescer<
+    { conversationId: CanonicalId; userIds: readonly CanonicalId[] },
+    Members
+  >({
     ...shared,
     maxBatch,
     weigh: ({ userIds }) => userIds.length + 1,
@@ -91,25 +94,18 @@ export function createDeliveryReads(
   });
 
   return {
-    // What is no UUID would fail the queries of everyone it shares them with.
-    readStanding: async (conversationId, userId) =>
-      isUuid(conversationId) && isUuid(userId) ? standing({ conversationId, userId }) : null,
+    readStanding: (conversationId, userId) => standing({ conversationId, userId }),
     readUnread: (request) => readUnread(database, request),
-    readParticipant: async (conversationId, userId) =>
-      isUuid(conversationId) && isUuid(userId) ? participant({ conversationId, userId }) : null,
-    readHeads: async (conversationIds) => {
-      const ids = conversationIds.filter(isUuid);
+    readParticipant: (conversationId, userId) => participant({ conversationId, userId }),
+    readHeads: async (ids) => {
       const parts: Promise<ConversationHead[]>[] = [];
       for (let at = 0; at < ids.length; at += maxBatch) {
         parts.push(heads(ids.slice(at, at + maxBatch)));
       }
       return (await Promise.all(parts)).flat();
     },
-    readRange: async (request) => (isUuid(request.conversationId) ? range(request) : emptyRange()),
-    readMembers: async (conversationId, userIds) =>
-      isUuid(conversationId)
-        ? members({ conversationId, userIds: userIds.filter(isUuid) })
-        : { members: new Set(), membersVersion: 0 },
+    readRange: range,
+    readMembers: (conversationId, userIds) => members({ conversationId, userIds }),
   };
 }
 
@@ -169,7 +165,10 @@ async function selectParticipants(
   return answers;
 }
 
-async function selectHeads(sql: Sql, lists: (readonly string[])[]): Promise<ConversationHead[][]> {
+async function selectHeads(
+  sql: Sql,
+  lists: (readonly CanonicalId[])[],
+): Promise<ConversationHead[][]> {
   const rows = await sql<(ConversationHead & Answering)[]>`
     SELECT w.ord, c.id AS "conversationId", c.last_seq AS "lastSeq",
       c.members_version AS "membersVersion"
@@ -217,7 +216,7 @@ async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]
 
 async function selectMembers(
   sql: Sql,
-  questions: { conversationId: string; userIds: readonly string[] }[],
+  questions: { conversationId: CanonicalId; userIds: readonly CanonicalId[] }[],
 ): Promise<Members[]> {
   // One row for each user, and one for nobody, which brings the version in any case.
   const userLists = questions.map(({ userIds }) => [null, ...userIds]);
@@ -251,5 +250,6 @@ function positions(lists: readonly (readonly unknown[])[]): number[] {
   return lists.flatMap((list, index) => list.map(() => index + 1));
 }
 
-const conversationOf = ({ conversationId }: { conversationId: string }): string => conversationId;
+const conversationOf = ({ conversationId }: { conversationId: CanonicalId }): string =>
+  conversationId;
 const userOf = ({ userId }: Pair): string => userId;

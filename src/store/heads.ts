@@ -3,7 +3,7 @@
  * PostgreSQL may have gone back (a standby took over, a backup was restored).
  */
 import type { ConversationHead, HeadView, KnownHead, Moved, Store } from '../chat/ports.ts';
-import { isUuid } from '../shared/ids.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
 import type { DeliveryReadLimits } from './delivery-reads.ts';
@@ -42,12 +42,12 @@ export function createHeadReads(
       if (epoch !== undefined) epochs?.heard(epoch);
       return moved;
     },
-    readHead: async (known) => (isUuid(known.conversationId) ? head(known) : null),
+    readHead: head,
   };
 }
 
 async function selectMoved(sql: Sql, known: readonly ConversationHead[]): Promise<Moved> {
-  const rows = await sql<(ConversationHead | { conversationId: string; lastSeq: null })[]>`
+  const rows = await sql<(ConversationHead | { conversationId: CanonicalId; lastSeq: null })[]>`
     SELECT w.id AS "conversationId", c.last_seq AS "lastSeq", c.members_version AS "membersVersion"
     FROM unnest(
       ${known.map((head) => head.conversationId)}::uuid[],
@@ -57,7 +57,7 @@ async function selectMoved(sql: Sql, known: readonly ConversationHead[]): Promis
     LEFT JOIN messaging.conversations c ON c.id = w.id
     WHERE c.id IS NULL OR c.last_seq <> w.last_seq OR c.members_version <> w.members_version`;
   const moved: ConversationHead[] = [];
-  const gone: string[] = [];
+  const gone: CanonicalId[] = [];
   for (const row of rows) {
     if (row.lastSeq === null) gone.push(row.conversationId);
     else moved.push(row);

@@ -6,7 +6,7 @@
  * would exceed a bound, and the next page begins there.
  */
 import type { ConversationSummary, Person } from '../chat/schemas.ts';
-import { isUuid } from '../shared/ids.ts';
+import { type CanonicalId, foldId, toCanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { type MessageRow, toMessage } from './rows.ts';
 import { lookForUnread, MAX_UNREAD_LOOK, toUnread } from './unread.ts';
@@ -23,12 +23,12 @@ export interface ListLimits {
 /** The place after a conversation: its time in microseconds since 1970 and its id. */
 interface Place {
   atUs: number;
-  id: string;
+  id: CanonicalId;
 }
 
 interface SummaryRow {
-  id: string;
-  request_match_id: string | null;
+  id: CanonicalId;
+  request_match_id: CanonicalId | null;
   last_message_at: string | null;
   created_at: string;
   last_seq: number;
@@ -38,9 +38,9 @@ interface SummaryRow {
   /** Of all the conversations that were found, those that are not on the page included. */
   found: number;
   participants: Person[];
-  message_id: string | null;
+  message_id: CanonicalId | null;
   message_seq: number;
-  sender_id: string;
+  sender_id: CanonicalId;
   sender_name: string | null;
   content: string;
   message_type: string | null;
@@ -51,7 +51,7 @@ interface SummaryRow {
 }
 
 export interface ListRequest {
-  userId: string;
+  userId: CanonicalId;
   limit: number;
   /** What the page before gave, or null for the first one. */
   cursor: string | null;
@@ -84,7 +84,10 @@ export async function listConversations(
 }
 
 /** Before every conversation: later than any time a cursor can hold. */
-const FIRST: Place = { atUs: Number.MAX_SAFE_INTEGER, id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
+const FIRST: Place = {
+  atUs: Number.MAX_SAFE_INTEGER,
+  id: foldId('ffffffff-ffff-ffff-ffff-ffffffffffff'),
+};
 
 /** Opaque to callers: base64url of time and id. */
 export function encodeCursor({ atUs, id }: Place): string {
@@ -93,9 +96,10 @@ export function encodeCursor({ atUs, id }: Place): string {
 
 /** The place a cursor stands for; null unless `encodeCursor` made it. */
 export function decodeCursor(cursor: string): Place | null {
-  const [time = '', id] = Buffer.from(cursor, 'base64url').toString().split('/');
+  const [time = '', spelt] = Buffer.from(cursor, 'base64url').toString().split('/');
   const atUs = Number(time);
-  if (!Number.isSafeInteger(atUs) || !isUuid(id)) return null;
+  const id = toCanonicalId(spelt);
+  if (!Number.isSafeInteger(atUs) || id === null) return null;
   return encodeCursor({ atUs, id }) === cursor ? { atUs, id } : null;
 }
 
@@ -107,7 +111,7 @@ export function decodeCursor(cursor: string): Place | null {
  */
 function selectPage(
   sql: Sql,
-  userId: string,
+  userId: CanonicalId,
   count: number,
   after: Place,
   { maxListPeople, maxListBytes, maxListLook }: ListLimits,
@@ -191,7 +195,7 @@ function toSummary(row: SummaryRow): ConversationSummary {
   };
 }
 
-function lastMessageRow(row: SummaryRow, id: string): MessageRow {
+function lastMessageRow(row: SummaryRow, id: CanonicalId): MessageRow {
   return {
     id,
     conversation_id: row.id,

@@ -3,6 +3,7 @@
  * ten values for a page and not five hundred, and each sender's name once.
  */
 import type { Message } from '../chat/schemas.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { toIsoTimestamp } from './column-types.ts';
 import type { Sql } from './database.ts';
 import { toMessage } from './rows.ts';
@@ -11,8 +12,8 @@ import { toMessage } from './rows.ts';
 export type MessageColumns =
   | {
       seqs: number[];
-      ids: string[];
-      senders: string[];
+      ids: CanonicalId[];
+      senders: CanonicalId[];
       contents: string[];
       types: (string | null)[];
       urls: (string | null)[];
@@ -40,20 +41,16 @@ export const senderNames = (sql: Sql) => sql`
     FROM (SELECT DISTINCT id FROM unnest(page.senders) AS sender (id)) s
   ) AS names`;
 
-/**
- * The messages of one row, in the order in which they were selected.
- *
- * @param conversationId as PostgreSQL writes it: lower case
- */
-export function toMessages(conversationId: string, page: MessageColumns): Message[] {
+/** The messages of one row, in the order in which they were selected. */
+export function toMessages(conversationId: CanonicalId, page: MessageColumns): Message[] {
   if (page.seqs === null) return [];
   const { seqs, ids, senders, contents, types, urls, keys, statuses, times, names } = page;
   const nameOf = new Map(Object.entries(names));
   return seqs.map((seq, n) => {
-    const sender = senders[n] as string;
+    const sender = senders[n] as CanonicalId;
     const time = times[n];
     return toMessage({
-      id: ids[n] as string,
+      id: ids[n] as CanonicalId,
       conversation_id: conversationId,
       seq,
       sender_id: sender,

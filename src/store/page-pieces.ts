@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import type { HistoryOutcome, HistoryRequest } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 
 export interface PieceLimits {
   /** About as many characters as one query should bring: some milliseconds of this process. */
@@ -35,13 +36,13 @@ export function inPieces(
   const averages = new LRUCache<string, number>({ max: MAX_REMEMBERED });
   const unknownRows = Math.max(1, Math.floor(MAX_UNKNOWN_CHARACTERS / maxContentLength));
 
-  function fittingRows(conversationId: string): number {
+  function fittingRows(conversationId: CanonicalId): number {
     const average = averages.get(conversationId);
     if (average === undefined) return unknownRows;
     return Math.max(1, Math.floor(maxPieceCharacters / average));
   }
 
-  function learn(conversationId: string, messages: readonly Message[]): number {
+  function learn(conversationId: CanonicalId, messages: readonly Message[]): number {
     let characters = 0;
     for (const { content } of messages) characters += content.length;
     if (messages.length > 0) {

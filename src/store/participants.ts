@@ -6,6 +6,7 @@
  * in the same transaction.
  */
 import type { MembershipOutcome } from '../chat/ports.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { isServerError } from './link.ts';
 import { RowLocked } from './lock-waits.ts';
@@ -19,16 +20,16 @@ import {
 import { type Attempt, Unchanged } from './transaction.ts';
 
 export interface AddRequest {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
   /** null is a service; otherwise that user must be a participant. */
-  addedBy: string | null;
+  addedBy: CanonicalId | null;
   maxParticipants: number;
 }
 
 export interface RemoveRequest {
-  conversationId: string;
-  userId: string;
+  conversationId: CanonicalId;
+  userId: CanonicalId;
 }
 
 /** A membership change and the statuses that remain to be completed after it. */
@@ -202,8 +203,8 @@ function isForeignKeyViolation(error: unknown): boolean {
 /** How many take part, for one of them; 0 for everybody else, who must not learn that. */
 export async function countParticipants(
   database: Database,
-  conversationId: string,
-  viewerId: string,
+  conversationId: CanonicalId,
+  viewerId: CanonicalId,
 ): Promise<number> {
   const [row] = await database.query(
     (sql) => sql<{ participants: number }[]>`

@@ -1,12 +1,13 @@
 /** Messages as PostgreSQL gives them, and the one place where they become what callers see. */
 import type { Message, MessageStatus, MessageType } from '../chat/schemas.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 
 /** The columns of a message, under the names a query that gives a row for each selects. */
 export interface MessageRow {
-  id: string;
-  conversation_id: string;
+  id: CanonicalId;
+  conversation_id: CanonicalId;
   seq: number;
-  sender_id: string;
+  sender_id: CanonicalId;
   sender_name: string | null;
   content: string;
   message_type: string | null;

@@ -6,13 +6,14 @@
  * Callers hold the conversation's row lock: two cursors moving at once would each see the other
  * where it was, and a message both cover would be left behind.
  */
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 
 /** Most seqs one transaction covers, so that a long absence never holds the lock for long. */
 export const MAX_SPAN = 10_000;
 
 export interface Span {
-  conversationId: string;
+  conversationId: CanonicalId;
   /** Exclusive. */
   fromSeq: number;
   /** Inclusive. */
@@ -77,7 +78,7 @@ export async function advanceInSteps(database: Database, span: Span): Promise<vo
  * no such conversation, or it is locked and `waits` is false. What must see the state after the wait
  * belongs into a later statement.
  */
-export function lockConversation(sql: Sql, conversationId: string, waits: boolean) {
+export function lockConversation(sql: Sql, conversationId: CanonicalId, waits: boolean) {
   return sql<{ id: string; last_seq: number; members_version: number }[]>`
     SELECT id, last_seq, members_version FROM messaging.conversations
     WHERE id = ${conversationId}::uuid FOR NO KEY UPDATE ${waits ? sql`` : sql`SKIP LOCKED`}`;

@@ -8,8 +8,9 @@
  */
 import { ChatError } from '../chat/errors.ts';
 import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import { createAside } from './append-aside.ts';
-import { bytesOf, faultOf, withLowerCaseIds } from './append-draft.ts';
+import { bytesOf } from './append-draft.ts';
 import { createAppendQueue, type Ticket } from './append-queue.ts';
 import { commitBatch, type HeldUp } from './append-retry.ts';
 import { WRITER_SETTINGS } from './append-statements.ts';
@@ -107,8 +108,6 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
 
   function append(draft: MessageDraft): Promise<AppendOutcome> {
     if (draining) return Promise.reject(unavailable(SHUTTING_DOWN));
-    const fault = faultOf(draft);
-    if (fault !== undefined) return Promise.reject(new ChatError('invalid_request', fault));
     const bytes = bytesOf(draft);
     if (
       unanswered.count() >= limits.maxQueue ||
@@ -116,11 +115,10 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
     ) {
       return Promise.reject(unavailable(TOO_MUCH_WAITS));
     }
-    const canonical = withLowerCaseIds(draft);
-    if (isTooFarBehind(canonical.conversationId)) return Promise.reject(unavailable(IS_HELD_UP));
+    if (isTooFarBehind(draft.conversationId)) return Promise.reject(unavailable(IS_HELD_UP));
     return new Promise((resolve, reject) => {
       const ticket: Ticket = {
-        draft: canonical,
+        draft,
         bytes,
         deadlineAt: performance.now() + limits.sendDeadlineMs,
         mayBeStored: false,
@@ -135,7 +133,7 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
   }
 
   /** One conversation must not use up the queue while it can not be written to. */
-  function isTooFarBehind(conversationId: string): boolean {
+  function isTooFarBehind(conversationId: CanonicalId): boolean {
     if (!aside.has(conversationId)) return false;
     return queue.waitingIn(conversationId) >= limits.maxBehindLocked;
   }

@@ -7,10 +7,11 @@ import { newRoomStats } from '../../src/audience/room-stats.ts';
 import { conversationTopic } from '../../src/audience/topics.ts';
 import { encodeEnvelope } from '../../src/bus/envelope.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
+import { foldId } from '../../src/shared/ids.ts';
 import { waitFor } from '../support/wait.ts';
 
-const conversationId = '00000000-0000-4000-8000-0000000000c0';
-const userId = '00000000-0000-4000-8000-00000000000a';
+const conversationId = foldId('00000000-0000-4000-8000-0000000000c0');
+const userId = foldId('00000000-0000-4000-8000-00000000000a');
 const topic = conversationTopic(conversationId);
 const quiet = { warn: () => undefined };
 

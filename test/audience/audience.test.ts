@@ -4,10 +4,11 @@ import { createAudience } from '../../src/audience/audience.ts';
 import { createMemoryBus } from '../../src/bus/memory-bus.ts';
 import type { Store } from '../../src/chat/ports.ts';
 import type { ChatSocket } from '../../src/delivery/commands.ts';
+import { foldId } from '../../src/shared/ids.ts';
 import { waitFor } from '../support/wait.ts';
 
-const CONVERSATION = '00000000-0000-4000-8000-0000000000c0';
-const BOB = '00000000-0000-4000-8000-00000000000b';
+const CONVERSATION = foldId('00000000-0000-4000-8000-0000000000c0');
+const BOB = foldId('00000000-0000-4000-8000-00000000000b');
 const nothing = () => undefined;
 
 it('an eviction that nobody announced: the listener first, then the person, then the room closes', async () => {

@@ -2,9 +2,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type CatchUpDeps, createCatchUp } from '../../src/audience/catch-up.ts';
 import type { Conversation } from '../../src/chat/schemas.ts';
+import { foldId } from '../../src/shared/ids.ts';
 
-const PERSON = '00000000-0000-4000-8000-00000000000a';
-const CONVERSATION = '00000000-0000-4000-8000-0000000000c0';
+const PERSON = foldId('00000000-0000-4000-8000-00000000000a');
+const CONVERSATION = foldId('00000000-0000-4000-8000-0000000000c0');
 const created = {
   kind: 'added' as const,
   userId: PERSON,

@@ -6,20 +6,24 @@ import { Room, type RoomDeps } from '../../src/audience/room.ts';
 import { newRoomStats } from '../../src/audience/room-stats.ts';
 import type { Message } from '../../src/chat/schemas.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
+import { type CanonicalId, foldId } from '../../src/shared/ids.ts';
+import { standIn } from '../support/ids.ts';
 import { waitFor } from '../support/wait.ts';
 
-const CONVERSATION = '00000000-0000-4000-8000-0000000000c0';
+const CONVERSATION = foldId('00000000-0000-4000-8000-0000000000c0');
 
 /** `timeline`: of the database that stored it; what another one has at that seq is another message. */
-const idOf = (seq: number, timeline = 0): string =>
-  `00000000-0000-7000-8${String(timeline).padStart(3, '0')}-${String(seq).padStart(12, '0')}`;
+const idOf = (seq: number, timeline = 0): CanonicalId =>
+  foldId(
+    `00000000-0000-7000-8${String(timeline).padStart(3, '0')}-${String(seq).padStart(12, '0')}`,
+  );
 
 function message(seq: number, timeline = 0): Message {
   return {
     id: idOf(seq, timeline),
     conversation_id: CONVERSATION,
     seq,
-    sender_id: '00000000-0000-4000-8000-00000000000a',
+    sender_id: foldId('00000000-0000-4000-8000-00000000000a'),
     sender_name: 'Alice',
     content: `message ${seq}`,
     message_type: 'text',
@@ -125,7 +129,7 @@ function setUp(table: {
     stats: newRoomStats(),
   };
   const room = new Room(CONVERSATION, `c:${CONVERSATION}`, deps);
-  const admit = (userId: string, asOf: number) => {
+  const admit = (userId: CanonicalId, asOf: number) => {
     const socket = { leave: () => undefined } as unknown as Socket;
     const member: Member = { socket, userId, asOf, live: true, gone: false, evicted: false };
     room.members.bySocket.set(socket, member);
@@ -180,8 +184,8 @@ describe('a room', () => {
     const table = { lastSeq: 2, members: new Set(['alice', 'bob']), membersVersion: 1 };
     const { room, heard, audience, evicted, admit } = setUp(table);
     room.open(placeOf(0, 1));
-    admit('alice', 1);
-    admit('bob', 1);
+    admit(standIn('alice'), 1);
+    admit(standIn('bob'), 1);
     room.offer(offerOf(1, 1));
     table.members.delete('bob');
     table.membersVersion = 2;
@@ -199,8 +203,8 @@ describe('a room', () => {
       membersVersion: 3,
     });
     room.open(placeOf(0, 3));
-    admit('bob', 3);
-    expect(room.membershipChanged('removed', 'bob', 2)).toBe(false);
+    admit(standIn('bob'), 3);
+    expect(room.membershipChanged('removed', standIn('bob'), 2)).toBe(false);
     expect(evicted).toEqual([]);
     room.close();
   });
@@ -209,7 +213,7 @@ describe('a room', () => {
     const table = { lastSeq: 0, members: new Set<string>(), membersVersion: 0 };
     const { room, heard, evicted, deps, admit } = setUp(table);
     room.open(placeOf(3, 1));
-    admit('alice', 1);
+    admit(standIn('alice'), 1);
     room.offer(offerOf(4, 2));
     await waitFor(() => evicted.length === 1, { what: 'the eviction' });
     await waitFor(() => deps.stats.repairs === 1, { what: 'the look for the message itself' });
@@ -280,8 +284,8 @@ describe('a room', () => {
     };
     const { room, evicted, admit } = setUp(table);
     room.open(placeOf(0, 1));
-    admit('alice', 1);
-    admit('bob', 1);
+    admit(standIn('alice'), 1);
+    admit(standIn('bob'), 1);
     let asked = 0;
     table.afterAsking = async () => {
       asked += 1;
@@ -324,7 +328,7 @@ describe('a room', () => {
       };
       const { room, heard, frames, lost, admit } = setUp(table);
       room.open(placeOf(7, 1));
-      admit('alice', 1);
+      admit(standIn('alice'), 1);
       for (const seq of [8, 9, 10]) room.offer(offerOf(seq, 1));
       Object.assign(table, { lastSeq: 7, regrownAfter: 7 });
       // What is stored in the place of what was heard shows it.
@@ -362,8 +366,8 @@ describe('a room', () => {
       const table = { lastSeq: 5, members: new Set(['alice', 'bob']), membersVersion: 9 };
       const { room, audience, evicted, frames, admit } = setUp(table);
       room.open(placeOf(5, 9));
-      admit('alice', 9);
-      admit('bob', 9);
+      admit(standIn('alice'), 9);
+      admit(standIn('bob'), 9);
       Object.assign(table, { lastSeq: 3, regrownAfter: 2, membersVersion: 4 });
       table.members.delete('bob');
       room.doubt();
@@ -371,7 +375,7 @@ describe('a room', () => {
       expect({ evicted, version: room.members.version }).toEqual({ evicted: ['bob'], version: 4 });
       room.offer(offerOf(4, 4, 1));
       expect(audience.at(-1)).toEqual(['alice']);
-      expect(room.membershipChanged('removed', 'alice', 5)).toBe(true);
+      expect(room.membershipChanged('removed', standIn('alice'), 5)).toBe(true);
       expect(evicted).toEqual(['bob', 'alice']);
       room.close();
     });

@@ -1,6 +1,7 @@
 /** The reference client's window when the service has gone back behind what it held. */
+
+import type { Message } from 'messaging-service/events';
 import { describe, expect, it } from 'vitest';
-import type { Message } from '../../src/chat/schemas.ts';
 import { hear, mergeStatuses, moveCursor, newThread, restart, trim } from '../../web/src/thread.ts';
 
 const ME = 'me';

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createMarkLine, type Mark } from '../../src/chat/marks.ts';
 import type { CursorOutcome } from '../../src/chat/ports.ts';
+import { standIn } from '../support/ids.ts';
 
 /** Marks of one conversation whose head is 100; each run waits to be let go. */
 function setUp() {
@@ -22,7 +23,7 @@ function setUp() {
       }),
   );
   const by = (userId: string) => (upToSeq: number | null) =>
-    mark({ conversationId: 'c', userId, upToSeq });
+    mark({ conversationId: standIn('c'), userId: standIn(userId), upToSeq });
   /** Lets the mark that is under way, or is about to be, go to its end. */
   async function letGo(error?: Error): Promise<void> {
     await vi.waitFor(() => expect(gates.length).toBe(1));

@@ -8,20 +8,20 @@ import type { JoinResult } from '../../src/chat/schemas.ts';
 import { createJoining, type Joining } from '../../src/delivery/joining.ts';
 import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
-import { newId } from '../../src/shared/ids.ts';
+import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { createStoreFixture, type StoreFixture } from '../store/fixture.ts';
 import { waitFor } from '../support/wait.ts';
 
 let fixture: StoreFixture;
-let alice: string;
-let bob: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
 beforeAll(async () => {
   fixture = await createStoreFixture();
   [alice, bob] = [await fixture.user('Alice'), await fixture.user('Bob')];
 });
 afterAll(() => fixture.close());
 
-const asUser = (userId: string): Actor => ({ kind: 'user', userId, expiresAtMs: null });
+const asUser = (userId: CanonicalId): Actor => ({ kind: 'user', userId, expiresAtMs: null });
 
 interface Listener {
   socket: Socket;
@@ -99,7 +99,7 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
     return listener;
   }
 
-  async function join(listener: Listener, conversation_id: string, after_seq?: number) {
+  async function join(listener: Listener, conversation_id: CanonicalId, after_seq?: number) {
     let result: JoinResult | undefined;
     await joining.join(
       listener.socket,
@@ -116,7 +116,7 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
   return { rooms, joining, listen, join, evicted, bus };
 }
 
-const topicOf = (conversationId: string): string => `c:${conversationId}`;
+const topicOf = (conversationId: CanonicalId): string => `c:${conversationId}`;
 
 describe('joining', () => {
   it('a conversation left while it is joined does not unmake the next one', async () => {

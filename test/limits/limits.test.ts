@@ -1,9 +1,9 @@
 /** Rates: what is counted where, and what one who goes over them hears. */
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChatError } from '../../src/chat/errors.ts';
 import { createUserLimit } from '../../src/limits/user-limits.ts';
 import type { RedisServer } from '../../src/redis/server.ts';
+import { newId } from '../../src/shared/ids.ts';
 import { ask, connected, startTestApp } from '../support/app.ts';
 import { createPerson } from '../support/people.ts';
 import { openRedisServer, redisUrl, uniquePrefix } from '../support/redis.ts';
@@ -32,7 +32,7 @@ describe('a person’s limit', () => {
   it('holds over all nodes', async () => {
     const prefix = uniquePrefix();
     const nodes = await Promise.all([node(prefix), node(prefix)]);
-    const person = randomUUID();
+    const person = newId();
     const verdicts = await Promise.all(
       Array.from({ length: 12 }, (_, n) =>
         (nodes[n % 2] as (typeof nodes)[0]).consume(person).then(() => 'ok', codeOf),
@@ -40,12 +40,12 @@ describe('a person’s limit', () => {
     );
     expect(verdicts.filter((verdict) => verdict === 'ok').length).toBe(5);
     expect(verdicts.filter((verdict) => verdict === 'rate_limited').length).toBe(7);
-    await nodes[0]?.consume(randomUUID());
+    await nodes[0]?.consume(newId());
   });
 
   it('holds on the node alone while Redis is away', async () => {
     const limit = await node(uniquePrefix(), () => false);
-    const person = randomUUID();
+    const person = newId();
     const verdicts: unknown[] = [];
     for (let n = 0; n < 7; n += 1) verdicts.push(await limit.consume(person).catch(codeOf));
     expect(verdicts.slice(0, 5)).toEqual(Array.from({ length: 5 }));
@@ -57,7 +57,7 @@ describe('a person’s limit', () => {
     ['on the node alone', false],
   ])('ends with its window %s, though the clock was set back', async (_where, isUp) => {
     const limit = await node(uniquePrefix(), () => isUp, 1);
-    const person = randomUUID();
+    const person = newId();
     const real = Date.now;
     const clock = vi.spyOn(Date, 'now').mockImplementation(() => real() + TEN_YEARS_MS);
     try {
@@ -80,7 +80,7 @@ describe('a person’s limit', () => {
   it('ends with its window, though Redis’s clock was set back', async () => {
     const prefix = uniquePrefix();
     const [limit, other] = [await node(prefix), await node(prefix)];
-    const person = randomUUID();
+    const person = newId();
     for (let n = 0; n < 5; n += 1) await limit.consume(person);
     // Redis keeps the time of day at which a key ends: this is what the key of a clock that was set
     // back looks like.
@@ -94,7 +94,7 @@ describe('a person’s limit', () => {
   it('settles one person’s calls in their order, however each was counted', async () => {
     let up = true;
     const limit = await node(uniquePrefix(), () => up);
-    const person = randomUUID();
+    const person = newId();
     const order: number[] = [];
     const calls = [0, 1, 2, 3].map(async (n) => {
       // The second and the last are counted in this process, which is quicker.

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createWorkLine, type WorkLimits } from '../../src/limits/work-line.ts';
+import { standIn } from '../support/ids.ts';
+
+const personOf = (name: string | null) => (name === null ? null : standIn(name));
 
 const LIMITS: WorkLimits = {
   maxSharedRows: 100,
@@ -49,12 +52,12 @@ function setUp(limits: Partial<WorkLimits> = {}) {
     shared: (userId: string | null, name: string, rows: number, costMs = 0) =>
       watch(
         name,
-        line.shared(userId, rows, work(name), () => costMs),
+        line.shared(personOf(userId), rows, work(name), () => costMs),
       ),
     alone: (userId: string | null, name: string, costMs = 0) =>
       watch(
         name,
-        line.alone(userId, work(name), () => costMs),
+        line.alone(personOf(userId), work(name), () => costMs),
       ),
     async end(name: string, error?: Error) {
       ends.get(name)?.(error);

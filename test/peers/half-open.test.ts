@@ -1,9 +1,9 @@
 /** A link to Redis that is slow, or carries nothing any more though nobody has closed it. */
-import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLimits } from '../../src/limits/limits.ts';
 import { createPeerRegistry } from '../../src/peers/registry.ts';
+import { newId } from '../../src/shared/ids.ts';
 import { collectingLog } from '../conformance/support.ts';
 import { openRedisServer, redisUrl, uniquePrefix } from '../support/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -80,7 +80,7 @@ describe('a half-open link to Redis', () => {
     const [ours, other] = [node(url), node(redisUrl())];
     /** Whether a person who has used up the limit at the other node is refused at ours. */
     const countedTogether = async (): Promise<boolean> => {
-      const person = randomUUID();
+      const person = newId();
       for (let n = 0; n < rates.sends; n += 1) await other?.consume(person);
       return (await ours?.consume(person).catch(() => 'refused')) === 'refused';
     };

@@ -1,13 +1,13 @@
 /** A token that is verified only after its connection has gone leaves nothing behind. */
-import { randomUUID } from 'node:crypto';
 import { expect, it, vi } from 'vitest';
 import type { Actor } from '../../src/chat/ports.ts';
 import type { ChatSocket, CommandsDeps } from '../../src/delivery/commands.ts';
 import { createCommands } from '../../src/delivery/commands.ts';
+import { newId } from '../../src/shared/ids.ts';
 
 /** Refreshes the token of a socket that may go while the token is verified. */
 async function refresh({ goesMeanwhile }: { goesMeanwhile: boolean }) {
-  const actor: Actor = { kind: 'user', userId: randomUUID(), expiresAtMs: 5_000 };
+  const actor: Actor = { kind: 'user', userId: newId(), expiresAtMs: 5_000 };
   const watch = vi.fn();
   const socket = {
     id: 'one',

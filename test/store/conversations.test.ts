@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CreateOutcome, Store } from '../../src/chat/ports.ts';
-import { newId } from '../../src/shared/ids.ts';
+import { type CanonicalId, foldId, newId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { demoConversationId, demoUsers, insertDemoData } from '../../src/store/demo-data.ts';
 import { waitFor } from '../support/wait.ts';
@@ -26,13 +26,16 @@ afterAll(async () => {
   await f.close();
 });
 
-const create = (participantIds: string[], requestMatchId: string | null = null, store = f.store) =>
-  store.createConversation({ id: newId(), requestMatchId, participantIds });
+const create = (
+  participantIds: CanonicalId[],
+  requestMatchId: CanonicalId | null = null,
+  store = f.store,
+) => store.createConversation({ id: newId(), requestMatchId, participantIds });
 
 const idOf = (made: CreateOutcome): string =>
   'conversation' in made ? made.conversation.id : made.outcome;
 
-async function conversationsOf(userId: string): Promise<number> {
+async function conversationsOf(userId: CanonicalId): Promise<number> {
   const rows = await f.sql`
     SELECT FROM messaging.conversation_participants WHERE participant_id = ${userId}`;
   return rows.length;
@@ -45,8 +48,8 @@ describe('demo data', () => {
     ).toContain(true);
     expect(await insertDemoData(f.database)).toBe(false);
     const page = await f.store.readHistory({
-      conversationId: demoConversationId,
-      viewerId: demoUsers[2].id,
+      conversationId: foldId(demoConversationId),
+      viewerId: foldId(demoUsers[2].id),
       limit: 1,
       place: { offset: 0 },
     });
@@ -82,13 +85,6 @@ describe('a new conversation', () => {
     expect(made.conversation.created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     // Hours, as a mistaken time zone would show; not the clocks' small differences.
     expect(Math.abs(Date.parse(made.conversation.created_at) - before)).toBeLessThan(600_000);
-  });
-
-  it('counts a participant named twice once, in either case', async () => {
-    const anna = await f.user();
-    const made = await create([anna, anna, anna.toUpperCase()]);
-    expect(made.outcome).toBe('created');
-    expect(await conversationsOf(anna)).toBe(1);
   });
 
   it('is made once when the same request is run again', async () => {
@@ -128,7 +124,7 @@ describe('one conversation for a match', () => {
   it('gives the existing one to the same participants in any order', async () => {
     const [anna, ben, match] = [await f.user(), await f.user(), await f.match()];
     const first = await create([anna, ben], match);
-    const second = await create([ben.toUpperCase(), anna], match);
+    const second = await create([ben, anna], match);
     expect(first.outcome).toBe('created');
     expect(second.outcome).toBe('existing');
     expect(idOf(second)).toBe(idOf(first));

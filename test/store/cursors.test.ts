@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CanonicalId } from '../../src/shared/ids.ts';
 import { markRead as markReadOn } from '../../src/store/cursors.ts';
 import type { Database } from '../../src/store/database.ts';
 import { MAX_SPAN } from '../../src/store/statuses.ts';
 import { createStoreFixture, nobody, type StoreFixture } from './fixture.ts';
 
 let f: StoreFixture;
-let alice: string;
-let bob: string;
-let carol: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
+let carol: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();
@@ -17,13 +18,16 @@ beforeAll(async () => {
 });
 afterAll(() => f.close());
 
-const markRead = (conversationId: string, userId: string, upToSeq: number | null = null) =>
-  f.store.markRead({ conversationId, userId, upToSeq });
-const markDelivered = (conversationId: string, userId: string, upToSeq: number) =>
+const markRead = (
+  conversationId: CanonicalId,
+  userId: CanonicalId,
+  upToSeq: number | null = null,
+) => f.store.markRead({ conversationId, userId, upToSeq });
+const markDelivered = (conversationId: CanonicalId, userId: CanonicalId, upToSeq: number) =>
   f.store.markDelivered({ conversationId, userId, upToSeq });
 
 /** A conversation in which the named people have written one message each, in that order. */
-async function talk(participants: string[], ...senders: string[]): Promise<string> {
+async function talk(participants: CanonicalId[], ...senders: CanonicalId[]): Promise<CanonicalId> {
   const id = await f.conversation(participants);
   for (const sender of senders) await f.post(id, sender);
   return id;
@@ -123,12 +127,12 @@ describe('a cursor', () => {
 });
 
 describe('the status of a message', () => {
-  type Step = ['read' | 'delivered', () => string, number];
-  const a = (): string => alice;
-  const b = (): string => bob;
-  const c = (): string => carol;
+  type Step = ['read' | 'delivered', () => CanonicalId, number];
+  const a = (): CanonicalId => alice;
+  const b = (): CanonicalId => bob;
+  const c = (): CanonicalId => carol;
 
-  const truthTable: [string, () => string[], () => string[], Step[], string[]][] = [
+  const truthTable: [string, () => CanonicalId[], () => CanonicalId[], Step[], string[]][] = [
     ['between two: nothing happened', () => [alice, bob], () => [alice], [], ['sent']],
     ['received', () => [alice, bob], () => [alice], [['delivered', b, 1]], ['delivered']],
     ['read', () => [alice, bob], () => [alice], [['read', b, 1]], ['read']],

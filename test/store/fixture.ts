@@ -3,7 +3,7 @@
 
 import type postgres from 'postgres';
 import type { Store } from '../../src/chat/ports.ts';
-import { newId } from '../../src/shared/ids.ts';
+import { type CanonicalId, foldId, newId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
 import type { Epochs } from '../../src/store/epoch.ts';
 import { createStore, type StoreDeps } from '../../src/store/store.ts';
@@ -16,10 +16,10 @@ export interface StoreFixture {
   database: Database;
   store: Store;
   /** A new user's id. */
-  user(name?: string): Promise<string>;
-  match(): Promise<string>;
+  user(name?: string): Promise<CanonicalId>;
+  match(): Promise<CanonicalId>;
   /** A new conversation's id. */
-  conversation(participantIds: string[]): Promise<string>;
+  conversation(participantIds: CanonicalId[]): Promise<CanonicalId>;
   /** Stores messages and returns their seqs. */
   post(conversationId: string, senderId: string, count?: number): Promise<number[]>;
   /** The stored statuses in the order of seq. */
@@ -54,19 +54,19 @@ export async function createStoreFixture(): Promise<StoreFixture> {
   const database = openDatabase(url);
   const store = openStore(database);
 
-  async function user(name = 'someone'): Promise<string> {
+  async function user(name = 'someone'): Promise<CanonicalId> {
     const id = newId();
     await sql`INSERT INTO auth.users (id, name) VALUES (${id}, ${name})`;
     return id;
   }
 
-  async function match(): Promise<string> {
+  async function match(): Promise<CanonicalId> {
     const id = newId();
     await sql`INSERT INTO requests.matches (id) VALUES (${id})`;
     return id;
   }
 
-  async function conversation(participantIds: string[]): Promise<string> {
+  async function conversation(participantIds: CanonicalId[]): Promise<CanonicalId> {
     const id = newId();
     const made = await store.createConversation({ id, requestMatchId: null, participantIds });
     if (made.outcome !== 'created') throw new Error(`Not created: ${made.outcome}`);
@@ -106,4 +106,4 @@ export async function createStoreFixture(): Promise<StoreFixture> {
 }
 
 /** A UUID that stands for nothing. */
-export const nobody = '99999999-9999-4999-8999-999999999999';
+export const nobody = foldId('99999999-9999-4999-8999-999999999999');

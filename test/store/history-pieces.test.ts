@@ -1,6 +1,7 @@
 // Pages of long messages come in pieces, and are the pages they would have been in one.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HistoryRequest } from '../../src/chat/ports.ts';
+import type { CanonicalId } from '../../src/shared/ids.ts';
 import type { Database, Sql } from '../../src/store/database.ts';
 import { createStoreFixture, openStore, type StoreFixture } from './fixture.ts';
 
@@ -8,8 +9,8 @@ const LENGTH = 100;
 const MESSAGES = 40;
 
 let f: StoreFixture;
-let alice: string;
-let long: string;
+let alice: CanonicalId;
+let long: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HistoryRequest } from '../../src/chat/ports.ts';
-import { NIL_UUID } from '../../src/shared/ids.ts';
+import { type CanonicalId, NIL_UUID } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createStoreFixture, nobody, openStore, type StoreFixture } from './fixture.ts';
 
 let f: StoreFixture;
-let alice: string;
-let bob: string;
-let talk: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
+let talk: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();
@@ -170,7 +170,6 @@ describe('pages asked for at once', () => {
       ask({ conversationId: other, viewerId: bob, limit: 1 }),
       ask({ conversationId: other, viewerId: null }),
       ask({ viewerId: NIL_UUID }),
-      ask({ conversationId: "it's none" }),
       ask({ place: { offset: 8 } }),
       ask({ place: { beforeSeq: 3 } }),
       ask({ place: { afterSeq: 3 } }),

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConversationSummary } from '../../src/chat/schemas.ts';
+import type { CanonicalId } from '../../src/shared/ids.ts';
+import { foldId } from '../../src/shared/ids.ts';
 import { decodeCursor, encodeCursor } from '../../src/store/list.ts';
 import { createStoreFixture, type StoreFixture } from './fixture.ts';
 
@@ -11,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => f.close());
 
 /** Follows the cursors to the end. */
-async function listAll(userId: string, limit: number): Promise<ConversationSummary[][]> {
+async function listAll(userId: CanonicalId, limit: number): Promise<ConversationSummary[][]> {
   const pages: ConversationSummary[][] = [];
   for (let cursor: string | null = null; ; ) {
     const page = await f.store.listConversations({ userId, limit, cursor });
@@ -126,7 +128,7 @@ describe('paging', () => {
     await f.sql`
       INSERT INTO messaging.conversations (id)
       SELECT uuid_generate_v4() FROM generate_series(1, 40)`;
-    const rows = await f.sql<{ id: string }[]>`
+    const rows = await f.sql<{ id: CanonicalId }[]>`
       INSERT INTO messaging.conversation_participants (conversation_id, participant_id)
       SELECT c.id, ${anna}::uuid FROM messaging.conversations c
       WHERE NOT EXISTS (
@@ -212,7 +214,7 @@ describe('a conversation from the future', () => {
 describe('a cursor', () => {
   it('comes back as it went', () => {
     fc.assert(
-      fc.property(fc.maxSafeInteger(), fc.uuid(), (atUs, id) => {
+      fc.property(fc.maxSafeInteger(), fc.uuid().map(foldId), (atUs, id) => {
         const cursor = encodeCursor({ atUs, id });
         expect(cursor).toMatch(/^[\w-]{1,200}$/);
         expect(decodeCursor(cursor)).toEqual({ atUs, id });
@@ -222,7 +224,7 @@ describe('a cursor', () => {
 
   it('that is not one of ours gives null', async () => {
     const b64 = (text: string): string => Buffer.from(text).toString('base64url');
-    const id = '00000000-0000-4000-8000-00000000000a';
+    const id = foldId('00000000-0000-4000-8000-00000000000a');
     const malformed = [
       '',
       'x',
@@ -252,7 +254,7 @@ describe('a cursor', () => {
   });
 
   it('at the ends of what a number holds is answered', async () => {
-    const id = '00000000-0000-4000-8000-00000000000a';
+    const id = foldId('00000000-0000-4000-8000-00000000000a');
     for (const atUs of [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 0]) {
       const cursor = encodeCursor({ atUs, id });
       expect(await f.store.listConversations({ userId: id, limit: 1, cursor })).not.toBeNull();

@@ -2,11 +2,12 @@
 
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { CanonicalId } from '../../src/shared/ids.ts';
 import { waitFor } from '../support/wait.ts';
-import { createStoreFixture, type StoreFixture } from './fixture.ts';
+import { createStoreFixture, nobody, type StoreFixture } from './fixture.ts';
 
 let fixture: StoreFixture;
-let alice: string;
+let alice: CanonicalId;
 /** Connections of other programs. */
 let others: postgres.Sql;
 beforeAll(async () => {
@@ -19,7 +20,7 @@ afterAll(async () => {
   await fixture.close();
 });
 
-const lock = (sql: postgres.TransactionSql, id: string) =>
+const lock = (sql: postgres.TransactionSql, id: CanonicalId) =>
   sql`SELECT FROM messaging.conversations WHERE id = ${id} FOR NO KEY UPDATE`;
 
 /** Resolves once `count` sessions of this database wait for a lock. */
@@ -37,7 +38,7 @@ const waiting = (count: number) =>
 test('two inserts of participants into one conversation', async () => {
   const conversation = await fixture.conversation([alice]);
   const people = [await fixture.user(), await fixture.user()];
-  const insert = (id: string) =>
+  const insert = (id: CanonicalId) =>
     others`
       INSERT INTO messaging.conversation_participants (conversation_id, participant_id)
       VALUES (${conversation}, ${id})`.execute();
@@ -59,7 +60,7 @@ test('the deletion of a user beside a send to two of their conversations', async
     await fixture.conversation([alice, bob]),
     await fixture.conversation([alice, bob]),
   ];
-  const [first = '', second = '', third = ''] = made.sort();
+  const [first = nobody, second = nobody, third = nobody] = made.sort();
   // Whatever order the table has: the rows of the later ids come first in it now.
   for (const id of [third, second, first]) {
     await fixture.sql`UPDATE messaging.conversations SET created_at = created_at WHERE id = ${id}`;

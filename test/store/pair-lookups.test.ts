@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/chat/ports.ts';
+import type { CanonicalId } from '../../src/shared/ids.ts';
 import { waitFor } from '../support/wait.ts';
 import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
 
@@ -15,8 +16,8 @@ const CALLS = 20;
 const SETUP_MS = 60_000;
 
 let f: StoreFixture;
-let busy: string;
-let talk: string;
+let busy: CanonicalId;
+let talk: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();

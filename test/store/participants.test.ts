@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MembershipOutcome, Store } from '../../src/chat/ports.ts';
+import type { CanonicalId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { waitFor } from '../support/wait.ts';
 import {
@@ -13,8 +14,8 @@ import {
 let f: StoreFixture;
 let otherDatabase: Database;
 let otherNode: Store;
-let alice: string;
-let bob: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();
@@ -29,24 +30,24 @@ afterAll(async () => {
 });
 
 const add = (
-  conversationId: string,
-  userId: string,
+  conversationId: CanonicalId,
+  userId: CanonicalId,
   {
     addedBy = null,
     max = 256,
     store = f.store,
-  }: { addedBy?: string | null; max?: number; store?: Store } = {},
+  }: { addedBy?: CanonicalId | null; max?: number; store?: Store } = {},
 ) => store.addParticipant({ conversationId, userId, addedBy, maxParticipants: max });
-const remove = (conversationId: string, userId: string, store = f.store) =>
+const remove = (conversationId: CanonicalId, userId: CanonicalId, store = f.store) =>
   store.removeParticipant({ conversationId, userId });
 
-async function version(conversationId: string): Promise<number> {
+async function version(conversationId: CanonicalId): Promise<number> {
   const [head] = await f.store.readHeads([conversationId]);
   return head?.membersVersion ?? Number.NaN;
 }
 
-async function members(conversationId: string): Promise<string[]> {
-  const rows = await f.sql<{ id: string }[]>`
+async function members(conversationId: CanonicalId): Promise<string[]> {
+  const rows = await f.sql<{ id: CanonicalId }[]>`
     SELECT participant_id AS id FROM messaging.conversation_participants
     WHERE conversation_id = ${conversationId}`;
   return rows.map(({ id }) => id).sort();

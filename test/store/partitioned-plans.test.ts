@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explaining } from '../../bench/harness/explain.ts';
+import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import {
   lockConversations,
   readByIds,
@@ -25,10 +26,10 @@ const MESSAGES = 200;
 const SETUP_MS = 60_000;
 
 let f: StoreFixture;
-let alice: string;
-let bob: string;
-let talks: string[];
-let talk: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
+let talks: CanonicalId[];
+let talk: CanonicalId;
 let home: string;
 
 beforeAll(async () => {
@@ -38,7 +39,7 @@ beforeAll(async () => {
   for (const each of talks) await f.post(each, bob, MESSAGES);
   await partition(f.sql);
   await f.sql`VACUUM ANALYZE`;
-  talk = talks[0] ?? '';
+  talk = talks[0] ?? newId();
   home = await partitionOf(f.sql, talk);
 }, SETUP_MS);
 afterAll(() => f.close());
@@ -139,7 +140,7 @@ describe('one partition is read by', () => {
 
   it('a send, with its locks, look-ups, foreign keys and indexes', async () => {
     const message = {
-      id: randomUUID(),
+      id: newId(),
       conversation_id: talk,
       seq: MESSAGES + 1,
       sender_id: bob,

@@ -1,10 +1,10 @@
 // The store on messages in hash partitions (deploy/partitioned.sql): the same promises, no line of it
 // changed.
 
-import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/chat/ports.ts';
+import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -107,20 +107,25 @@ describe('the partitioned table', () => {
   });
 
   it('refuses messages of nobody and in no conversation, and an id twice in one', async () => {
-    const insert = (id: string, conversation: string, sender: string, seq: number) => db.sql`
+    const insert = (
+      id: CanonicalId,
+      conversation: CanonicalId,
+      sender: string,
+      seq: number,
+    ) => db.sql`
       INSERT INTO messaging.messages (id, conversation_id, sender_id, content, seq)
       VALUES (${id}, ${conversation}, ${sender}, 'hello', ${seq})`;
     const room = await newRoom(db.sql);
     const [sender = ''] = room.members;
-    const id = randomUUID();
+    const id = newId();
     await insert(id, room.id, sender, 1);
     await expect(insert(id, room.id, sender, 2)).rejects.toMatchObject({ code: '23505' });
-    await expect(insert(randomUUID(), room.id, sender, 1)).rejects.toMatchObject({ code: '23505' });
+    await expect(insert(newId(), room.id, sender, 1)).rejects.toMatchObject({ code: '23505' });
     for (const [conversation, by] of [
-      [randomUUID(), sender],
-      [room.id, randomUUID()],
+      [newId(), sender],
+      [room.id, newId()],
     ] as const) {
-      const refused = insert(randomUUID(), conversation, by, 2);
+      const refused = insert(newId(), conversation, by, 2);
       await expect(refused).rejects.toMatchObject({ code: '23503' });
     }
   });
@@ -171,21 +176,21 @@ describe('sends from two nodes at once', () => {
 
   it('of strangers and into nothing are refused', async () => {
     const room = await newRoom(db.sql);
-    const stranger = draft(room, { senderId: old.members[0] ?? '' });
+    const stranger = draft(room, { senderId: old.members[0] });
     expect(await store.appendMessage(stranger)).toEqual({ outcome: 'not_a_participant' });
-    const nowhere = draft(room, { conversationId: randomUUID() });
+    const nowhere = draft(room, { conversationId: newId() });
     expect(await store.appendMessage(nowhere)).toEqual({ outcome: 'no_conversation' });
   });
 });
 
 describe('what is read', () => {
   let room: Room;
-  let alice: string;
-  let bob: string;
+  let alice: CanonicalId;
+  let bob: CanonicalId;
 
   beforeAll(async () => {
     room = await newRoom(db.sql);
-    [alice = '', bob = ''] = room.members;
+    [alice = newId(), bob = newId()] = room.members;
     for (const n of upTo(6)) {
       const senderId = n % 2 === 0 ? bob : alice;
       stored(await store.appendMessage(draft(room, { senderId, content: `message ${n}` })));
@@ -233,7 +238,7 @@ describe('what is read', () => {
   });
 
   it('follows people who come and go', async () => {
-    const carol = (await newRoom(db.sql, 1)).members[0] ?? '';
+    const carol = (await newRoom(db.sql, 1)).members[0] ?? newId();
     const change = { conversationId: room.id, userId: carol };
     const added = await store.addParticipant({ ...change, addedBy: alice, maxParticipants: 5 });
     expect(added.outcome).toBe('changed');

@@ -3,9 +3,16 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Explained, explaining } from '../../bench/harness/explain.ts';
+import type { CanonicalId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { MAX_SHARED_LOOK, MAX_UNREAD_LOOK } from '../../src/store/unread.ts';
-import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
+import {
+  createStoreFixture,
+  nobody,
+  openDatabase,
+  openStore,
+  type StoreFixture,
+} from './fixture.ts';
 
 const MESSAGES = 20_000;
 const CONVERSATIONS = 8_000;
@@ -13,8 +20,8 @@ const PAGE = 20;
 const SEED_TIMEOUT_MS = 120_000;
 
 let f: StoreFixture;
-let reader: string;
-let big: string;
+let reader: CanonicalId;
+let big: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();
@@ -141,7 +148,7 @@ describe('a page of history', () => {
       (database) =>
         openStore(database).readHistory({
           conversationId: big,
-          viewerId: '99999999-9999-4999-8999-999999999999',
+          viewerId: nobody,
           limit: PAGE,
           place: { offset: 0 },
         }),

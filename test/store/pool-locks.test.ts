@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/chat/ports.ts';
+import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { waitFor } from '../support/wait.ts';
 import { createStoreFixture, openStore, type StoreFixture } from './fixture.ts';
@@ -17,8 +18,8 @@ let f: StoreFixture;
 let database: Database;
 let store: Store;
 let holder: Stranger | undefined;
-let alice: string;
-let bob: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();
@@ -40,13 +41,13 @@ async function letGo(how: 'COMMIT' | 'ROLLBACK' = 'COMMIT'): Promise<void> {
   holder = undefined;
 }
 
-async function talk(messages = 3): Promise<string> {
+async function talk(messages = 3): Promise<CanonicalId> {
   const id = await f.conversation([alice, bob]);
   await f.post(id, alice, messages);
   return id;
 }
 
-const mark = (conversationId: string, userId = bob) =>
+const mark = (conversationId: CanonicalId, userId = bob) =>
   store.markRead({ conversationId, userId, upToSeq: null });
 
 async function atOnce<T>(work: Promise<T>): Promise<T> {
@@ -108,7 +109,7 @@ describe('a locked conversation', () => {
     const carol = await f.user('Carol');
     holder = await lockRows(f.url, [id]);
     expect(await atOnce(mark(id, carol))).toEqual({ outcome: 'not_a_participant' });
-    expect(await atOnce(mark(crypto.randomUUID()))).toEqual({ outcome: 'no_conversation' });
+    expect(await atOnce(mark(newId()))).toEqual({ outcome: 'no_conversation' });
     const membership = { conversationId: id, userId: carol };
     expect(
       await atOnce(store.addParticipant({ ...membership, addedBy: carol, maxParticipants: 9 })),
@@ -159,7 +160,7 @@ describe('another row that is locked', () => {
         store.addParticipant({ conversationId, userId: carol, addedBy: null, maxParticipants: 9 }),
       ),
       store.createConversation({
-        id: crypto.randomUUID(),
+        id: newId(),
         requestMatchId: null,
         participantIds: [alice, carol],
       }),
@@ -173,7 +174,7 @@ describe('another row that is locked', () => {
   test('a match, for which somebody else makes a conversation', async () => {
     const requestMatchId = await f.match();
     const request = { requestMatchId, participantIds: [alice, bob] };
-    const id = crypto.randomUUID();
+    const id = newId();
     // A program that does not take the lock on the match.
     holder = await stranger(f.url, async (sql) => {
       await sql`
@@ -182,7 +183,7 @@ describe('another row that is locked', () => {
         INSERT INTO messaging.conversation_participants (conversation_id, participant_id)
         VALUES (${id}, ${alice}), (${id}, ${bob})`;
     });
-    const making = store.createConversation({ ...request, id: crypto.randomUUID() });
+    const making = store.createConversation({ ...request, id: newId() });
     await waitFor(() => database.stats().lockWaiting > 0, { what: 'it to meet the lock' });
     await expectOthersAtOnce();
     await letGo();

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createStoreFixture, type StoreFixture } from './fixture.ts';
+import type { CanonicalId } from '../../src/shared/ids.ts';
+import { createStoreFixture, nobody, type StoreFixture } from './fixture.ts';
 
 let f: StoreFixture;
-let alice: string;
-let bob: string;
-let carol: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
+let carol: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();
@@ -15,9 +16,12 @@ beforeAll(async () => {
 });
 afterAll(() => f.close());
 
-const markRead = (conversationId: string, userId: string, upToSeq: number | null = null) =>
-  f.store.markRead({ conversationId, userId, upToSeq });
-const markDelivered = (conversationId: string, userId: string, upToSeq: number) =>
+const markRead = (
+  conversationId: CanonicalId,
+  userId: CanonicalId,
+  upToSeq: number | null = null,
+) => f.store.markRead({ conversationId, userId, upToSeq });
+const markDelivered = (conversationId: CanonicalId, userId: CanonicalId, upToSeq: number) =>
   f.store.markDelivered({ conversationId, userId, upToSeq });
 
 describe('after any operations', () => {
@@ -83,9 +87,9 @@ describe('after any operations', () => {
   });
 
   it('statuses, cursors and unread counts are those of the definition', async () => {
-    const ids = new Map<Person, string>();
+    const ids = new Map<Person, CanonicalId>();
     for (const name of people) ids.set(name, await f.user(name));
-    const idOf = (name: Person): string => ids.get(name) ?? '';
+    const idOf = (name: Person): CanonicalId => ids.get(name) ?? nobody;
 
     await fc.assert(
       fc.asyncProperty(

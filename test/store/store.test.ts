@@ -2,12 +2,13 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Store } from '../../src/chat/ports.ts';
-import { newId } from '../../src/shared/ids.ts';
+import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createWriter, type Writer } from '../../src/store/writer.ts';
 import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 import { createStoreFixture, openDatabase, type StoreFixture } from './fixture.ts';
+import { storable } from './writer-setting.ts';
 
 const MESSAGES_EACH = 60;
 const TEST_TIMEOUT_MS = 60_000;
@@ -51,14 +52,14 @@ it(
     const rooms = await Promise.all([f.conversation(people), f.conversation(people)]);
     const versions = await first.store.readHeads(rooms);
 
-    const stored: { conversationId: string; seq: number }[] = [];
-    const send = async ({ store }: Node, conversationId: string, senderId: string) => {
+    const stored: { conversationId: CanonicalId; seq: number }[] = [];
+    const send = async ({ store }: Node, conversationId: CanonicalId, senderId: CanonicalId) => {
       for (let n = 0; n < MESSAGES_EACH; n += 1) {
         const outcome = await store.appendMessage({
           id: newId(),
           conversationId,
           senderId,
-          content: `${n}`,
+          content: storable(`${n}`),
           messageType: 'text',
           mediaUrl: null,
           clientMessageId: null,
@@ -67,7 +68,7 @@ it(
         stored.push({ conversationId, seq: outcome.message.seq });
       }
     };
-    const mark = async ({ store }: Node, conversationId: string, userId: string) => {
+    const mark = async ({ store }: Node, conversationId: CanonicalId, userId: CanonicalId) => {
       let read = 0;
       for (let n = 0; n < MESSAGES_EACH / 2; n += 1) {
         const delivered = await store.markDelivered({ conversationId, userId, upToSeq: n * 4 });
@@ -77,7 +78,7 @@ it(
         read = moved.seq;
       }
     };
-    const comeAndGo = async ({ store }: Node, conversationId: string) => {
+    const comeAndGo = async ({ store }: Node, conversationId: CanonicalId) => {
       for (let n = 0; n < 10; n += 1) {
         await store.addParticipant({
           conversationId,
@@ -111,7 +112,7 @@ it(
       const standings = await Promise.all(
         people.map((person) => first.store.readStanding(room, person)),
       );
-      const rows = await f.sql<{ sender_id: string; status: string }[]>`
+      const rows = await f.sql<{ sender_id: CanonicalId; status: string }[]>`
         SELECT sender_id, status FROM messaging.messages
         WHERE conversation_id = ${room} ORDER BY seq`;
       const implied = rows.map(({ sender_id: sender }, index) => {

@@ -1,11 +1,12 @@
 // What is unread, counted by looks of bounded cost; plans.test.ts holds what they touch.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CanonicalId } from '../../src/shared/ids.ts';
 import { MAX_UNREAD_LOOK } from '../../src/store/unread.ts';
 import { createStoreFixture, openStore, type StoreFixture } from './fixture.ts';
 
 let f: StoreFixture;
-let alice: string;
-let bob: string;
+let alice: CanonicalId;
+let bob: CanonicalId;
 
 beforeAll(async () => {
   f = await createStoreFixture();
@@ -15,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => f.close());
 
 /** What a join and a list say is unread; both must say the same. */
-async function unreadOf(conversationId: string, userId: string) {
+async function unreadOf(conversationId: CanonicalId, userId: CanonicalId) {
   const standing = await f.store.readStanding(conversationId, userId);
   if (standing === null) throw new Error('Not a participant');
   const { lastReadSeq, lastSeq } = standing;

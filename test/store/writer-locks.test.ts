@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { AppendOutcome } from '../../src/chat/ports.ts';
+import { newId } from '../../src/shared/ids.ts';
 import type { Writer } from '../../src/store/writer.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait.ts';
@@ -170,8 +171,8 @@ describe('a conversation that is set aside', () => {
     const holder = await held(lockRows(db.url, [room.id]));
     const member = kindOf(writer.append(draft(room)));
     const kinds = await Promise.all([
-      kindOf(writer.append(draft(room, { senderId: other.members[0] ?? '' }))),
-      kindOf(writer.append(draft({ ...room, id: crypto.randomUUID() }))),
+      kindOf(writer.append(draft(room, { senderId: other.members[0] }))),
+      kindOf(writer.append(draft({ ...room, id: newId() }))),
       kindOf(writer.append(draft(other))),
     ]);
     expect(kinds).toEqual(['not_a_participant', 'no_conversation', 'stored']);

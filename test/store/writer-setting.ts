@@ -1,9 +1,10 @@
 // People, conversations and drafts for the tests of the write path.
 
-import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import type { AppendOutcome, MessageDraft } from '../../src/chat/ports.ts';
-import type { Message } from '../../src/chat/schemas.ts';
+import type { Message, MessageType } from '../../src/chat/schemas.ts';
+import { type CanonicalId, newId } from '../../src/shared/ids.ts';
+import { isStorable, type StorableText } from '../../src/shared/storable-text.ts';
 import { createDatabase, type Database, type DatabaseDeps } from '../../src/store/database.ts';
 import type { WriterDeps } from '../../src/store/writer.ts';
 import { createWriter, type Writer } from '../../src/store/writer.ts';
@@ -48,14 +49,14 @@ export function openNode(
 }
 
 export interface Room {
-  id: string;
-  members: string[];
+  id: CanonicalId;
+  members: CanonicalId[];
 }
 
 /** A conversation of `size` new users called `User 0`, `User 1` … */
 export async function newRoom(sql: postgres.Sql, size = 2): Promise<Room> {
-  const id = randomUUID();
-  const members = Array.from({ length: size }, () => randomUUID());
+  const id = newId();
+  const members = Array.from({ length: size }, () => newId());
   const users = members.map((user, index) => ({ id: user, name: `User ${index}` }));
   await sql`INSERT INTO auth.users ${sql(users)}`;
   await sql`INSERT INTO messaging.conversations (id) VALUES (${id})`;
@@ -64,18 +65,35 @@ export async function newRoom(sql: postgres.Sql, size = 2): Promise<Room> {
   return { id, members };
 }
 
+/** What a draft of a test says, in plain text. */
+export interface DraftChange {
+  id?: CanonicalId;
+  conversationId?: CanonicalId;
+  senderId?: CanonicalId | undefined;
+  content?: string;
+  messageType?: MessageType;
+  mediaUrl?: string | null;
+  clientMessageId?: string | null;
+}
+
 /** A draft by the room's first member. */
-export function draft(room: Room, change: Partial<MessageDraft> = {}): MessageDraft {
+export function draft(room: Room, change: DraftChange = {}): MessageDraft {
+  const { mediaUrl = null, clientMessageId = null } = change;
   return {
-    id: randomUUID(),
-    conversationId: room.id,
-    senderId: room.members[0] ?? '',
-    content: 'Hello',
-    messageType: 'text',
-    mediaUrl: null,
-    clientMessageId: null,
-    ...change,
+    id: change.id ?? newId(),
+    conversationId: change.conversationId ?? room.id,
+    senderId: change.senderId ?? room.members[0] ?? newId(),
+    content: storable(change.content ?? 'Hello'),
+    messageType: change.messageType ?? 'text',
+    mediaUrl: mediaUrl === null ? null : storable(mediaUrl),
+    clientMessageId: clientMessageId === null ? null : storable(clientMessageId),
   };
+}
+
+/** What the rules make of `text`. */
+export function storable(text: string): StorableText {
+  if (!isStorable(text)) throw new Error('A draft holds storable text');
+  return text;
 }
 
 /** The message of an outcome that must be `stored`. */
@@ -85,7 +103,7 @@ export function stored(outcome: AppendOutcome): Message {
 }
 
 export interface StoredRow {
-  id: string;
+  id: CanonicalId;
   seq: number;
   content: string;
 }

@@ -124,10 +124,10 @@ const SERVICE: Arrows = {
 /** The page speaks to the service from outside: it knows its types, and none of its code. */
 const PAGE: Arrows = {
   'main.tsx': { runtime: ['view'] },
-  view: { runtime: ['client', 'thread', 'wire'], types: ['src/chat'] },
-  client: { runtime: ['thread', 'wire'], types: ['src/chat'] },
+  view: { runtime: ['client', 'thread', 'wire'] },
+  client: { runtime: ['thread', 'wire'] },
   wire: { runtime: [], types: ['src/chat'] },
-  thread: { runtime: [], types: ['src/chat'] },
+  thread: { runtime: [] },
 };
 
 /** The files of the page are few: what they are is said here, what is not said is a view. */
@@ -146,7 +146,7 @@ const BENCHES: Arrows = {
   report: { runtime: ['harness'] },
   benches: { runtime: ['harness', 'load'] },
   // Each run by itself, from the command line or as a process of a bench.
-  programs: { runtime: ['harness', 'load', 'src/protocol', 'src/store'] },
+  programs: { runtime: ['harness', 'load', 'src/protocol', 'src/shared', 'src/store'] },
   harness: { runtime: ['load', 'src/embedded'], types: ['src/store'] },
   // Processes of their own: what makes the load, and what the product is compared with.
   load: { runtime: [] },

@@ -2,6 +2,7 @@
  * The types clients get (written out, `packages/events/`) are those the service has (derived from its
  * schemas): each is assignable to the other. Checked by `npm run check`; never run.
  */
+import type { Static } from '@sinclair/typebox';
 import type * as Offered from 'messaging-service/events';
 import type * as Own from '../../src/chat/client-types.ts';
 import type * as Events from '../../src/chat/events.ts';
@@ -23,9 +24,9 @@ true satisfies Each<
 true satisfies Each<Offered.Answers, { [E in Events.ClientEvent]: Events.Acknowledged<E> }>;
 true satisfies Same<Offered.ErrorBody, Own.ErrorBody>;
 true satisfies Same<Offered.MessagingSocket, Own.MessagingSocket>;
-true satisfies Same<Offered.ConversationSummary, Schemas.ConversationSummary>;
-true satisfies Same<Offered.HistoryPage, Schemas.HistoryPage>;
+true satisfies Same<Offered.ConversationSummary, Static<typeof Schemas.ConversationSummary>>;
+true satisfies Same<Offered.HistoryPage, Static<typeof Schemas.HistoryPage>>;
 true satisfies Same<Offered.MessageType, Schemas.MessageType>;
 true satisfies Same<Offered.MessageStatus, Schemas.MessageStatus>;
 // @ts-expect-error a message is no conversation
-true satisfies Same<Offered.Message, Schemas.Conversation>;
+true satisfies Same<Offered.Message, Static<typeof Schemas.Conversation>>;

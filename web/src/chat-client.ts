@@ -8,7 +8,7 @@
  *   left out, their messages have been deleted: nothing else is left out without a `resync`.
  * - A message of one's own is sent again until it is acknowledged (sender.ts).
  */
-import type { Conversation, ConversationSummary, Message } from '../../src/chat/schemas.ts';
+import type { Conversation, ConversationSummary, Message } from 'messaging-service/events';
 import { userOfToken } from './format.ts';
 import { isRetryable, type LineState, openLine, pause } from './line.ts';
 import { createOutbox, type KeptStorage } from './outbox.ts';

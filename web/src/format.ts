@@ -1,5 +1,5 @@
 /** Times, names and addresses as a reader sees them. */
-import type { Person } from '../../src/chat/schemas.ts';
+import type { Person } from 'messaging-service/events';
 import type { Thread } from './thread.ts';
 
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });

@@ -2,9 +2,10 @@
  * One message. Whatever it says is text: nothing in it becomes markup, script, style or an address
  * but the image's http(s) URL and the link of a place made from two numbers.
  */
+
+import type { Message } from 'messaging-service/events';
 import { memo } from 'preact/compat';
 import { useState } from 'preact/hooks';
-import type { Message } from '../../src/chat/schemas.ts';
 import { placeOf, safeUrl, timeOf } from './format.ts';
 import { Avatar, Icon, Ticks } from './small.tsx';
 import type { Outgoing } from './thread.ts';

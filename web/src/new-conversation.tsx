@@ -1,6 +1,7 @@
 /** Starting a conversation: with people one knows, and with anybody by id. */
+
+import type { Person } from 'messaging-service/events';
 import { useId, useState } from 'preact/hooks';
-import type { Person } from '../../src/chat/schemas.ts';
 import type { ChatClient } from './chat-client.ts';
 import { isUuid, nameOf } from './format.ts';
 import { Avatar } from './small.tsx';

@@ -5,7 +5,7 @@ import type {
   HistoryPage,
   Message,
   Person,
-} from '../../src/chat/schemas.ts';
+} from 'messaging-service/events';
 
 const DEADLINE_MS = 10_000;
 

@@ -1,6 +1,7 @@
 /** Who one is: picked, made, or stated by id; where the service wants proof, a token. */
+
+import type { Person } from 'messaging-service/events';
 import { useEffect, useId, useState } from 'preact/hooks';
-import type { Person } from '../../src/chat/schemas.ts';
 import { isUuid, nameOf, userOfToken } from './format.ts';
 import { createPerson, type Identity, type PageSettings } from './rest.ts';
 import { Avatar, Icon } from './small.tsx';

@@ -1,5 +1,5 @@
 /** The small pieces: avatar, ticks, icons. */
-import type { MessageStatus } from '../../src/chat/schemas.ts';
+import type { MessageStatus } from 'messaging-service/events';
 import { hueOf } from './format.ts';
 import type { Outgoing } from './thread.ts';
 

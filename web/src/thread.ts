@@ -5,7 +5,7 @@
  * Guarantees: a message stands in the window once, in the order of `seq`; what has been heard is no
  * longer outgoing; statuses only move forward.
  */
-import type { Message, MessageType, Person } from '../../src/chat/schemas.ts';
+import type { Message, MessageType, Person } from 'messaging-service/events';
 
 /** A message of one's own that has not been heard back yet. */
 export interface Outgoing {
