@@ -126,7 +126,7 @@ const PAGE: Arrows = {
   'main.tsx': { runtime: ['view'] },
   view: { runtime: ['client', 'thread', 'wire'] },
   client: { runtime: ['thread', 'wire'] },
-  wire: { runtime: [], types: ['src/chat'] },
+  wire: { runtime: [] },
   thread: { runtime: [] },
 };
 

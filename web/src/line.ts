@@ -1,17 +1,12 @@
 /** The stock client with the service's events typed, and one way to ask: an answer or why there is none. */
-import { io, type Socket } from 'socket.io-client';
 import type {
+  Acknowledged,
+  Acknowledgement,
   ClientEvent,
   ClientEventPayload,
-  ServerEvent,
-  ServerEventPayload,
-} from '../../src/chat/events.ts';
-import type {
-  DeliveredResult,
-  JoinResult,
-  ReadResult,
-  SentMessage,
-} from '../../src/chat/schemas.ts';
+  MessagingSocket,
+} from 'messaging-service/events';
+import { io } from 'socket.io-client';
 import type { Identity } from './rest.ts';
 
 const ANSWER_DEADLINE_MS = 10_000;
@@ -19,18 +14,16 @@ const RETRY_PAUSE_MS = { first: 500, most: 8_000 };
 /** Codes after which the same request may succeed later; `lost`: no answer came. */
 const RETRYABLE = new Set(['unavailable', 'rate_limited', 'lost']);
 
-interface Results {
-  join_conversation: JoinResult;
-  leave_conversation: unknown;
-  send_message: SentMessage;
-  typing_start: unknown;
-  typing_stop: unknown;
-  mark_read: ReadResult;
-  message_delivered: DeliveredResult;
-  refresh_token: { expires_at: string | null };
-}
-
 export type Reply<T> = { ok: true; data: T } | { ok: false; code: string; message: string };
+
+/** What `timeout` of the stock client gives, for an event that is not known where it is written. */
+interface Asking {
+  emit<E extends ClientEvent>(
+    event: E,
+    payload: ClientEventPayload<E>,
+    answered: (lost: Error | null, answer?: Acknowledgement<E>) => void,
+  ): unknown;
+}
 
 export type LineState =
   | { phase: 'connecting' }
@@ -41,7 +34,7 @@ export type LineState =
 
 export function openLine(identity: () => Identity, onState: (state: LineState) => void) {
   const { userId, token } = identity();
-  const socket: Socket = io({
+  const socket: MessagingSocket = io({
     forceNew: true,
     reconnectionDelay: 500,
     reconnectionDelayMax: 4_000,
@@ -75,10 +68,8 @@ export function openLine(identity: () => Identity, onState: (state: LineState) =
       return socket.id;
     },
 
-    on<E extends ServerEvent>(event: E, listener: (payload: ServerEventPayload<E>) => void): void {
-      // The service's own schemas describe what it sends.
-      socket.on(event as string, listener);
-    },
+    /** As of the stock client. */
+    on: socket.on.bind(socket) as MessagingSocket['on'],
 
     /**
      * Emits and resolves with the answer.
@@ -88,33 +79,23 @@ export function openLine(identity: () => Identity, onState: (state: LineState) =
     ask<E extends ClientEvent>(
       event: E,
       payload: ClientEventPayload<E>,
-      now?: (data: Results[E]) => void,
-    ): Promise<Reply<Results[E]>> {
+      now?: (data: Acknowledged<E>) => void,
+    ): Promise<Reply<Acknowledged<E>>> {
       return new Promise((resolve) => {
         // Nothing waits in the stock client's own buffer: what is to be repeated is repeated here.
         if (!socket.connected) return resolve({ ok: false, code: 'lost', message: 'offline' });
-        socket.timeout(ANSWER_DEADLINE_MS).emit(
-          event,
-          payload,
-          (
-            lost: Error | null,
-            answer?: {
-              success: boolean;
-              data: Results[E];
-              error?: { code: string; message: string };
-            },
-          ) => {
-            if (lost !== null || answer === undefined) {
-              resolve({ ok: false, code: 'lost', message: 'No answer came.' });
-            } else if (answer.success) {
-              now?.(answer.data);
-              resolve({ ok: true, data: answer.data });
-            } else {
-              const { code = 'internal', message = '' } = answer.error ?? {};
-              resolve({ ok: false, code, message });
-            }
-          },
-        );
+        const asking = socket.timeout(ANSWER_DEADLINE_MS) as Asking;
+        asking.emit(event, payload, (lost, answer) => {
+          if (lost !== null || answer === undefined) {
+            resolve({ ok: false, code: 'lost', message: 'No answer came.' });
+          } else if (answer.success) {
+            now?.(answer.data);
+            resolve({ ok: true, data: answer.data });
+          } else {
+            const { code, message } = answer.error;
+            resolve({ ok: false, code, message });
+          }
+        });
       });
     },
 
