@@ -1,6 +1,7 @@
 /**
- * The events as TypeScript sees them in a client, derived from the schemas the service checks with:
- * what `messaging-service/events` exports. Types only; nothing here exists at run time.
+ * The events as TypeScript sees them in a client, derived from the schemas the service checks with.
+ * `npm run types:events` writes them out for clients, without imports (`packages/events`): what stands
+ * below goes there as it is. Types only; nothing here exists at run time.
  *
  *     const socket: MessagingSocket = io(url);
  */
