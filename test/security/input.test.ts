@@ -252,6 +252,6 @@ describe('in what only one door has', () => {
 
   it('left everything where it was', async () => {
     const [row] = await scene.db.sql`SELECT count(*)::int AS people FROM auth.users`;
-    expect(row).toEqual({ people: 2 });
+    expect(row).toEqual({ people: 3 });
   });
 });
