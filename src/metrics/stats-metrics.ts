@@ -1,23 +1,8 @@
 /** The figures that are read from the parts' own counters at the moment of a scrape. */
 import type { Registry } from 'prom-client';
+import { closeLabel, closeReasons } from '../realtime/close-reasons.ts';
 import { type Labelled, scrapeReaders } from './scrape-readers.ts';
 import type { MetricsSources } from './sources.ts';
-
-/** Why connections end: the words of realtime/. What else there may be is `other`. */
-const CLOSE_REASONS = [
-  'transport close',
-  'transport error',
-  'ping timeout',
-  'connect timeout',
-  'slow reader',
-  'parse error',
-  'forced server close',
-  'server shutting down',
-  'server error',
-  'not admitted',
-  'displaced',
-  'memory',
-];
 
 export function readOnScrape(registers: Registry[], sources: MetricsSources): void {
   const { gauge, gauges, counter, counters } = scrapeReaders(registers);
@@ -263,14 +248,10 @@ const NOTHING_DROPPED = { linkDown: 0, overBound: 0, tooLarge: 0, unconfirmed: 0
 
 function closedByReason(closed: ReadonlyMap<string, number>): Labelled {
   const figures: Record<string, number> = { other: 0 };
-  for (const reason of CLOSE_REASONS) figures[label(reason)] = closed.get(reason) ?? 0;
+  for (const reason of Object.keys(closeReasons)) figures[closeLabel(reason)] = 0;
   for (const [reason, count] of closed) {
-    if (!CLOSE_REASONS.includes(reason)) figures.other = (figures.other ?? 0) + count;
+    const label = closeLabel(reason);
+    figures[label] = (figures[label] ?? 0) + count;
   }
   return figures;
-}
-
-/** `slow reader` → `slow_reader` */
-function label(words: string): string {
-  return words.replaceAll(' ', '_');
 }

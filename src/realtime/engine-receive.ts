@@ -7,6 +7,7 @@
 
 import { decodeEnginePacket, type EnginePacket } from '../protocol/engine-packet.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
+import type { CloseReason } from './close-reasons.ts';
 import type { SessionHandler } from './engine-host.ts';
 
 /** A session as seen from here. */
@@ -16,7 +17,7 @@ export interface Receiving {
   pongTick: number;
   /** Takes account of a packet of so many bytes; whether it may be looked at. */
   admits(bytes: number): boolean;
-  abort(reason: string, answer?: '6'): void;
+  abort(reason: CloseReason, answer?: '6'): void;
   /** A handler threw. */
   fail(error: unknown): void;
 }

@@ -9,6 +9,7 @@
 
 import type { EnginePacket, Frame } from '../protocol/engine-packet.ts';
 import type { Ascii } from '../shared/native-text.ts';
+import type { CloseReason } from './close-reasons.ts';
 import type {
   Connection,
   EngineSocket,
@@ -134,7 +135,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
   }
 
   /** Ends the session in order: what was sent before reaches the client, then the close. */
-  close(reason: string): void {
+  close(reason: CloseReason): void {
     if (this.state !== 'open') return;
     const { socket, polling } = this;
     if (socket !== undefined) {
@@ -153,7 +154,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
   }
 
   /** Ends the session at once; what waits is dropped. A pending GET is answered with `answer`. */
-  abort(reason: string, answer: '1' | '6' = '1'): void {
+  abort(reason: CloseReason, answer: '1' | '6' = '1'): void {
     if (this.state === 'closed') return;
     const { socket, polling } = this;
     this.#finish(reason);

@@ -7,6 +7,7 @@
  */
 
 import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
+import type { CloseReason } from './close-reasons.ts';
 import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 
@@ -17,7 +18,7 @@ export interface Stranger extends Holder {
   earlyPackets: number;
   /** The request that opened it, while that is kept. */
   readonly facts: RequestFacts | undefined;
-  abort(reason: string): void;
+  abort(reason: CloseReason): void;
 }
 
 export interface Strangers<S extends Stranger> {

@@ -15,6 +15,7 @@ import {
   encodeTextEvent,
 } from '../protocol/socket-packet.ts';
 import { type Ascii, escapeAfter } from '../shared/native-text.ts';
+import type { CloseReason } from './close-reasons.ts';
 import { newRandomId, SOCKET_ID_BYTES } from './engine-ids.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { EngineSession } from './engine-session.ts';
@@ -183,7 +184,7 @@ export class NamespaceSocket implements Socket, AckSender {
     this.end('server namespace disconnect');
   }
 
-  closeTransport(reason: string): void {
+  closeTransport(reason: CloseReason): void {
     this.connection.session.close(reason);
   }
 

@@ -6,6 +6,7 @@
  */
 
 import type { Frame } from '../protocol/engine-packet.ts';
+import type { CloseReason } from './close-reasons.ts';
 
 /** The way a connection was made. */
 export type TransportName = 'websocket' | 'polling';
@@ -119,7 +120,7 @@ export interface Socket<Data = unknown> {
   /** DISCONNECT: the stock client does not come back by itself. `close` ends the connection too. */
   disconnect(close?: boolean): void;
   /** Closes the transport: the stock client sees `transport close` and reconnects. */
-  closeTransport(reason: string): void;
+  closeTransport(reason: CloseReason): void;
   /** Bytes written but not yet taken by the client (polling: waiting for the next GET). */
   bufferedBytes(): number;
 }

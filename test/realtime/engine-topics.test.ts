@@ -216,7 +216,7 @@ describe('publish', () => {
 
   it('and JSON answers reach the client before a close in the same turn', async () => {
     for (const end of [
-      (socket: Socket) => socket.closeTransport('going down'),
+      (socket: Socket) => socket.closeTransport('server shutting down'),
       (socket: Socket) => socket.disconnect(true),
     ]) {
       acks = [];

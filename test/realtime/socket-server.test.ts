@@ -301,10 +301,10 @@ describe('the reasons a client is given', () => {
     it('closeTransport: transport close, and it comes back', async () => {
       const { socket, remote, gone, sockets } = await pair(transports);
       const ended = once(socket, 'disconnect');
-      remote.closeTransport('draining');
+      remote.closeTransport('server shutting down');
       expect((await ended)[0]).toBe('transport close');
       await once(socket, 'connect');
-      expect(gone).toEqual(['draining']);
+      expect(gone).toEqual(['server shutting down']);
       expect(sockets).toHaveLength(2);
       expect(sockets[1]?.id).not.toBe(remote.id);
     });
@@ -315,7 +315,7 @@ describe('the reasons a client is given', () => {
       socket.on('n', (i: unknown) => received.push(i));
       const ended = once(socket, 'disconnect');
       for (let i = 0; i < 20; i++) remote.emit('n', i);
-      remote.closeTransport('bye');
+      remote.closeTransport('server shutting down');
       await ended;
       expect(received).toEqual(Array.from({ length: 20 }, (_, i) => i));
     });

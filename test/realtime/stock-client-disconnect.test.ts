@@ -108,7 +108,7 @@ describe.each(TRANSPORTS)('over %s', (_name, options, transport) => {
       );
       expect(client.recovered).toBeFalsy();
       served.sockets[0]?.emit('something', 1);
-      served.sockets[0]?.closeTransport('bye');
+      served.sockets[0]?.closeTransport('server shutting down');
       await once(client, 'disconnect');
       await once(client, 'connect');
       expect(client.recovered).toBeFalsy();

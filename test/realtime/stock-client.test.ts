@@ -71,7 +71,7 @@ describe.each(TRANSPORTS)('over %s', (_name, options, transport) => {
     it('retries: a call cut off by a closed transport is made again after the return', async () => {
       const served = await serve({
         onEvent(socket, _event, args, ack) {
-          if (served.sockets.length === 1) socket.closeTransport('cut');
+          if (served.sockets.length === 1) socket.closeTransport('server shutting down');
           else ack?.(...args);
         },
       });
@@ -198,12 +198,12 @@ describe.each(TRANSPORTS)('over %s', (_name, options, transport) => {
       const returns = ends.then(() =>
         Promise.all([once(main, 'connect'), once(custom, 'connect')]),
       );
-      served.sockets[0]?.closeTransport('bye');
+      served.sockets[0]?.closeTransport('server shutting down');
       expect((await ends).map(([reason]) => reason)).toEqual([
         'transport close',
         'transport close',
       ]);
-      expect(served.gone).toEqual(['bye', 'bye']);
+      expect(served.gone).toEqual(['server shutting down', 'server shutting down']);
       await returns;
       expect(served.server.stats().sessions).toBe(1);
     });

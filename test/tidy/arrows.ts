@@ -113,8 +113,8 @@ const SERVICE: Arrows = {
     types: ['auth'],
   },
   metrics: {
-    runtime: ['chat'],
-    types: ['audience', 'bus', 'delivery', 'limits', 'peers', 'realtime', 'shared', 'store'],
+    runtime: ['chat', 'realtime'],
+    types: ['audience', 'bus', 'delivery', 'limits', 'peers', 'shared', 'store'],
   },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },
   embedded: { runtime: [] },
