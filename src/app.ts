@@ -6,6 +6,8 @@
 import { createAudience } from './audience/audience.ts';
 import { createAuthenticator } from './auth/authenticator.ts';
 import { createDoorkeeper } from './auth/doorkeeper.ts';
+import { AUTHENTICATOR_LIMITS } from './bounds/auth.ts';
+import { WORK_LIMITS } from './bounds/limits.ts';
 import { createChat } from './chat/chat.ts';
 import { systemClock } from './chat/system-clock.ts';
 import type { Config } from './config.ts';
@@ -14,12 +16,7 @@ import { closeParts, createDraining } from './draining.ts';
 import { createReadiness } from './http/readiness.ts';
 import { createHttpDoor } from './http-door.ts';
 import { createLimits } from './limits/limits.ts';
-import {
-  connectionsOfOne,
-  createWorkLine,
-  DEFAULT_WORK_LIMITS,
-  type WorkLimits,
-} from './limits/work-line.ts';
+import { connectionsOfOne, createWorkLine, type WorkLimits } from './limits/work-line.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createOtherNodes } from './other-nodes.ts';
@@ -82,7 +79,10 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const limits = createLimits({ rates, redis, trustedProxies });
   const work = createWorkLine({ limits: workLimits(config) });
   const uws = createUwsApp(config.tls);
-  const doorkeeper = createDoorkeeper(createAuthenticator(config.auth), limits.gate);
+  const doorkeeper = createDoorkeeper(
+    createAuthenticator(config.auth, AUTHENTICATOR_LIMITS),
+    limits.gate,
+  );
   const trustsHost = createHostRule(config.trustedHosts);
 
   const server = createSocketServer({
@@ -178,7 +178,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
 
 function workLimits({ work, database }: Config): WorkLimits {
   return {
-    ...DEFAULT_WORK_LIMITS,
+    ...WORK_LIMITS,
     ...work,
     maxConnections: connectionsOfOne(database.poolMax),
     maxWaitMs: database.queryDeadlineMs,

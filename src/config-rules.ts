@@ -1,13 +1,12 @@
 /** Which settings go together, beyond what each of them may be. */
 import { compile as compileProxies } from '@fastify/proxy-addr';
+import {
+  MIN_ENVELOPE_BYTES,
+  MIN_METRICS_TOKEN_LENGTH,
+  MIN_SERVICE_TOKEN_LENGTH,
+} from './bounds/process.ts';
 import type { Environment } from './environment.ts';
 import { originOf } from './shared/origin.ts';
-
-const MIN_SERVICE_TOKEN_LENGTH = 24;
-const MIN_METRICS_TOKEN_LENGTH = 16;
-
-/** Other kinds of envelope than messages: a conversation of 256 people with their names. */
-const MIN_ENVELOPE_BYTES = 262_144;
 
 /** What nodes say to each other holds a frame, and little besides. */
 export function maxEnvelopeBytes(maxContentLength: number): number {

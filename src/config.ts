@@ -1,10 +1,13 @@
 /**
  * The settings, read once from the environment, checked, and frozen. A value that is not understood
  * stops the start with a sentence that names it; an empty value counts as unset.
- * `.env.example` documents every variable; test/config.test.ts holds the two together.
+ * `.env.example` documents every variable; test/config.test.ts holds the two together. What bounds the
+ * service and is nobody's to set is in bounds/, with its unit and why; where a setting is such a bound, its
+ * default is taken from there.
  */
 import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { MIN_HELD_PAYLOADS } from './bounds/process.ts';
 import { authModeOf, checkTogether, listOf, maxEnvelopeBytes } from './config-rules.ts';
 import { type Environment, environmentSchema } from './environment.ts';
 import { isLoopbackName, originOf, type PageOrigins } from './shared/origin.ts';
@@ -24,9 +27,6 @@ const SECRETS = new Set([
   'SERVICE_TOKENS',
   'METRICS_TOKEN',
 ]);
-
-/** A packet may become some times its bytes, and there are others. */
-const MIN_HELD_PAYLOADS = 4;
 
 /**
  * Reads and checks the settings.

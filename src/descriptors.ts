@@ -1,18 +1,14 @@
 /** How many connections fit into what the system lets this process open. */
 import { readFileSync } from 'node:fs';
+import {
+  CONNECTIONS_BESIDES_POOL,
+  MAX_REQUESTS_RESERVE,
+  MIN_CLIENT_CONNECTIONS,
+  PROCESS_RESERVE,
+  REDIS_RESERVE,
+  REQUESTS_SHARE,
+} from './bounds/process.ts';
 import type { Config } from './config.ts';
-
-/** The process itself: about 25, and files that are read, names asked for, key sets fetched. */
-const PROCESS_RESERVE = 48;
-/** Beside the pool: the writer's, and what opens before what it replaces is closed. */
-const POSTGRES_BESIDES_POOL = 5;
-/** Four links, each of which may be replaced before it is closed. */
-const REDIS_RESERVE = 8;
-/** Places for requests while sessions have all of theirs: a share of the connections, and at most. */
-const REQUESTS_SHARE = 1 / 8;
-const MAX_REQUESTS_RESERVE = 256;
-/** Fewer connections are no service. */
-const MIN_CONNECTIONS = 16;
 
 export interface Room {
   /** Connections that may be open for clients at once; Infinity: no limit is known. */
@@ -35,7 +31,7 @@ export function readDescriptorLimit(limitsFile = '/proc/self/limits'): number {
 
 export function roomFor({ database, redis, realtime }: Needs, descriptors: number): Room {
   const forRedis = redis.url === null ? 0 : REDIS_RESERVE;
-  const reserved = PROCESS_RESERVE + database.poolMax + POSTGRES_BESIDES_POOL + forRedis;
+  const reserved = PROCESS_RESERVE + database.poolMax + CONNECTIONS_BESIDES_POOL + forRedis;
   const connections = descriptors - reserved;
   const forRequests = Math.ceil(Math.min(connections * REQUESTS_SHARE, MAX_REQUESTS_RESERVE));
   const sessions = Math.min(realtime.maxConnections, connections - forRequests);
@@ -44,10 +40,10 @@ export function roomFor({ database, redis, realtime }: Needs, descriptors: numbe
 
 /** One sentence that says why there is no room to serve anybody; null: there is. */
 export function whyNoRoom({ connections, descriptors, reserved }: Room): string | null {
-  if (connections >= MIN_CONNECTIONS) return null;
+  if (connections >= MIN_CLIENT_CONNECTIONS) return null;
   return (
     `The process may open ${descriptors} files (ulimit -n, LimitNOFILE, ulimits of a container), and ` +
-    `needs ${reserved} beside its clients: raise the limit to ${reserved + MIN_CONNECTIONS} at least.`
+    `needs ${reserved} beside its clients: raise the limit to ${reserved + MIN_CLIENT_CONNECTIONS} at least.`
   );
 }
 

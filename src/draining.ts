@@ -3,6 +3,7 @@
  * few at a time, sees what is under way through, and closes its parts, those that stand on others first.
  */
 import type { Audience } from './audience/audience.ts';
+import { POOL_CLOSE_MS, REQUESTS_FINISH_MS, SENDS_FINISH_MS } from './bounds/process.ts';
 import type { Bus } from './bus/bus.ts';
 import type { Chat } from './chat/chat.ts';
 import type { Delivery } from './delivery/delivery.ts';
@@ -38,10 +39,6 @@ export interface Draining {
   /** Resolves when all is closed; called again, it is the same going down. */
   run(ports: Pick<Ports, 'stop' | 'close'>, parts: NodeParts): Promise<void>;
 }
-
-const SENDS_FINISH_MS = 3_000;
-const REQUESTS_FINISH_MS = 3_000;
-const POOL_CLOSE_MS = 1_000;
 
 /** @param graceMs connections end spread over so long: clients come back elsewhere one by one */
 export function createDraining(graceMs: number): Draining {

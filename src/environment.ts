@@ -1,5 +1,10 @@
 /** Every variable the service reads, by its name in the environment, with its default and bounds. */
 import { type Static, Type } from '@sinclair/typebox';
+import { MAX_PARTICIPANTS } from './bounds/chat.ts';
+import { WORK_LIMITS } from './bounds/limits.ts';
+import { SOCKET_SERVER_LIMITS } from './bounds/realtime.ts';
+import { DEFAULT_MAX_HELD_BYTES } from './bounds/shared.ts';
+import { STORE_LIMITS, WRITER_LIMITS } from './bounds/store.ts';
 
 const Count = (defaultValue: number, minimum: number, maximum: number) =>
   Type.Integer({ default: defaultValue, minimum, maximum });
@@ -26,10 +31,10 @@ export const environmentSchema = Type.Object({
   DATABASE_POOL_MAX: Count(10, 1, 1_000),
   DATABASE_CONNECT_TIMEOUT_MS: Count(3_000, 100, 60_000),
   DATABASE_STATEMENT_TIMEOUT_MS: Count(10_000, 100, 600_000),
-  QUERY_DEADLINE_MS: Count(5_000, 100, 60_000),
-  SEND_DEADLINE_MS: Count(5_000, 100, 60_000),
-  MAX_SEND_QUEUE: Count(20_000, 1, 1_000_000),
-  MAX_SEND_BATCH: Count(1_000, 1, 10_000),
+  QUERY_DEADLINE_MS: Count(STORE_LIMITS.maxWaitMs, 100, 60_000),
+  SEND_DEADLINE_MS: Count(WRITER_LIMITS.sendDeadlineMs, 100, 60_000),
+  MAX_SEND_QUEUE: Count(WRITER_LIMITS.maxQueue, 1, 1_000_000),
+  MAX_SEND_BATCH: Count(WRITER_LIMITS.maxBatch, 1, 10_000),
   DATA_DIR: Type.String({ default: '.data' }),
 
   REDIS_URL: Text,
@@ -57,30 +62,30 @@ export const environmentSchema = Type.Object({
   ALLOW_INSECURE_AUTH: Choice(['false', 'true'], 'false'),
   CORS_ORIGINS: Text,
 
-  MAX_PAYLOAD_BYTES: Count(1_000_000, 1_024, 100_000_000),
-  MAX_CONTENT_LENGTH: Count(4_000, 1, 1_000_000),
+  MAX_PAYLOAD_BYTES: Count(SOCKET_SERVER_LIMITS.maxPayloadBytes, 1_024, 100_000_000),
+  MAX_CONTENT_LENGTH: Count(STORE_LIMITS.maxContentLength, 1, 1_000_000),
   SANITIZE_HTML: Choice(['strip', 'none'], 'strip'),
   MAX_REPLAY: Count(10_000, 0, 1_000_000),
-  MAX_JOINED_CONVERSATIONS: Count(1_000, 1, 100_000),
+  MAX_JOINED_CONVERSATIONS: Count(SOCKET_SERVER_LIMITS.maxTopicsPerSocket, 1, 100_000),
   RATE_LIMIT: Type.Optional(Choice(['off', 'on'])),
   RATE_LIMIT_WINDOW_SECONDS: Count(10, 1, 3_600),
   RATE_LIMIT_SENDS: Count(300, 1, 1_000_000),
   RATE_LIMIT_REQUESTS: Count(1_000, 1, 1_000_000),
   // One conversation of as many people as there may be in one always fits.
-  RATE_LIMIT_FAN_OUT: Count(1_000, 256, 1_000_000),
+  RATE_LIMIT_FAN_OUT: Count(1_000, MAX_PARTICIPANTS, 1_000_000),
   RATE_LIMIT_EVENTS: Count(1_000, 1, 1_000_000),
   RATE_LIMIT_CONNECTIONS: Count(2_000, 1, 1_000_000),
   RATE_LIMIT_FAILED_HANDSHAKES: Count(100, 1, 1_000_000),
-  WORK_PER_PERSON_MS: Count(250, 1, 100_000),
-  WORK_PER_PERSON_MAX_WAITING: Count(2_000, 1, 1_000_000),
+  WORK_PER_PERSON_MS: Count(WORK_LIMITS.paidMsPerSecond, 1, 100_000),
+  WORK_PER_PERSON_MAX_WAITING: Count(WORK_LIMITS.maxWaiting, 1, 1_000_000),
   TRUSTED_PROXIES: Text,
 
-  PING_INTERVAL_MS: Count(25_000, 100, 600_000),
-  PING_TIMEOUT_MS: Count(20_000, 100, 600_000),
-  CONNECT_TIMEOUT_MS: Count(10_000, 100, 600_000),
-  MAX_CONNECTIONS: Count(100_000, 1, 10_000_000),
-  MAX_BACKPRESSURE_BYTES: Count(1_048_576, 16_384, 1_073_741_824),
-  MAX_HELD_BYTES: Count(67_108_864, 1_048_576, 1_099_511_627_776),
+  PING_INTERVAL_MS: Count(SOCKET_SERVER_LIMITS.pingIntervalMs, 100, 600_000),
+  PING_TIMEOUT_MS: Count(SOCKET_SERVER_LIMITS.pingTimeoutMs, 100, 600_000),
+  CONNECT_TIMEOUT_MS: Count(SOCKET_SERVER_LIMITS.connectTimeoutMs, 100, 600_000),
+  MAX_CONNECTIONS: Count(SOCKET_SERVER_LIMITS.maxSessions, 1, 10_000_000),
+  MAX_BACKPRESSURE_BYTES: Count(SOCKET_SERVER_LIMITS.maxBackpressureBytes, 16_384, 1_073_741_824),
+  MAX_HELD_BYTES: Count(DEFAULT_MAX_HELD_BYTES, 1_048_576, 1_099_511_627_776),
   DRAIN_GRACE_MS: Count(3_000, 0, 600_000),
 
   METRICS_TOKEN: Text,

@@ -1,6 +1,7 @@
 /** The logger: pretty in a terminal, JSON otherwise, and never a secret or a message's text. */
 import { isNativeError } from 'node:util/types';
 import pino, { type DestinationStream, type Logger } from 'pino';
+import { MAX_LOGGED_DEPTH, MAX_LOGGED_TEXT_LENGTH } from './bounds/process.ts';
 
 export type { Logger };
 
@@ -34,9 +35,6 @@ const SHOWN_FIELDS = [
   'constraint_name',
   'statusCode',
 ] as const;
-/** How deep causes, and fields of a line, are followed; how many errors of one error are shown. */
-const MAX_DEPTH = 5;
-const MAX_TEXT_LENGTH = 1_000;
 
 export interface LogSettings {
   level: string;
@@ -70,7 +68,7 @@ function describeFields(fields: Record<string, unknown>): Record<string, unknown
 
 function describeWithin(value: unknown, depth = 0): unknown {
   if (isError(value)) return describeError(value, depth);
-  if (typeof value !== 'object' || value === null || depth >= MAX_DEPTH) return value;
+  if (typeof value !== 'object' || value === null || depth >= MAX_LOGGED_DEPTH) return value;
   if (Array.isArray(value)) return value.map((one) => describeWithin(one, depth + 1));
   if (Object.getPrototypeOf(value) !== Object.prototype) return value;
   return Object.fromEntries(
@@ -90,7 +88,7 @@ function describeError(thrown: unknown, depth = 0): unknown {
   for (const name of SHOWN_FIELDS) {
     const value: unknown = Reflect.get(error, name);
     if (typeof value === 'number') shown[name] = value;
-    if (typeof value === 'string') shown[name] = value.slice(0, MAX_TEXT_LENGTH);
+    if (typeof value === 'string') shown[name] = value.slice(0, MAX_LOGGED_TEXT_LENGTH);
   }
   const command: unknown = Reflect.get(error, 'command');
   if (typeof command === 'object' && command !== null) {
@@ -100,10 +98,12 @@ function describeError(thrown: unknown, depth = 0): unknown {
   // Its first lines are the words again, as they were thrown.
   const frames = /^ {4}at .*/ms.exec(error.stack ?? '')?.[0] ?? '';
   shown.stack = `${type}: ${message}\n${frames}`;
-  if (depth >= MAX_DEPTH) return shown;
+  if (depth >= MAX_LOGGED_DEPTH) return shown;
   if (error.cause !== undefined) shown.cause = describeError(error.cause, depth + 1);
   if (Array.isArray(error.errors)) {
-    shown.errors = error.errors.slice(0, MAX_DEPTH).map((one) => describeError(one, depth + 1));
+    shown.errors = error.errors
+      .slice(0, MAX_LOGGED_DEPTH)
+      .map((one) => describeError(one, depth + 1));
   }
   return shown;
 }
@@ -118,5 +118,5 @@ function wordsOf(error: Error): string {
   const code: unknown = Reflect.get(error, 'code');
   if (typeof code === 'string' && /^22[0-9A-Z]{3}$/.test(code))
     words = words.replace(/".*"/s, '"…"');
-  return words.slice(0, MAX_TEXT_LENGTH);
+  return words.slice(0, MAX_LOGGED_TEXT_LENGTH);
 }

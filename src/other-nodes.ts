@@ -2,6 +2,8 @@
  * What joins this process to the other nodes: Redis, the bus over it, and the way to sessions of others.
  * Without a Redis the process is alone, and there is nothing of it but a bus that leads nowhere.
  */
+import { REDIS_BUS_LIMITS } from './bounds/bus.ts';
+import { MIN_BUS_PAYLOAD_BYTES } from './bounds/process.ts';
 import type { Bus } from './bus/bus.ts';
 import { createMemoryBus } from './bus/memory-bus.ts';
 import { createRedisBus } from './bus/redis-bus.ts';
@@ -31,9 +33,6 @@ export interface OtherNodes {
   busStats(): RedisBusStats | null;
 }
 
-/** What others publish must fit too while settings differ from node to node. */
-const MIN_BUS_PAYLOAD_BYTES = 1_048_576;
-
 /** Returns at once: Redis is connected to, and connected to again, by itself. */
 export function createOtherNodes(deps: OtherNodesDeps): OtherNodes {
   const { config, realtime, log } = deps;
@@ -49,7 +48,10 @@ export function createOtherNodes(deps: OtherNodesDeps): OtherNodes {
     epoch: deps.epoch,
     nodeId,
     log,
-    limits: { maxPayloadBytes: Math.max(config.audience.maxEnvelopeBytes, MIN_BUS_PAYLOAD_BYTES) },
+    limits: {
+      ...REDIS_BUS_LIMITS,
+      maxPayloadBytes: Math.max(config.audience.maxEnvelopeBytes, MIN_BUS_PAYLOAD_BYTES),
+    },
   });
   const peerNode = createPeerNode({
     redis,

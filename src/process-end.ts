@@ -6,12 +6,8 @@
  * ends it in the same way, with exit code 1: what it has left behind is not known, but requests and
  * sends that are running still finish. Before that, it is one sentence and exit 1.
  */
+import { MAX_UNEXPECTED_TOLD, STOP_DEADLINE_MS } from './bounds/process.ts';
 import type { Logger } from './log.ts';
-
-/** Whatever hangs, the process is gone by then: orchestrators kill after 10 s. */
-const STOP_DEADLINE_MS = 9_500;
-/** What follows an error that nobody expected is told so often, not in an endless row. */
-const MAX_UNEXPECTED_TOLD = 10;
 
 export interface Ending {
   /** Whether it ends already. */

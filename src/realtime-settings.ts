@@ -1,10 +1,11 @@
 /** What bounds the realtime layer: the settings, and what the system lets this process open. */
+import { SOCKET_SERVER_LIMITS } from './bounds/realtime.ts';
 import { ChatError, toErrorBody } from './chat/errors.ts';
 import type { Config } from './config.ts';
 import { readDescriptorLimit, roomFor, whyNoRoom } from './descriptors.ts';
 import type { Logger } from './log.ts';
 import { type ConnectionCap, createConnectionCap } from './realtime/connection-cap.ts';
-import { DEFAULT_SOCKET_SERVER_LIMITS, type SocketServerLimits } from './realtime/socket-server.ts';
+import type { SocketServerLimits } from './realtime/socket-server.ts';
 
 /** Where sessions are served, on every node. */
 export const SOCKET_PATH = '/socket.io/';
@@ -33,7 +34,7 @@ export function realtimeSettings(config: Config, log: Logger): RealtimeSettings 
   );
   return {
     socketLimits: {
-      ...DEFAULT_SOCKET_SERVER_LIMITS,
+      ...SOCKET_SERVER_LIMITS,
       pingIntervalMs: realtime.pingIntervalMs,
       pingTimeoutMs: realtime.pingTimeoutMs,
       connectTimeoutMs: realtime.connectTimeoutMs,

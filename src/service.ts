@@ -3,6 +3,7 @@ import cluster from 'node:cluster';
 import { extname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { type App, startApp } from './app.ts';
+import { CONNECTIONS_BESIDES_POOL, EMBEDDED_STOP_MS } from './bounds/process.ts';
 import { type Config, readConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog, type Logger } from './log.ts';
@@ -17,10 +18,6 @@ import { WORKER_ARGUMENT } from './workers/messages.ts';
 import { findPort } from './workers/port.ts';
 import { createSupervisor, type Supervisor } from './workers/supervisor.ts';
 import { takeSeat } from './workers/worker-seat.ts';
-
-const EMBEDDED_STOP_MS = 3_000;
-/** Of one process: the writer's, and what opens before what it replaces is closed. */
-const CONNECTIONS_BESIDES_POOL = 5;
 
 /** Of pm2's cluster mode, or anybody else's use of node:cluster. */
 const CLUSTERED =

@@ -1,17 +1,19 @@
 /** The product's own Fastify app on Node's http instead of the uWebSockets.js bridge. */
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { createDoorkeeper } from '../../src/auth/doorkeeper.ts';
+import { AUTHENTICATOR_LIMITS } from '../../src/bounds/auth.ts';
+import { WORK_LIMITS } from '../../src/bounds/limits.ts';
+import { STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
 import { createHttpApp } from '../../src/http/http-app.ts';
-import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
+import { createWorkLine } from '../../src/limits/work-line.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createWriter } from '../../src/store/writer.ts';
-import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 import { announce } from './listening.ts';
 
 const url = process.env.DATABASE_URL ?? '';
@@ -27,8 +29,8 @@ const database = createDatabase({
   applicationName: 'bench-node-http',
   log,
 });
-const writer = createWriter({ database, limits: defaultWriterLimits, log });
-const store = createStore({ database, writer });
+const writer = createWriter({ database, limits: WRITER_LIMITS, log });
+const store = createStore({ database, writer, limits: STORE_LIMITS });
 const metrics = createMetrics();
 const nobodyListens = (): void => undefined;
 const events: Events = {
@@ -50,9 +52,9 @@ const http = await createHttpApp({
     contentRules: config.content,
     sendLimit: null,
     fanOutLimit: null,
-    work: createWorkLine({ limits: DEFAULT_WORK_LIMITS }),
+    work: createWorkLine({ limits: WORK_LIMITS }),
   }),
-  doorkeeper: createDoorkeeper(createAuthenticator(config.auth), null),
+  doorkeeper: createDoorkeeper(createAuthenticator(config.auth, AUTHENTICATOR_LIMITS), null),
   corsOrigins: config.corsOrigins,
   maxPayloadBytes: config.maxPayloadBytes,
   version: 'bench',

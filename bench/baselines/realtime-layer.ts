@@ -1,10 +1,8 @@
 /** The product's own Socket.IO server, without the chat: the same program as the socket.io baselines. */
 
+import { SOCKET_SERVER_LIMITS } from '../../src/bounds/realtime.ts';
 import type { NamespaceHandler } from '../../src/realtime/socket.ts';
-import {
-  createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
-} from '../../src/realtime/socket-server.ts';
+import { createSocketServer } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
 import { announce } from './listening.ts';
 import { createCounter } from './memory-chat.ts';
@@ -39,7 +37,7 @@ const app = createUwsApp();
 const server = createSocketServer({
   app,
   path: '/socket.io/',
-  limits: DEFAULT_SOCKET_SERVER_LIMITS,
+  limits: SOCKET_SERVER_LIMITS,
   corsOrigins: '*',
   log: console,
 });

@@ -8,6 +8,7 @@
  */
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
+import { STORE_LIMITS } from '../../src/bounds/store.ts';
 import { foldId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -37,6 +38,7 @@ const openStore = (database: Database) =>
   createStore({
     database,
     writer: { append: () => Promise.reject(new Error('This store has no writer.')) },
+    limits: STORE_LIMITS,
   });
 
 const alice = foldId('00000000-0000-4000-8000-00000000000a');

@@ -10,13 +10,13 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
+import { STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import { foldId, NIL_UUID, newId } from '../../src/shared/ids.ts';
 import { isStorable } from '../../src/shared/storable-text.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createWriter } from '../../src/store/writer.ts';
-import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 import { insertRooms, roomsOf } from '../harness/database.ts';
 import { spreadOf } from '../harness/result.ts';
 import { cpuMsOfAll } from '../load/proc.ts';
@@ -69,9 +69,9 @@ async function measure(url: string, partitions: number): Promise<void> {
     applicationName: 'bench-partitions',
     log: silent,
   });
-  const limits = { ...defaultWriterLimits, sendDeadlineMs: 60_000, attemptDeadlineMs: 60_000 };
+  const limits = { ...WRITER_LIMITS, sendDeadlineMs: 60_000, attemptDeadlineMs: 60_000 };
   const writer = createWriter({ database, limits, log: silent });
-  const store = createStore({ database, writer });
+  const store = createStore({ database, writer, limits: STORE_LIMITS });
   const room = (n: number) => {
     const { conversationId, members: [first] = [] } = rooms[n % ROOMS] ?? {};
     return {

@@ -4,6 +4,7 @@
  * rooms what that takes; it calls neither.
  */
 
+import { ROOM_LIMITS } from '../bounds/audience.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Events, Store } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
@@ -78,11 +79,8 @@ export function createAudience(deps: AudienceDeps): Audience {
     },
     limits: {
       holeHoldMs: settings.holeHoldMs,
-      maxHeld: 1_000,
-      readLimit: 500,
-      retryMs: 250,
+      ...ROOM_LIMITS,
       headCheckIntervalMs: settings.headCheckIntervalMs,
-      headCheckBatch: 1_000,
     },
     log,
   });

@@ -2,6 +2,7 @@
  * What the bus may have lost besides messages, found in PostgreSQL: notices (who was added or removed,
  * whose connections are to be ended) at a fixed interval, and cursors after a gap.
  */
+import { CURSOR_BATCH, FORGET_EVERY_CHECKS } from '../bounds/audience.ts';
 import type { Notice, Store } from '../chat/ports.ts';
 import type { createAnnouncer } from './announcer.ts';
 import { FIRST_MEMBERS_VERSION } from './membership-news.ts';
@@ -16,10 +17,6 @@ export interface CatchUpDeps {
   intervalMs: number;
   log: { debug(fields: object, message: string): void };
 }
-
-const FORGET_EVERY_CHECKS = 60;
-/** Conversations whose cursors are asked for in one query. */
-const CURSOR_BATCH = 500;
 
 export function createCatchUp(deps: CatchUpDeps) {
   const { store, rooms, users, announcer, intervalMs, log } = deps;

@@ -3,13 +3,13 @@
  * this node's own rules, from the bus, and read from PostgreSQL, in any order: each is told once, and
  * none after a later one of the same person and conversation.
  */
+
+import { MAX_REMEMBERED_NEWS } from '../bounds/audience.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { UserSockets } from './user-sockets.ts';
 
 /** The version of a member list that its conversation was made with (sql/0004: one statement). */
 export const FIRST_MEMBERS_VERSION = 1;
-/** Most pairs of person and conversation remembered; the longest remembered go first. */
-const MAX_TOLD = 100_000;
 
 interface Place {
   conversationId: CanonicalId;
@@ -37,7 +37,7 @@ export function createMembershipNews(users: Pick<UserSockets, 'has' | 'send'>) {
       told.delete(key);
       told.set(key, membersVersion);
       for (const oldest of told.keys()) {
-        if (told.size <= MAX_TOLD) break;
+        if (told.size <= MAX_REMEMBERED_NEWS) break;
         told.delete(oldest);
       }
       users.send(userId, frame, beforeMs);

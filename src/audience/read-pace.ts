@@ -3,11 +3,10 @@
  * may be a thousand times another: a first read is small, and from then on each is about as many as
  * have `READ_CHARACTERS` together.
  */
+import { READ_CHARACTERS } from '../bounds/audience.ts';
 import type { Message } from '../chat/schemas.ts';
 
 const FIRST_READ = 32;
-/** What one read should bring: a few milliseconds of work, and a bounded piece of memory. */
-const READ_CHARACTERS = 250_000;
 const GROWTH = 4;
 
 export class ReadPace {

@@ -3,6 +3,7 @@
  * A change of the list is heard from the bus, or shown by a version that travels with a message; in
  * the second case PostgreSQL is asked who of the people here still takes part.
  */
+import { MAX_REMEMBERED_DEPARTURES } from '../bounds/audience.ts';
 import type { Store } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { CanonicalId } from '../shared/ids.ts';
@@ -15,8 +16,6 @@ export interface RoomMembersDeps {
   /** An evicted socket has left the room; `missed` when nobody else tells it why. */
   evicted(member: Member, missed: boolean): void;
 }
-
-const MAX_TOLD = 1_000;
 
 export class RoomMembers {
   readonly bySocket = new Map<Socket, Member>();
@@ -54,7 +53,7 @@ export class RoomMembers {
   isNews(userId: CanonicalId, version: number): boolean {
     if (version <= (this.#told.get(userId) ?? this.#beganAt)) return false;
     // More people than a conversation can have came and went: what they were told is long known.
-    if (this.#told.size >= MAX_TOLD) this.begin(this.version);
+    if (this.#told.size >= MAX_REMEMBERED_DEPARTURES) this.begin(this.version);
     this.#told.set(userId, version);
     return true;
   }

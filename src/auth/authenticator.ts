@@ -44,15 +44,8 @@ export interface AuthenticatorLimits {
   maxCachedTokens: number;
   /** A key that was taken back is honoured no longer than this. */
   cacheTtlMs: number;
-  /** Left out: the key set's own defaults. */
-  keySet?: KeySetLimits;
+  keySet: KeySetLimits;
 }
-
-export const defaultAuthenticatorLimits: AuthenticatorLimits = Object.freeze({
-  maxTokenLength: 8_192,
-  maxCachedTokens: 10_000,
-  cacheTtlMs: 60_000,
-});
 
 /** The last moment a Date can hold; a later `exp` is as good as this one. */
 const END_OF_TIME_MS = 8.64e15;
@@ -60,7 +53,7 @@ const END_OF_TIME_MS = 8.64e15;
 /** @throws Error in one sentence when a key can not be used */
 export function createAuthenticator(
   settings: AuthenticatorSettings,
-  limits: AuthenticatorLimits = defaultAuthenticatorLimits,
+  limits: AuthenticatorLimits,
 ): Authenticator {
   if (settings.mode === 'insecure') {
     return { authenticate: async (given) => statedActor(given), cachedTokens: () => 0 };

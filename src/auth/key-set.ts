@@ -21,13 +21,6 @@ export interface KeySetLimits {
   retryPauseMs: number;
 }
 
-export const defaultKeySetLimits: KeySetLimits = Object.freeze({
-  cooldownMs: 10_000,
-  maxAgeMs: 600_000,
-  timeoutMs: 3_000,
-  retryPauseMs: 1_000,
-});
-
 /** The set can not be fetched or is not one; the token may be fine. */
 export class KeySetUnavailable extends Error {
   constructor(cause: unknown) {

@@ -6,7 +6,7 @@
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { JWTVerifyGetKey } from 'jose';
-import { createKeySet, defaultKeySetLimits, type KeySetLimits } from './key-set.ts';
+import { createKeySet, type KeySetLimits } from './key-set.ts';
 
 export interface KeySettings {
   /** HS256. */
@@ -26,10 +26,7 @@ export interface Keys {
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'];
 
 /** @throws Error in one sentence when a key can not be read or is of a kind that is not allowed */
-export function createKeys(
-  settings: KeySettings,
-  keySetLimits: KeySetLimits = defaultKeySetLimits,
-): Keys {
+export function createKeys(settings: KeySettings, keySetLimits: KeySetLimits): Keys {
   const byAlgorithm = new Map<string, JWTVerifyGetKey>();
   if (settings.jwksUrl !== null) {
     const keySet = createKeySet(settings.jwksUrl, keySetLimits);

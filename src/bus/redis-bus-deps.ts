@@ -20,18 +20,6 @@ export interface RedisBusLimits {
   gapIntervalMs: number;
 }
 
-/** What an operator gets unless he says otherwise. */
-export const defaultRedisBusLimits: RedisBusLimits = {
-  probeIntervalMs: 500,
-  probeTimeoutMs: 1500,
-  commandTimeoutMs: 1500,
-  maxPendingBytes: 16 * 1024 * 1024,
-  maxPayloadBytes: 1024 * 1024,
-  reconnectMaxDelayMs: 500,
-  subscribeChunkTopics: 500,
-  gapIntervalMs: 1000,
-};
-
 export interface BusLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -48,8 +36,7 @@ export interface RedisBusDeps {
   /** Unique per process start; 1 to 64 printable ASCII characters. */
   nodeId: string;
   log: BusLog;
-  /** Over `defaultRedisBusLimits`. */
-  limits?: Partial<RedisBusLimits>;
+  limits: RedisBusLimits;
 }
 
 export interface RedisBusStats {

@@ -11,15 +11,11 @@
  * - No error of Redis leaves this module but as a rejected `subscribe` and in `status`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CLOSE_POLL_MS } from '../bounds/bus.ts';
 import { createRetry } from '../redis/retry.ts';
 import type { Bus, BusStatus } from './bus.ts';
 import { createGapNotices } from './gap-notices.ts';
-import {
-  defaultRedisBusLimits,
-  type RedisBusDeps,
-  type RedisBusLimits,
-  type RedisBusStats,
-} from './redis-bus-deps.ts';
+import type { RedisBusDeps, RedisBusStats } from './redis-bus-deps.ts';
 import { createChannels, createFraming } from './redis-channels.ts';
 import { createRedisLink, type RedisLink } from './redis-link.ts';
 import { createProbe } from './redis-probe.ts';
@@ -30,7 +26,6 @@ export type { RedisBusDeps, RedisBusLimits, RedisBusStats } from './redis-bus-de
 
 export type RedisBus = Bus & { stats(): RedisBusStats };
 
-const CLOSE_POLL_MS = 5;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -39,7 +34,7 @@ const NOTHING = new Uint8Array(0);
  */
 export function createRedisBus(deps: RedisBusDeps): RedisBus {
   const { nodeId, server, log } = deps;
-  const limits: RedisBusLimits = { ...defaultRedisBusLimits, ...deps.limits };
+  const { limits } = deps;
   let epoch = deps.epoch;
   let channels = createChannels(deps.prefix, epoch, nodeId);
   const framing = createFraming(nodeId);

@@ -19,6 +19,7 @@
  * one answer for each payload.
  */
 import type { Redis } from 'ioredis';
+import { WRITE_BATCH_BYTES } from '../bounds/bus.ts';
 
 export interface RedisSender {
   /** Takes a payload for `channel`; false when the bound of unconfirmed bytes is reached. */
@@ -44,8 +45,6 @@ export interface SenderDeps {
   maxPendingBytes: number;
 }
 
-// One write of this size is near the best a socket does; larger batches only cost memory.
-const BATCH_BYTES = 64 * 1024;
 const REPLY_OFF = '*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n';
 const CR = 0x0d;
 const LF = 0x0a;
@@ -53,7 +52,7 @@ const LF = 0x0a;
 /** A sender with one answer for each batch; the connection must allow CLIENT REPLY. */
 export function createBatchSender(deps: SenderDeps): RedisSender {
   const { connection, head, maxPendingBytes } = deps;
-  const batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  const batch = Buffer.allocUnsafeSlow(WRITE_BATCH_BYTES);
   const start = batch.write(REPLY_OFF, 'latin1');
   let filled = start;
   /** Payloads laid out in `batch`; and what was sent and has no answer yet. */
@@ -71,8 +70,8 @@ export function createBatchSender(deps: SenderDeps): RedisSender {
     const size = commandBytes + payload.byteLength + 2;
     if (!urgent && sentBytes + filled + size > maxPendingBytes) return false;
 
-    if (filled + size > BATCH_BYTES) flush();
-    if (filled + size > BATCH_BYTES) {
+    if (filled + size > WRITE_BATCH_BYTES) flush();
+    if (filled + size > WRITE_BATCH_BYTES) {
       // Larger than any batch: it goes alone, in a buffer of its own.
       const alone = Buffer.allocUnsafe(start + size);
       alone.write(REPLY_OFF, 'latin1');

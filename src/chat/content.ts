@@ -5,13 +5,12 @@
  * something to see in it, and (`strip`) without markup; a location parses as two numbers in range;
  * a media URL is http(s) and written as a browser would request it. Knows no door and no store.
  */
+
+import { MAX_MEDIA_URL_LENGTH } from '../bounds/chat.ts';
 import { isStorable, type StorableText } from '../shared/storable-text.ts';
 import { ChatError } from './errors.ts';
 import { stripMarkup } from './sanitize.ts';
 import type { MessageType } from './schemas.ts';
-
-/** What browsers and proxies agree to carry; UTF-16 units, which in a stored URL are bytes. */
-const MAX_MEDIA_URL_LENGTH = 2048;
 
 export interface ContentInput {
   content: string;

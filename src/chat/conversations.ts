@@ -1,20 +1,18 @@
 /** Conversations and who takes part in them. */
+
+import { DEFAULT_CONVERSATIONS_LIMIT, MAX_PARTICIPANTS } from '../bounds/chat.ts';
 import { type CanonicalId, newId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess, requireService } from './membership.ts';
 import type { Actor, Events, Store, UserLimit } from './ports.ts';
-import {
-  type Conversation,
-  type ConversationSummary,
-  type ConversationsQuery,
-  type CreateConversationInput,
-  DEFAULT_CONVERSATIONS_LIMIT,
-  type ParticipantChange,
+import type {
+  Conversation,
+  ConversationSummary,
+  ConversationsQuery,
+  CreateConversationInput,
+  ParticipantChange,
 } from './schemas.ts';
 import { listCost, membershipCost, type PersonalWork } from './work.ts';
-
-/** The most people one conversation can have. */
-const MAX_PARTICIPANTS = 256;
 
 export interface ConversationsDeps {
   store: Store;

@@ -3,6 +3,8 @@
  * become a single one, the furthest. It covers what the others ask for, so these are answered as they
  * would be after it: the cursor stands there, and they have covered nothing new.
  */
+
+import { MAX_WAITING_MARKS } from '../bounds/chat.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import type { CursorOutcome } from './ports.ts';
@@ -19,9 +21,6 @@ interface Caller {
   resolve: (outcome: CursorOutcome) => void;
   reject: (error: unknown) => void;
 }
-
-/** Marks that wait for one that is under way; a person who makes more of them does not mean it. */
-const MAX_WAITING_MARKS = 2_000;
 
 /** Returns the function that marks; its errors are those of `run`, and rate_limited. */
 export function createMarkLine(

@@ -1,16 +1,12 @@
 /** Sending and reading messages: what is stored, who may, and what others hear of it. */
+
+import { DEFAULT_HISTORY_LIMIT } from '../bounds/chat.ts';
 import { type CanonicalId, newId } from '../shared/ids.ts';
 import { type ContentRules, cleanContent, requireStorable } from './content.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess } from './membership.ts';
 import type { Actor, Events, HistoryRequest, Store, UserLimit } from './ports.ts';
-import {
-  DEFAULT_HISTORY_LIMIT,
-  type HistoryPage,
-  type HistoryQuery,
-  type SendInput,
-  type SentMessage,
-} from './schemas.ts';
+import type { HistoryPage, HistoryQuery, SendInput, SentMessage } from './schemas.ts';
 import { type PersonalWork, pageCost } from './work.ts';
 
 export interface MessagesDeps {

@@ -12,24 +12,17 @@
  */
 import { type Token, Tokenizer, TokenizerMode } from 'parse5';
 import {
+  MAX_SANITIZE_PASSES,
+  MIN_SANITIZE_WORK,
+  PASS_WORK_PER_CHARACTER,
+  TOTAL_WORK_PER_CHARACTER,
+} from '../bounds/chat.ts';
+import {
   isActiveAttribute,
   isKnownElement,
   lastActiveAttribute,
   MAX_ELEMENT_NAME_LENGTH,
 } from './markup-names.ts';
-
-/** Removing can join new markup (`<scr<b>ipt>`); honest text settles in two passes. */
-const MAX_PASSES = 8;
-
-/**
- * What the tokenizer may do, in characters read, so that tags that overlap cannot go quadratic: per
- * pass and in all passes together. It suffices for every text up to `MIN_WORK / 3` characters whose
- * tags do not overlap, and above that for tags of ordinary length. The pass has a limit of its own
- * so that the last pass over a text fits again when its result is the input.
- */
-const MIN_WORK = 64 * 1024;
-const PASS_WORK_PER_CHARACTER = 2;
-const TOTAL_WORK_PER_CHARACTER = 3;
 
 /** What a start of the tokenizer, and every attribute it collects, costs in characters read. */
 const WORK_PER_PART = 4;
@@ -75,7 +68,7 @@ const programs: ReadonlyMap<string, Mode> = new Map([
 export function stripMarkup(text: string): string {
   let current = text;
   let totalWork = workFor(text, TOTAL_WORK_PER_CHARACTER);
-  for (let count = 0; count < MAX_PASSES; count++) {
+  for (let count = 0; count < MAX_SANITIZE_PASSES; count++) {
     const workLimit = Math.min(totalWork, workFor(current, PASS_WORK_PER_CHARACTER));
     const pass = stripOnce(current, workLimit);
     if (pass === undefined) break;
@@ -88,7 +81,7 @@ export function stripMarkup(text: string): string {
 }
 
 function workFor(text: string, perCharacter: number): number {
-  return Math.max(MIN_WORK, perCharacter * text.length);
+  return Math.max(MIN_SANITIZE_WORK, perCharacter * text.length);
 }
 
 /** One pass from left to right: the text without the markup it holds now; undefined if too much work. */

@@ -3,6 +3,14 @@
  * OpenAPI document all derive from these. Field names are those of the wire.
  */
 import { type Static, type StaticDecode, type TSchema, Type } from '@sinclair/typebox';
+import {
+  DEFAULT_CONVERSATIONS_LIMIT,
+  DEFAULT_HISTORY_LIMIT,
+  MAX_CLIENT_MESSAGE_ID_LENGTH,
+  MAX_CONVERSATIONS_LIMIT,
+  MAX_HISTORY_LIMIT,
+  MAX_PARTICIPANTS,
+} from '../bounds/chat.ts';
 import { foldId, UUID_PATTERN } from '../shared/ids.ts';
 
 /** Sequence numbers, counts and cursors stay within what a JavaScript number holds exactly. */
@@ -54,7 +62,7 @@ export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
 const ClientMessageId = Type.String({
   minLength: 1,
-  maxLength: 64,
+  maxLength: MAX_CLIENT_MESSAGE_ID_LENGTH,
   description: "The sender's own key for one message: the same key is stored once, for ever",
 });
 
@@ -172,7 +180,7 @@ export type ParticipantChange = StaticDecode<typeof ParticipantChange>;
 
 export const CreateConversationInput = Type.Object({
   request_match_id: Type.Optional(Nullable(Uuid)),
-  participant_ids: Type.Array(Uuid, { minItems: 1, maxItems: 256, uniqueItems: true }),
+  participant_ids: Type.Array(Uuid, { minItems: 1, maxItems: MAX_PARTICIPANTS, uniqueItems: true }),
 });
 export type CreateConversationInput = StaticDecode<typeof CreateConversationInput>;
 
@@ -198,12 +206,10 @@ export const DeliveredInput = Type.Object({
 });
 export type DeliveredInput = StaticDecode<typeof DeliveredInput>;
 
-/** Messages, and conversations, of a page when the caller does not say. */
-export const DEFAULT_HISTORY_LIMIT = 50;
-export const DEFAULT_CONVERSATIONS_LIMIT = 100;
-
 export const HistoryQuery = Type.Object({
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: DEFAULT_HISTORY_LIMIT })),
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: MAX_HISTORY_LIMIT, default: DEFAULT_HISTORY_LIMIT }),
+  ),
   offset: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -218,7 +224,11 @@ export type HistoryQuery = StaticDecode<typeof HistoryQuery>;
 
 export const ConversationsQuery = Type.Object({
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 500, default: DEFAULT_CONVERSATIONS_LIMIT }),
+    Type.Integer({
+      minimum: 1,
+      maximum: MAX_CONVERSATIONS_LIMIT,
+      default: DEFAULT_CONVERSATIONS_LIMIT,
+    }),
   ),
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
 });

@@ -2,14 +2,12 @@
  * Who is typing. Nothing is stored: a start stands until its stop, its socket's end, or 6 seconds
  * of silence.
  */
+import { TYPING_TIMEOUT_MS } from '../bounds/chat.ts';
 import { createDeadlineTimer } from '../shared/deadline-timer.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { CheckedPayload } from './events.ts';
 import { actingUser, type Membership } from './membership.ts';
 import type { Actor, Clock, Events, Origin } from './ports.ts';
-
-/** A start without a further one stops by itself after this long. */
-export const TYPING_TIMEOUT_MS = 6_000;
 
 interface Typist {
   readonly key: string;

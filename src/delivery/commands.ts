@@ -6,6 +6,12 @@
 import { eventFrame, messageJson } from '../audience/frames.ts';
 import { conversationTopic } from '../audience/topics.ts';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
+import {
+  EVENT_FINISH_MS,
+  MAX_REFUSED_TOKENS,
+  MAX_SHOWN_EVENT,
+  MAX_WAITING_SIZE,
+} from '../bounds/delivery.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError, type ErrorBody, toErrorBody } from '../chat/errors.ts';
 import type { CheckedPayload, ClientEvent } from '../chat/events.ts';
@@ -62,15 +68,7 @@ type Handlers = {
   ) => Promise<unknown>;
 };
 
-/** How long a socket that is to be closed may take to have its commands answered. */
-const FINISH_DEADLINE_MS = 3_000;
-/** What one socket may have waiting for its joins, and what a send holds beside its text. */
-const MAX_WAITING_SIZE = 2_000_000;
 const SEND_OVERHEAD = 1_000;
-/** Characters of an unknown event's name that are said back. */
-const MAX_SHOWN_EVENT = 64;
-/** Bad tokens in a row after which a connection is ended: by then its client is lost, or guessing. */
-const MAX_REFUSED_TOKENS = 10;
 
 export function createCommands(deps: CommandsDeps) {
   const { joining, doorkeeper, tokenExpiry, eventLimit, log } = deps;
@@ -195,7 +193,7 @@ export function createCommands(deps: CommandsDeps) {
     async finish({ data }: ChatSocket): Promise<void> {
       if (data.running === 0) return;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, FINISH_DEADLINE_MS);
+        const timer = setTimeout(resolve, EVENT_FINISH_MS);
         data.onIdle = () => {
           clearTimeout(timer);
           resolve();

@@ -4,6 +4,7 @@
  */
 import type { Audience } from '../audience/audience.ts';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
+import { REPLAY_LIMITS } from '../bounds/delivery.ts';
 import type { Chat } from '../chat/chat.ts';
 import type { Store } from '../chat/ports.ts';
 import type { PersonalWork } from '../chat/work.ts';
@@ -58,9 +59,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     limits: {
       maxReplay: settings.maxReplay,
       maxJoinedConversations: settings.maxJoinedConversations,
-      replayBatch: 500,
+      ...REPLAY_LIMITS,
       replayBufferBytes: Math.floor(settings.maxBackpressureBytes / 4),
-      replayPauseMs: 10,
       catchUpMs: settings.catchUpMs,
     },
   });

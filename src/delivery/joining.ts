@@ -5,6 +5,7 @@
 
 import type { Room } from '../audience/room.ts';
 import type { Rooms } from '../audience/rooms.ts';
+import { MAX_RUNNING_JOINS } from '../bounds/delivery.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { CheckedPayload } from '../chat/events.ts';
 import { actingUser } from '../chat/membership.ts';
@@ -32,9 +33,6 @@ interface Running {
   /** A leave came after them: those still waiting their turn must not go ahead. */
   left: boolean;
 }
-
-/** Joins of one conversation that a socket may have under way: more are of no use to anybody. */
-const MAX_RUNNING_JOINS = 16;
 
 export function createJoining({ rooms, ...deps }: JoiningDeps) {
   const { maxJoinedConversations } = deps.limits;

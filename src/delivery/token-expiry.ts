@@ -7,12 +7,9 @@
  */
 
 import { eventFrame } from '../audience/frames.ts';
+import { EXPIRY_TICK_MS, EXPIRY_WARNING_MS } from '../bounds/delivery.ts';
 import type { Socket } from '../realtime/socket.ts';
 import { afterUnref, createDeadlineTimer } from '../shared/deadline-timer.ts';
-
-/** How long before `exp` a client is told. */
-export const EXPIRY_WARNING_MS = 30_000;
-const TICK_MS = 500;
 
 interface Watched {
   readonly expiresAtMs: number;
@@ -26,7 +23,7 @@ export function createTokenExpiry(now: () => number = Date.now) {
     onDue: attend,
     now,
     after: afterUnref,
-    tickMs: TICK_MS,
+    tickMs: EXPIRY_TICK_MS,
   });
 
   function place(socket: Socket, expiresAtMs: number, isWarned: boolean): void {

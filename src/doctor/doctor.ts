@@ -2,6 +2,7 @@
  * Looks at all that the service stands on and says what is wrong, with advice. Changes nothing: it is
  * safe beside a running service.
  */
+import { REDIS_TRIAL_MS } from '../bounds/doctor.ts';
 import type { Config } from '../config.ts';
 import { countWorkers } from '../workers/count.ts';
 import { advise, type Finding, ok } from './finding.ts';
@@ -16,8 +17,6 @@ import { checkPostgres } from './postgres-check.ts';
 import { checkRedis } from './redis-check.ts';
 
 export type { Finding } from './finding.ts';
-
-const REDIS_TIMEOUT_MS = 3_000;
 
 export async function examine(config: Config): Promise<Finding[]> {
   const { database, redis } = config;
@@ -37,7 +36,7 @@ export async function examine(config: Config): Promise<Finding[]> {
         })),
     redis.url === null
       ? ok('Redis', 'none: one node alone')
-      : await checkRedis({ url: redis.url, prefix: redis.prefix, timeoutMs: REDIS_TIMEOUT_MS }),
+      : await checkRedis({ url: redis.url, prefix: redis.prefix, timeoutMs: REDIS_TRIAL_MS }),
     checkDescriptors(config),
     await checkPort(config.host, config.port, config.tls !== null),
   ];

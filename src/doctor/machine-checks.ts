@@ -1,14 +1,12 @@
 /** What the service needs of the machine: Node, the native server, file descriptors, its port. */
 import { createServer } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
+import { FEW_DESCRIPTORS, HEALTH_MS } from '../bounds/doctor.ts';
 import type { Config } from '../config.ts';
 import { readDescriptorLimit, roomFor, whyNoRoom } from '../descriptors.ts';
 import { cautionAboutNode, whyNodeIsUnsupported } from '../platform.js';
 import { loadNativeServer } from '../realtime/uws.ts';
 import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
-
-/** Fewer than this is a shell's default and no server's. */
-const FEW_DESCRIPTORS = 4_096;
 
 export function checkNode(version: string = process.versions.node): Finding {
   const memoryGb = (totalmem() / 1e9).toFixed(1);
@@ -72,12 +70,10 @@ export async function checkPort(host: string, port: number, tls: boolean): Promi
   return problem(subject, reason, 'Stop what listens there, or set PORT and HOST.');
 }
 
-const HEALTH_TIMEOUT_MS = 2_000;
-
 async function isOurs(port: number): Promise<boolean> {
   try {
     const answer = await fetch(`http://127.0.0.1:${port}/health`, {
-      signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS),
+      signal: AbortSignal.timeout(HEALTH_MS),
     });
     return (await answer.text()).includes('"service":"messaging-service"');
   } catch {

@@ -1,5 +1,6 @@
 /** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
 import postgres from 'postgres';
+import { CONNECTIONS_BESIDES_POOL, POSTGRES_END_S } from '../bounds/doctor.ts';
 import { awaitFirstAnswer } from '../store/first-answer.ts';
 import { readMigrationStatus } from '../store/migration-status.ts';
 import { findMissingTriggers } from '../store/triggers.ts';
@@ -7,9 +8,6 @@ import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
 
 const SUBJECT = 'PostgreSQL';
 const OLDEST_VERSION_NUMBER = 140_000;
-const END_TIMEOUT_S = 1;
-/** Connections of a node besides its pool: the writer's, and one to migrate. */
-const CONNECTIONS_BESIDES_POOL = 3;
 
 export interface PostgresCheckOptions {
   url: string;
@@ -37,7 +35,7 @@ export async function checkPostgres(options: PostgresCheckOptions): Promise<Find
       ),
     ];
   } finally {
-    await sql.end({ timeout: END_TIMEOUT_S });
+    await sql.end({ timeout: POSTGRES_END_S });
   }
 }
 

@@ -5,12 +5,12 @@ import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { ACCOUNT_COMMAND_MS } from '../bounds/embedded.ts';
 import { EmbeddedPostgresError } from './errors.ts';
 
 const run = promisify(execFile);
 
 const USER = 'postgres';
-const COMMAND_TIMEOUT_MS = 10_000;
 /** Fixed, so that nothing depends on the caller's shell; Debian's and macOS' places. */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -50,7 +50,7 @@ export async function chooseAccount(clusterDir: string, mustReach: string[]): Pr
 
 async function findUser(): Promise<{ uid: number; gid: number } | undefined> {
   try {
-    const options = { timeout: COMMAND_TIMEOUT_MS, env: { PATH: SYSTEM_PATH } };
+    const options = { timeout: ACCOUNT_COMMAND_MS, env: { PATH: SYSTEM_PATH } };
     const uid = Number((await run('id', ['-u', USER], options)).stdout);
     const gid = Number((await run('id', ['-g', USER], options)).stdout);
     return uid > 0 && gid > 0 ? { uid, gid } : undefined;
@@ -63,7 +63,7 @@ async function createUser(): Promise<{ uid: number; gid: number }> {
   let cause: unknown;
   try {
     const args = ['--system', '--user-group', '--no-create-home', '--shell', '/bin/false', USER];
-    await run('useradd', args, { timeout: COMMAND_TIMEOUT_MS, env: { PATH: SYSTEM_PATH } });
+    await run('useradd', args, { timeout: ACCOUNT_COMMAND_MS, env: { PATH: SYSTEM_PATH } });
   } catch (error) {
     cause = error; // told below, if the user is not there now
   }
@@ -97,7 +97,7 @@ async function throughClosedDirectories(
   const available =
     capability !== undefined &&
     (await run('setpriv', ['--version'], {
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: ACCOUNT_COMMAND_MS,
       env: { PATH: SYSTEM_PATH },
     }).then(
       () => true,

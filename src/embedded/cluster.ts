@@ -6,16 +6,11 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { CLUSTER_COMMAND_MS, CLUSTER_QUIT_MS, MAX_KEPT_LINES } from '../bounds/embedded.ts';
 import { type Account, SYSTEM_PATH } from './account.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { EmbeddedPostgresError, errorCode, explainOutput } from './errors.ts';
 import { commandLine, processState, waitUntilGone } from './processes.ts';
-
-const COMMAND_TIMEOUT_MS = 120_000;
-/** Lines of output kept for an error message. */
-const MAX_KEPT_LINES = 200;
-/** How long an orphaned postmaster may take after each of the harder signals. */
-const QUIT_TIMEOUT_MS = 5_000;
 
 export interface ClusterPlace {
   dataDir: string;
@@ -144,8 +139,8 @@ export async function stopOrphan(place: ClusterPlace, timeoutMs: number): Promis
   place.log(`stopping the PostgreSQL (process ${pid}) that an ended service left running`);
   for (const [signal, waitMs] of [
     ['SIGINT', timeoutMs], // fast shutdown
-    ['SIGQUIT', QUIT_TIMEOUT_MS], // immediate shutdown: recovers at the next start
-    ['SIGKILL', QUIT_TIMEOUT_MS],
+    ['SIGQUIT', CLUSTER_QUIT_MS], // immediate shutdown: recovers at the next start
+    ['SIGKILL', CLUSTER_QUIT_MS],
   ] as const) {
     try {
       process.kill(pid, signal);
@@ -174,7 +169,7 @@ async function runProgram(
     env: programEnvironment(place.binaries),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // Ctrl-C must not leave half of it
-    timeout: COMMAND_TIMEOUT_MS,
+    timeout: CLUSTER_COMMAND_MS,
     killSignal: 'SIGKILL',
   });
   const lines: string[] = [];

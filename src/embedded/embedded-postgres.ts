@@ -7,6 +7,7 @@
 import { chmod, mkdir, realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+import { MIN_EMBEDDED_CONNECTIONS, PORT_ATTEMPTS, START_MS } from '../bounds/embedded.ts';
 import { chooseAccount } from './account.ts';
 import { locateBinaries } from './binaries.ts';
 import { type ClusterPlace, prepareCluster, stopOrphan } from './cluster.ts';
@@ -16,19 +17,12 @@ import { type Postmaster, startPostmaster } from './postmaster.ts';
 
 export { EmbeddedPostgresError } from './errors.ts';
 
-/** Recovery after a crash replays at most about a gigabyte of WAL. */
-const START_TIMEOUT_MS = 60_000;
-/** A port that was free may be taken before PostgreSQL binds it: so often another is tried. */
-const PORT_ATTEMPTS = 5;
-/** A service, and who looks at its database. */
-const MIN_CONNECTIONS = 50;
-
 export interface EmbeddedPostgresDeps {
   /** Where the files live; created if missing. */
   dataDir: string;
   /** The TCP port on 127.0.0.1; left out, a free one. */
   port?: number;
-  /** Connections it has to take; it takes at least `MIN_CONNECTIONS`. */
+  /** Connections it has to take; it takes at least `MIN_EMBEDDED_CONNECTIONS`. */
   maxConnections?: number;
   /** Receives the lines PostgreSQL writes. */
   log: (line: string) => void;
@@ -116,8 +110,8 @@ async function startOnPort(
     const port = fixedPort ?? (await freePort());
     const outcome = await startPostmaster(place, {
       port,
-      maxConnections: Math.max(maxConnections, MIN_CONNECTIONS),
-      timeoutMs: START_TIMEOUT_MS,
+      maxConnections: Math.max(maxConnections, MIN_EMBEDDED_CONNECTIONS),
+      timeoutMs: START_MS,
     });
     if (!('failed' in outcome)) return { postmaster: outcome, port };
     const taken = outcome.lines.some((line) => line.includes('Address already in use'));

@@ -3,11 +3,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { MAX_LOCK_ATTEMPTS } from '../bounds/embedded.ts';
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
 import { processIdentity, processState } from './processes.ts';
-
-/** Rounds of finding and clearing a stale lock before giving up; each lost round means a rival. */
-const MAX_ATTEMPTS = 5;
 
 /**
  * Takes the lock file at `path` for this process and returns the function that gives it back.
@@ -21,7 +19,7 @@ export async function acquireOwnerLock(
   const suffix = randomBytes(6).toString('hex');
   const text = `${process.pid}\n${(await processIdentity(process.pid)) ?? ''}\n${suffix}\n`;
   const draft = `${path}.${suffix}`;
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= MAX_LOCK_ATTEMPTS; attempt++) {
     try {
       // A link appears whole or not at all; a file created and then written could be read empty.
       await writeFile(draft, text, { mode: 0o600 });

@@ -6,12 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { MAX_KEPT_LINES, POSTMASTER_QUIT_MS } from '../bounds/embedded.ts';
 import { type ClusterPlace, programEnvironment } from './cluster.ts';
-
-/** Lines of output kept for an error message. */
-const MAX_KEPT_LINES = 200;
-/** After the bounded fast shutdown: how long the immediate one may take before SIGKILL. */
-const QUIT_TIMEOUT_MS = 2_000;
 
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
@@ -99,7 +95,7 @@ export async function startPostmaster(
   timer.cancel();
   if (outcome !== 'ready' || child.pid === undefined) {
     if (outcome === 'timeout') lines.push(`it was not ready after ${timeoutMs} ms`);
-    await end(child, exited, QUIT_TIMEOUT_MS);
+    await end(child, exited, POSTMASTER_QUIT_MS);
     return { failed: true, lines };
   }
 
@@ -134,7 +130,7 @@ async function end(
   child.ref();
   for (const [signal, waitMs] of [
     ['SIGINT', timeoutMs], // fast: ends the sessions, writes a checkpoint
-    ['SIGQUIT', QUIT_TIMEOUT_MS], // immediate: recovers from the WAL at the next start
+    ['SIGQUIT', POSTMASTER_QUIT_MS], // immediate: recovers from the WAL at the next start
     ['SIGKILL', undefined],
   ] as const) {
     child.kill(signal);

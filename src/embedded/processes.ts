@@ -3,10 +3,8 @@
 
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { PROCESS_POLL_MS, PS_MS } from '../bounds/embedded.ts';
 import { errorCode } from './errors.ts';
-
-const POLL_INTERVAL_MS = 20;
-const PS_TIMEOUT_MS = 5_000;
 
 /**
  * Whether a process with this id exists and runs, whoever owns it; `ended` when it is over but its
@@ -52,7 +50,7 @@ export async function waitUntilGone(pid: number, timeoutMs: number): Promise<boo
   while ((await processState(pid)) === 'alive') {
     if (performance.now() >= deadline) return false;
     // Not our child, so there is no event to wait for.
-    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
+    await new Promise((resolve) => setTimeout(resolve, PROCESS_POLL_MS));
   }
   return true;
 }
@@ -71,7 +69,7 @@ async function statFields(pid: number): Promise<string[] | undefined> {
 function ps(pid: number, column: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const args = ['-ww', '-o', `${column}=`, '-p', String(pid)];
-    execFile('ps', args, { timeout: PS_TIMEOUT_MS }, (error, stdout) => {
+    execFile('ps', args, { timeout: PS_MS }, (error, stdout) => {
       resolve(error === null && stdout.trim() !== '' ? stdout.trim() : undefined);
     });
   });

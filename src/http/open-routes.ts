@@ -5,6 +5,7 @@
  */
 import helmet from '@fastify/helmet';
 import swaggerUi from '@fastify/swagger-ui';
+import { MAX_WAITING_TURNS } from '../bounds/http.ts';
 import { eventDocumentRoute } from './event-document-route.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { type MetricsDeps, metricsRoutes } from './metrics-routes.ts';
@@ -22,8 +23,6 @@ export interface OpenRoutesDeps extends HealthDeps {
   turns: OpenTurns;
 }
 
-/** Of files, and of probes: each costs some 2 KB while it waits. */
-const MAX_WAITING = 10_000;
 /** Orchestrators, balancers and Prometheus together ask some times a second. */
 const PROBES_PACE = { burst: 500, perSecond: 2_000 };
 /** Files of up to 1.5 MB: opening the documentation or the page takes some ten of them. */
@@ -33,8 +32,8 @@ export type OpenTurns = ReturnType<typeof createOpenTurns>;
 
 /** The lines in which callers who prove nothing wait. Those for what is not found stand with probes. */
 export function createOpenTurns() {
-  const probes = createTurns({ maxWaiting: MAX_WAITING, pace: PROBES_PACE });
-  const files = createTurns({ maxWaiting: MAX_WAITING, pace: FILES_PACE });
+  const probes = createTurns({ maxWaiting: MAX_WAITING_TURNS, pace: PROBES_PACE });
+  const files = createTurns({ maxWaiting: MAX_WAITING_TURNS, pace: FILES_PACE });
   return {
     probes,
     files,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import helmet from '@fastify/helmet';
 import fastifyStatic from '@fastify/static';
 import { Type } from '@sinclair/typebox';
+import { MAX_DEMO_NAME_LENGTH, STRICT_FOR_S } from '../bounds/http.ts';
 import { ChatError } from '../chat/errors.ts';
 import { Person } from '../chat/schemas.ts';
 import { isStorable } from '../shared/storable-text.ts';
@@ -26,9 +27,6 @@ export interface PageDeps {
   } | null;
 }
 
-const MAX_NAME_LENGTH = 60;
-/** Half a year. */
-const STRICT_FOR_S = 15_552_000;
 const FOR_EVER = 'public, max-age=31536000, immutable';
 
 const PageSettings = Type.Object({
@@ -37,7 +35,9 @@ const PageSettings = Type.Object({
   can_create_people: Type.Boolean(),
   people: Type.Array(Person),
 });
-const NewPerson = Type.Object({ name: Type.String({ minLength: 1, maxLength: MAX_NAME_LENGTH }) });
+const NewPerson = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: MAX_DEMO_NAME_LENGTH }),
+});
 
 /**
  * Whether browsers must use TLS with this host. Only who terminates it can say, and for no other host;

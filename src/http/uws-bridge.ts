@@ -20,13 +20,11 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyServerFactory } from 'fastify';
+import { BODY_TIMEOUT_MS, MAX_BUFFERED_ANSWER_BYTES } from '../bounds/http.ts';
+import { DEFAULT_MAX_HELD_BYTES, MAX_HEADER_BYTES } from '../bounds/shared.ts';
 import type { HttpResponse, TemplatedApp } from '../realtime/uws.ts';
 import { answerWithoutBody } from '../shared/bodyless-answer.ts';
-import {
-  createMemoryBudget,
-  DEFAULT_MAX_HELD_BYTES,
-  type MemoryBudget,
-} from '../shared/memory-budget.ts';
+import { createMemoryBudget, type MemoryBudget } from '../shared/memory-budget.ts';
 import { ascii, utf8 } from '../shared/native-text.ts';
 import { statusLine } from './uws-fields.ts';
 import { type Refusal, type RequestHead, readHead } from './uws-head.ts';
@@ -76,10 +74,6 @@ const JSON_TYPE = ascii('application/json; charset=utf-8');
 const CONNECTION = ascii('Connection');
 const CLOSE = ascii('close');
 
-const defaultMaxHeaderBytes = 16_384;
-const defaultMaxBufferedBytes = 16 * 1024 * 1024;
-const defaultBodyTimeoutMs = 30_000;
-
 /**
  * Makes the bridge. There are two ways to use it:
  *
@@ -92,14 +86,14 @@ export function createUwsBridge(deps: UwsBridgeDeps): UwsBridge {
   const { app } = deps;
   const bodies: BodyLimits = {
     maxBodyBytes: deps.maxBodyBytes,
-    bodyTimeoutMs: deps.bodyTimeoutMs ?? defaultBodyTimeoutMs,
+    bodyTimeoutMs: deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
     memory: deps.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
   };
-  const maxHeaderBytes = deps.maxHeaderBytes ?? defaultMaxHeaderBytes;
+  const maxHeaderBytes = deps.maxHeaderBytes ?? MAX_HEADER_BYTES;
   const refusalBody = deps.refusalBody ?? fastifyRefusal;
   const load = createLoad();
   const responseDeps: ResponseDeps = {
-    maxBufferedBytes: deps.maxBufferedBytes ?? defaultMaxBufferedBytes,
+    maxBufferedBytes: deps.maxBufferedBytes ?? MAX_BUFFERED_ANSWER_BYTES,
     keepsAddresses: deps.keepAddresses ?? false,
     onSettled: load.down,
   };

@@ -5,6 +5,7 @@
  * are begun in one turn; nothing is looked at for an address that has had its failures; a proof that
  * succeeds, or could not be judged, costs nothing.
  */
+import { MAX_WAITING_ATTEMPTS } from '../bounds/limits.ts';
 import { ChatError } from '../chat/errors.ts';
 import { createFixedWindow } from './fixed-window.ts';
 
@@ -22,8 +23,6 @@ interface Line {
   waiting: ((mayTry: boolean) => void)[];
 }
 
-/** Attempts of one address that may wait for others of it; keys that must be fetched make them wait. */
-const MAX_WAITING = 10_000;
 const TOO_MANY_FAILURES = 'Too many calls of this address have failed to prove who they are.';
 
 export function createAttempts({ windowMs, maxFailures, refused }: AttemptsDeps) {
@@ -46,7 +45,7 @@ export function createAttempts({ windowMs, maxFailures, refused }: AttemptsDeps)
     } else if (line.underWay < left) {
       line.underWay += 1;
     } else {
-      if (line.waiting.length >= MAX_WAITING) throw refusal();
+      if (line.waiting.length >= MAX_WAITING_ATTEMPTS) throw refusal();
       const mayTry = await new Promise<boolean>((resolve) => line.waiting.push(resolve));
       if (!mayTry) throw refusal();
     }

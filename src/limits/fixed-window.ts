@@ -5,6 +5,7 @@
  * Guarantees: no key is ever counted for another one, and a new key always begins at nothing. When
  * there are more keys than are remembered, those that were counted longest ago are forgotten.
  */
+import { MAX_COUNTED_KEYS } from '../bounds/limits.ts';
 
 export interface FixedWindow {
   /** Counts one, or as many `units`; whether that was within the limit. */
@@ -14,9 +15,6 @@ export interface FixedWindow {
   /** Whole seconds until the current window ends, at least 1. */
   retryAfterSeconds(): number;
 }
-
-/** Keys remembered in one window: some 10 MB where each of them is an IPv6 network. */
-export const MAX_KEYS = 100_000;
 
 export function createFixedWindow(
   limit: number,
@@ -42,7 +40,7 @@ export function createFixedWindow(
     take(key, units = 1) {
       roll();
       const count = counted(key) + units;
-      if (recent.size >= MAX_KEYS / 2 && !recent.has(key)) {
+      if (recent.size >= MAX_COUNTED_KEYS / 2 && !recent.has(key)) {
         older = recent;
         recent = new Map();
       }

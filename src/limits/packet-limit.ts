@@ -2,6 +2,7 @@
  * How many packets one connection may send in a window. The count is kept with the connection, so that
  * none is forgotten or counted for another one, however many there are.
  */
+import { FLOOD_FACTOR } from '../bounds/limits.ts';
 
 /** The part of a connection that is counted in. */
 export interface PacketCount {
@@ -17,9 +18,6 @@ export interface PacketLimitDeps {
   /** Milliseconds of a clock that is never set back. */
   now?: () => number;
 }
-
-/** So many times over its limit, a connection is not slow to learn but hostile or broken. */
-const FLOOD_FACTOR = 10;
 
 export function createPacketLimit(deps: PacketLimitDeps) {
   const { limit, windowMs, refused, now = () => performance.now() } = deps;

@@ -6,6 +6,7 @@
  * that Redis's own clock has put off is made anew.
  */
 import { LRUCache } from 'lru-cache';
+import { MAX_REMEMBERED_SPENT, SHARED_COUNT_MS } from '../bounds/limits.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { UserLimit } from '../chat/ports.ts';
 import type { RedisServer } from '../redis/server.ts';
@@ -22,11 +23,6 @@ export interface UserLimitDeps {
   /** Left out: this process alone. Nobody waits for a Redis that is known to be away. */
   redis?: Pick<RedisServer, 'commands' | 'prefix' | 'status' | 'report'>;
 }
-
-/** A Redis that does not answer by then is counted without. */
-const ANSWER_MS = 250;
-/** People over their limit who are remembered, so that Redis is not asked about them again. */
-const MAX_SPENT = 10_000;
 
 /**
  * KEYS: the counter. ARGV: the window in milliseconds, and what to count. Returns the count with this
@@ -47,7 +43,7 @@ export function createUserLimit(deps: UserLimitDeps): UserLimit {
   const windowMs = windowSeconds * 1000;
   const local = createFixedWindow(limit, windowMs);
   /** Until when, on the clock of `performance.now()`. */
-  const spentUntilMs = new LRUCache<string, number>({ max: MAX_SPENT });
+  const spentUntilMs = new LRUCache<string, number>({ max: MAX_REMEMBERED_SPENT });
   /** The last call of each person that is still being counted, and how many are. */
   const counting = new Map<string, { tail: Promise<void>; calls: number }>();
 
@@ -66,7 +62,7 @@ export function createUserLimit(deps: UserLimitDeps): UserLimit {
     const waitMs = (spentUntilMs.get(userId) ?? 0) - performance.now();
     if (waitMs > 0) return waitMs;
     const key = `${prefix}limit:${name}:${userId}`;
-    const answer = await inTime(commands.eval(COUNT, 1, key, windowMs, units), ANSWER_MS);
+    const answer = await inTime(commands.eval(COUNT, 1, key, windowMs, units), SHARED_COUNT_MS);
     if (answer === undefined) return undefined;
     const [count, leftMs] = Array.isArray(answer) ? answer.map(Number) : [];
     if (count === undefined || leftMs === undefined) throw new Error('Redis counted nothing');

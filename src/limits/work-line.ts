@@ -7,6 +7,7 @@
  * nothing; one that is dear by its content is owed for, and while a person owes more than a moment's
  * work, their next calls wait until time has paid for it.
  */
+import { LONGEST_DEBT_MS } from '../bounds/limits.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { PersonalWork } from '../chat/work.ts';
 import { afterUnref, createDeadlineTimer } from '../shared/deadline-timer.ts';
@@ -30,16 +31,6 @@ export interface WorkLimits {
   /** Longest wait of a call. */
   maxWaitMs: number;
 }
-
-export const DEFAULT_WORK_LIMITS: WorkLimits = {
-  // 20 pages of 50 messages, or 200 joins.
-  maxSharedRows: 1_000,
-  maxConnections: 2,
-  paidMsPerSecond: 250,
-  maxOwedMs: 250,
-  maxWaiting: 2_000,
-  maxWaitMs: 5_000,
-};
 
 /** Of a pool of so many, how many connections one person may have: a quarter, so that others find one. */
 export const connectionsOfOne = (poolMax: number): number => Math.max(1, Math.floor(poolMax / 4));
@@ -81,8 +72,6 @@ interface Person {
   owedAtMs: number;
 }
 
-/** A debt that would hold a person up for longer than this is remitted: they have long understood. */
-const LONGEST_DEBT_MS = 3_000;
 /** From this share of `maxOwedMs` on. */
 const ONE_AT_A_TIME = 0.25;
 const MS_PER_S = 1_000;

@@ -7,6 +7,13 @@
  * arrives on that second address, from which nothing is ever passed on again.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  MIN_ANSWER_BYTES,
+  PEER_CONNECT_MS,
+  PEER_KEEP_IDLE_MS,
+  PEER_SLACK_MS,
+} from '../bounds/peers.ts';
+import { DEFAULT_MAX_HELD_BYTES } from '../bounds/shared.ts';
 import type { ConnectionCap } from '../realtime/connection-cap.ts';
 import { STRANGER } from '../realtime/engine-cors.ts';
 import { closeSpread } from '../realtime/engine-drain.ts';
@@ -16,11 +23,7 @@ import type { Peers } from '../realtime/engine-peers.ts';
 import { HttpReply } from '../realtime/engine-reply.ts';
 import { createUwsApp, type Listening, listenExclusive } from '../realtime/uws.ts';
 import type { RedisServer } from '../redis/server.ts';
-import {
-  createMemoryBudget,
-  DEFAULT_MAX_HELD_BYTES,
-  type MemoryBudget,
-} from '../shared/memory-budget.ts';
+import { createMemoryBudget, type MemoryBudget } from '../shared/memory-budget.ts';
 import { CountedAgent } from './counted-agent.ts';
 import { ownAddress } from './own-address.ts';
 import { type PassedOutcome, PassedRequest, type PassedRequestLimits } from './passed-request.ts';
@@ -78,14 +81,6 @@ export interface PeerNode {
 }
 
 const KEY_BYTES = 24;
-/** Two processes of one network; one that is too busy to accept within it is as good as gone. */
-const CONNECT_TIMEOUT_MS = 3_000;
-/** What the answer may come later than the other process would give up by itself. */
-const SLACK_MS = 5_000;
-/** A single frame may be longer than a payload: the conversation of 256 people with their names. */
-const MIN_ANSWER_BYTES = 1_048_576;
-/** Less than the 10 s after which uWebSockets.js closes an idle connection. */
-const KEEP_IDLE_MS = 5_000;
 
 export function createPeerNode(deps: PeerNodeDeps): PeerNode {
   const { limits, path, log, connections } = deps;
@@ -95,7 +90,7 @@ export function createPeerNode(deps: PeerNodeDeps): PeerNode {
   const key = randomBytes(KEY_BYTES).toString('base64url');
   const keyBytes = Buffer.from(key);
   const registry = createPeerRegistry({ redis: deps.redis, tag: ownTag, log });
-  const agent = new CountedAgent({ keepAlive: true, timeout: KEEP_IDLE_MS }, connections);
+  const agent = new CountedAgent({ keepAlive: true, timeout: PEER_KEEP_IDLE_MS }, connections);
   // A WebSocket gets no connection that has been used before.
   const relayAgent = new CountedAgent({ keepAlive: false }, connections);
   const app = createUwsApp();
@@ -110,12 +105,12 @@ export function createPeerNode(deps: PeerNodeDeps): PeerNode {
   const requestLimits: PassedRequestLimits = {
     maxBodyBytes: limits.maxPayloadBytes,
     maxAnswerBytes,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    getTimeoutMs: silenceMs + SLACK_MS,
-    postTimeoutMs: limits.bodyTimeoutMs + SLACK_MS,
+    connectTimeoutMs: PEER_CONNECT_MS,
+    getTimeoutMs: silenceMs + PEER_SLACK_MS,
+    postTimeoutMs: limits.bodyTimeoutMs + PEER_SLACK_MS,
   };
   const relayLimits: RelayLimits = {
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    connectTimeoutMs: PEER_CONNECT_MS,
     maxFrameBytes: maxAnswerBytes,
     pauseBytes: limits.shedBackpressureBytes,
     maxPendingBytes: limits.maxBackpressureBytes + limits.maxPayloadBytes,

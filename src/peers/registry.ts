@@ -3,10 +3,21 @@
  * `<prefix>peer:<tag>` as `<host> <port> <key>`.
  *
  * Guarantees: nothing waits longer than a command to Redis may take, and nothing is queued for it; an
- * entry outlives its process by `TTL_SECONDS` at most; what is remembered here is bounded, however
+ * entry outlives its process by `ENTRY_LIFE_SECONDS` at most; what is remembered here is bounded, however
  * many tags clients make up. With Redis away, who was known stays known.
  */
 import { LRUCache } from 'lru-cache';
+import {
+  ABSENT_PEER_MS,
+  ENTRY_FIRST_CHECK_MS,
+  ENTRY_LIFE_SECONDS,
+  ENTRY_REFRESH_MS,
+  ENTRY_RETRY_MS,
+  KNOWN_PEER_MS,
+  MAX_ABSENT_PEERS,
+  MAX_KNOWN_PEERS,
+  MAX_PEER_LOOKUPS,
+} from '../bounds/peers.ts';
 import type { RedisServer } from '../redis/server.ts';
 import { within } from '../shared/deadline.ts';
 
@@ -41,26 +52,14 @@ export interface PeerRegistry {
   close(): Promise<void>;
 }
 
-const TTL_SECONDS = 30;
-const REFRESH_MS = 10_000;
-const RETRY_MS = 1_000;
-/** A start waits no longer for a Redis that is away. */
-const FIRST_CHECK_MS = 1_000;
-/** A found address is asked for again after so long; a tag that nobody had, sooner. */
-const FRESH_MS = 5_000;
-const ABSENT_MS = 1_000;
 const MAX_PORT = 65_535;
-const MAX_PEERS = 1_000;
-const MAX_ABSENT = 10_000;
-/** Questions to Redis under way; with so many, a tag that is not known is nobody's. */
-const MAX_LOOKUPS = 1_000;
 
 export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerRegistry {
   const { prefix } = redis;
   const known = new LRUCache<string, { address: PeerAddress; askAgainAtMs: number }>({
-    max: MAX_PEERS,
+    max: MAX_KNOWN_PEERS,
   });
-  const absent = new LRUCache<string, true>({ max: MAX_ABSENT, ttl: ABSENT_MS });
+  const absent = new LRUCache<string, true>({ max: MAX_ABSENT_PEERS, ttl: ABSENT_PEER_MS });
   const lookups = new Map<string, Promise<PeerAddress | undefined>>();
   const keyOf = (of: string): string => `${prefix}peer:${of}`;
 
@@ -85,7 +84,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
   async function write(text: string): Promise<void> {
     clearTimeout(timer);
     try {
-      await redis.commands.set(keyOf(tag), text, 'EX', TTL_SECONDS);
+      await redis.commands.set(keyOf(tag), text, 'EX', ENTRY_LIFE_SECONDS);
       if (inTrouble) log.info({ tag }, 'other processes can find the sessions of this one again');
       inTrouble = false;
     } catch (error) {
@@ -96,7 +95,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
       inTrouble = true;
     }
     if (closed) return;
-    timer = setTimeout(() => void refresh(), inTrouble ? RETRY_MS : REFRESH_MS).unref();
+    timer = setTimeout(() => void refresh(), inTrouble ? ENTRY_RETRY_MS : ENTRY_REFRESH_MS).unref();
   }
 
   async function lookUp(of: string): Promise<PeerAddress | undefined> {
@@ -106,7 +105,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
         known.delete(of);
         absent.set(of, true);
       } else {
-        known.set(of, { address, askAgainAtMs: performance.now() + FRESH_MS });
+        known.set(of, { address, askAgainAtMs: performance.now() + KNOWN_PEER_MS });
       }
       return address;
     } catch (error) {
@@ -120,7 +119,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
   return {
     async announce(address) {
       entry = `${address.host} ${address.port} ${address.key}`;
-      await within(redis.checked(), FIRST_CHECK_MS);
+      await within(redis.checked(), ENTRY_FIRST_CHECK_MS);
       await refresh();
     },
 
@@ -130,7 +129,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
       if (absent.has(of)) return undefined;
       const running = lookups.get(of);
       if (running !== undefined) return running;
-      if (lookups.size >= MAX_LOOKUPS) return found?.address;
+      if (lookups.size >= MAX_PEER_LOOKUPS) return found?.address;
       const lookup = lookUp(of);
       lookups.set(of, lookup);
       return lookup;
@@ -145,7 +144,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
       if (closed) return;
       closed = true;
       clearTimeout(timer);
-      // Without Redis it goes by itself, TTL_SECONDS later.
+      // Without Redis it goes by itself, ENTRY_LIFE_SECONDS later.
       await redis.commands.del(keyOf(tag)).catch(() => undefined);
     },
   };

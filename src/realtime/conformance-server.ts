@@ -9,25 +9,18 @@
 
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  createMemoryBudget,
-  DEFAULT_MAX_HELD_BYTES,
-  type MemoryBudget,
-} from '../shared/memory-budget.ts';
+import { SOCKET_SERVER_LIMITS } from '../bounds/realtime.ts';
+import { DEFAULT_MAX_HELD_BYTES } from '../bounds/shared.ts';
+import { createMemoryBudget, type MemoryBudget } from '../shared/memory-budget.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import { createEngineServer, type EngineServer } from './engine-server.ts';
 import type { NamespaceHandler } from './socket.ts';
-import {
-  createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
-  type SocketServer,
-  type SocketServerLimits,
-} from './socket-server.ts';
+import { createSocketServer, type SocketServer, type SocketServerLimits } from './socket-server.ts';
 import { createUwsApp, listenExclusive } from './uws.ts';
 
 /** Short times, so that a suite can wait for them. */
 export const CONFORMANCE_LIMITS: SocketServerLimits = {
-  ...DEFAULT_SOCKET_SERVER_LIMITS,
+  ...SOCKET_SERVER_LIMITS,
   pingIntervalMs: 300,
   pingTimeoutMs: 200,
   maxPayloadBytes: 1_000_000,

@@ -7,6 +7,7 @@
  * those of the reserve for whoever needs them here. It counts connections, not sessions: also those
  * that never send a request, which uWebSockets.js closes after about 10 s.
  */
+import { CAP_WARN_INTERVAL_MS } from '../bounds/realtime.ts';
 import { ascii, utf8 } from '../shared/native-text.ts';
 import type { HttpResponse, TemplatedApp } from './uws.ts';
 
@@ -39,9 +40,6 @@ export interface ConnectionStats {
   readonly refused: number;
 }
 
-/** It is told so often at most: a flood of connections shall not become one of lines. */
-const WARN_INTERVAL_MS = 60_000;
-
 const UNAVAILABLE = ascii('503 Service Unavailable');
 const CONTENT_TYPE = ascii('Content-Type');
 const JSON_TYPE = ascii('application/json; charset=utf-8');
@@ -55,7 +53,7 @@ export function createConnectionCap(deps: ConnectionCapDeps): ConnectionCap {
   let warnedAt = Number.NEGATIVE_INFINITY;
 
   function warn(): void {
-    if (performance.now() - warnedAt < WARN_INTERVAL_MS) return;
+    if (performance.now() - warnedAt < CAP_WARN_INTERVAL_MS) return;
     warnedAt = performance.now();
     log.warn({ max }, 'no further connections: the process may not open more files');
   }

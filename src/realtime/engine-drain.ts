@@ -1,6 +1,5 @@
 /** Closing many connections at an even pace, so that their clients do not all come back at once. */
-
-const STEP_MS = 25;
+import { DRAIN_STEP_MS } from '../bounds/realtime.ts';
 
 /**
  * Hands `items` to `close` in random order, so that no group of clients reconnects together, spread
@@ -15,7 +14,7 @@ export async function closeSpread<T>(
   goesOn: () => boolean,
 ): Promise<void> {
   const waiting = shuffle([...items]);
-  const steps = Math.max(Math.floor(overMs / STEP_MS), 1);
+  const steps = Math.max(Math.floor(overMs / DRAIN_STEP_MS), 1);
   for (let step = 0; step < steps && goesOn(); step++) {
     const share = Math.ceil(waiting.length / (steps - step));
     for (const item of waiting.splice(0, share)) close(item);

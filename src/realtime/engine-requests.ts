@@ -5,6 +5,7 @@
  * Guarantees: each request gets exactly one answer; a bad one touches no session but its own.
  */
 
+import { MAX_VAIN_REQUESTS_IN_TURN } from '../bounds/realtime.ts';
 import type { Cors, CorsDecision } from './engine-cors.ts';
 import type { Connection } from './engine-host.ts';
 import {
@@ -55,9 +56,6 @@ export interface RequestHandlers {
   upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void;
 }
 
-/** More of them in one turn are one client's, sent ahead of their answers. */
-const MAX_VAIN_IN_TURN = 64;
-
 type Query = ReadonlyMap<string, string>;
 
 export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestHandlers {
@@ -76,7 +74,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       });
     }
     vain += 1;
-    return vain > MAX_VAIN_IN_TURN;
+    return vain > MAX_VAIN_REQUESTS_IN_TURN;
   }
 
   /** The checks that need no session; the query when all is well. */

@@ -5,6 +5,7 @@
  * Source: Engine.IO protocol, version 4; where it is silent, the behaviour of engine.io 6.
  */
 
+import { UPGRADE_POLL_MS } from '../bounds/realtime.ts';
 import type { MemoryBudget } from '../shared/memory-budget.ts';
 import { type Ascii, ascii } from '../shared/native-text.ts';
 import type { PageOrigins } from '../shared/origin.ts';
@@ -83,9 +84,6 @@ export interface EngineStats {
   /** Sessions closed so far, by reason. */
   readonly closed: ReadonlyMap<string, number>;
 }
-
-/** How long a client that is about to upgrade is kept waiting for a GET with nothing to carry. */
-const UPGRADE_POLL_MS = 50;
 
 let servers = 0;
 

@@ -6,6 +6,7 @@
  * shows it within a round trip. What one of them sends is little, or it ends: a CONNECT or a few.
  */
 
+import { FREE_STRANGER_BYTES } from '../bounds/realtime.ts';
 import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
 import type { CloseReason } from './close-reasons.ts';
 import type { RequestFacts } from './engine-http.ts';
@@ -35,11 +36,6 @@ export interface Strangers<S extends Stranger> {
   makeRoom(sessions: number): boolean;
 }
 
-/**
- * What the request of a newcomer may take: so many are not counted, or a greedy one would cost all of
- * them their place. How many there are is bounded.
- */
-export const FREE_BYTES = 4_096;
 /** What a field of a request takes beside its text, bytes. */
 const FIELD_BYTES = 150;
 
@@ -90,5 +86,5 @@ function bytesOf({ facts }: Stranger): number {
       bytes += FIELD_BYTES + 2 * (name.length + value.length);
     }
   }
-  return Math.max(bytes - FREE_BYTES, 0);
+  return Math.max(bytes - FREE_STRANGER_BYTES, 0);
 }

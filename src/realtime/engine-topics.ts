@@ -13,6 +13,7 @@
  * sparing ephemeral frames: only these few are taken out of the topic around such a publish.
  */
 
+import { LARGE_AUDIENCE } from '../bounds/realtime.ts';
 import type { Frame } from '../protocol/engine-packet.ts';
 import { type Ascii, escapeAfter, type NativeText, utf8 } from '../shared/native-text.ts';
 import type { TemplatedApp, WebSocket } from './uws.ts';
@@ -59,13 +60,6 @@ export interface TopicsDeps<M extends TopicMember> {
   /** Every member with a WebSocket, for the scan. */
   readonly members: () => Iterable<M>;
 }
-
-/**
- * Who hears a topic of more members is answered first: among few, a write saved is much of the work;
- * among many it is nothing, and those whose answer waited until all were written to send their next
- * messages too late to share a write with each other.
- */
-const LARGE_AUDIENCE = 256;
 
 /** Published bytes between two scans, as a share of the backpressure limit. */
 const SCAN_SHARE = 0.5;

@@ -5,6 +5,7 @@
  * can do nothing but probe and upgrade, and only for a limited time.
  */
 
+import { MAX_PROBE_PINGS } from '../bounds/realtime.ts';
 import { ascii, latin1, utf8 } from '../shared/native-text.ts';
 import type { Connection, EngineSocket } from './engine-host.ts';
 import type { RealtimeLog } from './engine-log.ts';
@@ -17,8 +18,6 @@ const NO_EXTENSIONS = ascii('');
 const UPGRADE = '5';
 /** Longer frames are neither: they need not be decoded. */
 const PROBE_FRAME_BYTES = 16;
-/** No client we know pings a connection that it is trying out; each ping is answered with as much. */
-const MAX_PROBE_PINGS = 8;
 
 /** A second connection of a polling session, which wants to become its transport. */
 export class Probe<Owner> implements Connection {

@@ -6,6 +6,7 @@
  * is not connected.
  */
 
+import { FREE_STRANGER_BYTES } from '../bounds/realtime.ts';
 import { AttachmentCollector } from '../protocol/binary.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import {
@@ -19,7 +20,6 @@ import { holdWhile } from '../shared/memory-budget.ts';
 import type { PacketCount } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
 import type { EngineSession } from './engine-session.ts';
-import { FREE_BYTES } from './engine-strangers.ts';
 import { ConnectRefused, type Handshake } from './socket.ts';
 import { createAck } from './socket-ack.ts';
 import type { ConnectionHost } from './socket-host.ts';
@@ -250,7 +250,7 @@ export class SocketConnection implements SocketOwner, PacketCount {
 
   /** What the packet at hand has become is kept until it has been worked on. */
   #holdFor<T>(work: Promise<T>): Promise<T> {
-    const isNewcomers = !this.session.identified && this.#packetBytes <= FREE_BYTES;
+    const isNewcomers = !this.session.identified && this.#packetBytes <= FREE_STRANGER_BYTES;
     const bytes = isNewcomers ? 0 : this.#packetBytes;
     return holdWhile(this.#host.memory, this.session, bytes, work);
   }

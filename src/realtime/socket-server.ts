@@ -1,11 +1,8 @@
 /** A Socket.IO v5 server over Engine.IO v4 on uWebSockets.js. It knows nothing of chat. */
 
+import { DEFAULT_MAX_HELD_BYTES } from '../bounds/shared.ts';
 import type { SocketLimits } from '../protocol/socket-packet.ts';
-import {
-  createMemoryBudget,
-  DEFAULT_MAX_HELD_BYTES,
-  type MemoryBudget,
-} from '../shared/memory-budget.ts';
+import { createMemoryBudget, type MemoryBudget } from '../shared/memory-budget.ts';
 import { type Ascii, escapeAfter } from '../shared/native-text.ts';
 import type { PageOrigins } from '../shared/origin.ts';
 import type { ConnectionCap } from './connection-cap.ts';
@@ -47,40 +44,6 @@ export interface SocketServerLimits extends EngineLimits {
   /** Longest deadline of `emitWithAck`, milliseconds. */
   readonly ackDeadlineMs: number;
 }
-
-/** Limits that fit a chat service; callers override what their configuration names. */
-export const DEFAULT_SOCKET_SERVER_LIMITS: SocketServerLimits = Object.freeze({
-  pingIntervalMs: 25_000,
-  pingTimeoutMs: 20_000,
-  maxPayloadBytes: 1_000_000,
-  connectTimeoutMs: 45_000,
-  upgradeTimeoutMs: 10_000,
-  bodyTimeoutMs: 10_000,
-  attachmentTimeoutMs: 10_000,
-  closeTimeoutMs: 10_000,
-  maxBackpressureBytes: 1_048_576,
-  shedBackpressureBytes: 65_536,
-  maxSessions: 1_000_000,
-  strangersShare: 0.1,
-  maxEarlyPackets: 32,
-  maxEarlyBytes: 16_384,
-  maxPollingBufferBytes: 1_048_576,
-  maxPayloadPackets: 16_384,
-  maxQueryBytes: 8_192,
-  maxQueryFields: 64,
-  compressThresholdBytes: 1_024,
-  maxAttachments: 10,
-  maxAttachmentBytes: 4_000_000,
-  maxJsonDepth: 256,
-  maxJsonNodes: 10_000,
-  maxConnectNodes: 256,
-  maxNamespacesPerSession: 8,
-  maxNamespaceLength: 128,
-  maxEventNameLength: 128,
-  maxTopicsPerSocket: 1_000,
-  maxPendingAcks: 100,
-  ackDeadlineMs: 60_000,
-});
 
 export interface SocketServerDeps {
   readonly app: TemplatedApp;

@@ -11,6 +11,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
+import { MAX_PORT_ATTEMPTS } from '../bounds/realtime.ts';
+import { MAX_HEADER_BYTES } from '../bounds/shared.ts';
 import { loadFailure } from './uws-load-failure.ts';
 import type { Native, TemplatedApp, us_listen_socket } from './uws-types.ts';
 
@@ -22,12 +24,6 @@ export type {
   WebSocket,
   WebSocketBehavior,
 } from './uws-types.ts';
-
-/**
- * Bytes of request line and header fields that uWebSockets.js collects when they arrive in several
- * packets; its own 4 KiB are little beside a token and some cookies. As Node's default.
- */
-const maxHeaderBytes = 16_384;
 
 /** LIBUS_LISTEN_DEFAULT, which the module does not export: with SO_REUSEPORT. */
 const sharedPort: ListenOptions = 0;
@@ -49,15 +45,12 @@ export interface ListenError extends Error {
   readonly code: string;
 }
 
-/** So often another port is tried where any will do. */
-const MAX_PORT_ATTEMPTS = 10;
-
 let loaded: Native | undefined;
 
 function native(): Native {
   if (loaded === undefined) {
     // Read by the library from the environment once, when it is loaded, and settable no other way.
-    process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= String(maxHeaderBytes);
+    process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= String(MAX_HEADER_BYTES);
     try {
       // A CommonJS package that requires its binary at once: only `require` lets us catch that.
       const module: Native = createRequire(import.meta.url)('uWebSockets.js');

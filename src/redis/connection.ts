@@ -7,10 +7,8 @@
  * (`retry.ts`), by what the server of the process says of the Redis behind it (`server.ts`).
  */
 import { Redis } from 'ioredis';
+import { REDIS_TIMEOUT_MS, SILENCE_FACTOR } from '../bounds/redis.ts';
 import { wrongServer } from './verdict.ts';
-
-/** How long connecting, and any one command, may take where nothing else is said. */
-const REDIS_TIMEOUT_MS = 1_000;
 
 export interface RedisConnectionDeps {
   url: string;
@@ -33,9 +31,6 @@ export interface RedisConnection {
   /** Ends it now, without waiting for the other side. */
   end(): void;
 }
-
-/** So long after a command without a byte, nobody is there any more, though nobody has closed. */
-const SILENCE_FACTOR = 3;
 
 /** A connection that is not made yet: `connect()` does. */
 export function createRedisConnection(deps: RedisConnectionDeps): RedisConnection {

@@ -2,6 +2,7 @@
  * When to connect again: after pauses that grow to a bound with every attempt that leads to nothing, with
  * jitter, so that the nodes do not come back to a restarted Redis all at once.
  */
+import { FIRST_PAUSE_MS, MAX_DOUBLINGS } from '../bounds/redis.ts';
 
 export interface RetryDeps {
   /** The longest pause between two attempts, milliseconds. */
@@ -19,9 +20,6 @@ export interface Retry {
   /** No attempt is to come any more, until `later`. */
   cancel(): void;
 }
-
-const FIRST_PAUSE_MS = 50;
-const MAX_DOUBLINGS = 16;
 
 export function createRetry({ maxPauseMs, connect }: RetryDeps): Retry {
   let failures = 0;

@@ -4,11 +4,12 @@
  *
  * Guarantees: a server that answers and is the wrong one (a primary that was demoted with its connections
  * alive, a node of a cluster, an access list that does not let us) is found out by its role and by a
- * trial write once for each `CHECK_MS`, and by the first refusal that a user of `commands` reports; then
+ * trial write once for each `REDIS_CHECK_MS`, and by the first refusal that a user of `commands` reports; then
  * the connection is made anew until it leads to the right one. Nothing waits longer than
  * `REDIS_TIMEOUT_MS` and nothing is queued. What is wrong is told once for each outage, and once when it is over.
  */
 import type { Redis } from 'ioredis';
+import { REDIS_CHECK_MS, REDIS_RETRY_MAX_MS } from '../bounds/redis.ts';
 import {
   createRedisConnection,
   type RedisConnection,
@@ -52,9 +53,6 @@ export interface RedisServer {
   close(): void;
 }
 
-const CHECK_MS = 1_000;
-const RETRY_MAX_MS = 1_000;
-
 /** The server at `url`. Returns at once; connects, and connects again, by itself. */
 export function createRedisServer(deps: RedisServerDeps): RedisServer {
   const { url, prefix, nodeId, log } = deps;
@@ -72,7 +70,7 @@ export function createRedisServer(deps: RedisServerDeps): RedisServer {
   });
 
   const retry = createRetry({
-    maxPauseMs: RETRY_MAX_MS,
+    maxPauseMs: REDIS_RETRY_MAX_MS,
     connect() {
       current = connect();
     },
@@ -115,7 +113,7 @@ export function createRedisServer(deps: RedisServerDeps): RedisServer {
       judge(made, error, true);
     }
     if (!closed && made === current && !retry.isDue()) {
-      checkTimer = setTimeout(() => void check(made), CHECK_MS).unref();
+      checkTimer = setTimeout(() => void check(made), REDIS_CHECK_MS).unref();
     }
   }
 

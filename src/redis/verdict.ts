@@ -1,5 +1,6 @@
 /** Whether a Redis server is the one we need: what it is asked, and what its answers mean. */
 import type { Redis } from 'ioredis';
+import { TRIAL_LIFE_MS } from '../bounds/redis.ts';
 
 /** It answers, and is not the server we need. */
 class WrongServer extends Error {}
@@ -18,9 +19,6 @@ const WRONG_SERVER = new Map([
 
 /** Error replies about the state of the right server: out of memory, loading, a failing disk … */
 const TROUBLE = new Set(['OOM', 'MISCONF', 'LOADING', 'BUSY', 'NOREPLICAS', 'TRYAGAIN']);
-
-/** The trial write is forgotten by itself. */
-const TRIAL_LIFE_MS = 10_000;
 
 /**
  * What an error says about the server.

@@ -6,6 +6,7 @@
  * handed out may set and delete items. There is a timer only while something waits. Costs are those of
  * `deadline-queue.ts`.
  */
+import { MAX_DEADLINES_PER_TURN } from '../bounds/shared.ts';
 import { createDeadlineQueue } from './deadline-queue.ts';
 
 /** Calls back once after so many milliseconds; what is returned prevents it. */
@@ -42,7 +43,6 @@ export interface DeadlineTimer<T extends NonNullable<unknown>> {
   clear(): void;
 }
 
-const MAX_PER_TURN = 500;
 /** The longest that `setTimeout` waits; what is further away is looked at once more then. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
@@ -63,7 +63,11 @@ export function createDeadlineTimer<T extends NonNullable<unknown>>(
   deps: DeadlineTimerDeps<T>,
 ): DeadlineTimer<T> {
   const { onDue, tickMs } = deps;
-  const { now = () => performance.now(), after = afterAlive, maxPerTurn = MAX_PER_TURN } = deps;
+  const {
+    now = () => performance.now(),
+    after = afterAlive,
+    maxPerTurn = MAX_DEADLINES_PER_TURN,
+  } = deps;
   const queue = createDeadlineQueue<T>();
   let cancel: (() => void) | undefined;
   /** When the timer goes off; only less is of interest. */

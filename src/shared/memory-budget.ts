@@ -39,8 +39,6 @@ export interface MemoryBudgetStats {
   readonly ended: { readonly strangers: number; readonly known: number };
 }
 
-/** For whoever has no setting. */
-export const DEFAULT_MAX_HELD_BYTES = 67_108_864;
 /** So much is left of a full budget after a clearance: each sorts all holders. */
 const KEPT_SHARE = 0.75;
 

@@ -5,6 +5,8 @@
  * it also keeps new conversations single where older data already holds several for a match and no
  * unique index can.
  */
+
+import { MAX_PAIR_ATTEMPTS } from '../bounds/store.ts';
 import type { CreateOutcome, Store } from '../chat/ports.ts';
 import type { Conversation, Person } from '../chat/schemas.ts';
 import type { CanonicalId } from '../shared/ids.ts';
@@ -25,8 +27,6 @@ type CreateRequest = Parameters<Store['createConversation']>[0];
 
 const FOREIGN_KEY_VIOLATION = '23503';
 const UNIQUE_VIOLATION = '23505';
-/** A rival that does not take the lock (another program) can win the unique index this often. */
-const MAX_ATTEMPTS = 3;
 
 /** Creates the conversation, or finds the one its match already has. */
 export async function createConversation(
@@ -46,7 +46,7 @@ export async function createConversation(
         const field = error.table_name === 'conversations' ? 'request_match_id' : 'participant_ids';
         return { outcome: 'unknown_reference', field };
       }
-      if (error.code !== UNIQUE_VIOLATION || attempt === MAX_ATTEMPTS) throw error;
+      if (error.code !== UNIQUE_VIOLATION || attempt === MAX_PAIR_ATTEMPTS) throw error;
     }
   }
 }

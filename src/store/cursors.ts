@@ -2,11 +2,12 @@
  * Read and delivered cursors. A cursor never moves back nor past the last message; reading implies
  * having received. With the cursor, in the same transaction, the statuses it newly covers move.
  */
+import { MAX_STATUS_SPAN } from '../bounds/store.ts';
 import type { CursorOutcome } from '../chat/ports.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { RowLocked } from './lock-waits.ts';
-import { advanceStatuses, lockConversation, MAX_SPAN, type Span } from './statuses.ts';
+import { advanceStatuses, lockConversation, type Span } from './statuses.ts';
 import { Unchanged } from './transaction.ts';
 
 interface CursorRow {
@@ -54,7 +55,7 @@ export function markDelivered(database: Database, request: CursorRequest): Promi
 }
 
 /**
- * In steps of at most MAX_SPAN, each a transaction: whoever comes back after a million messages
+ * In steps of at most MAX_STATUS_SPAN, each a transaction: whoever comes back after a million messages
  * neither blocks the conversation nor runs into the statement timeout. Every step leaves a true
  * state behind.
  */
@@ -107,7 +108,7 @@ function markStep(database: Database, cursor: Cursor, request: CursorRequest): P
       const moved = mayBeDone && fromSeq > 0;
       return new Unchanged({ moved, seq: fromSeq, targetSeq, marked: 0 });
     }
-    const toSeq = Math.min(targetSeq, fromSeq + MAX_SPAN);
+    const toSeq = Math.min(targetSeq, fromSeq + MAX_STATUS_SPAN);
     const span = { conversationId, fromSeq, toSeq };
     const [, , [count]] = await Promise.all([
       cursor.move(sql, request, toSeq),

@@ -10,11 +10,18 @@
  * Where epochs are kept, every answer is of the database heard of last: connections to another one
  * are dropped.
  */
+import {
+  GOODBYE_MS,
+  LOCK_WAIT_MS,
+  LOCKED_LINE_SHARE,
+  LOCKED_SHARE,
+  MAX_TRANSACTION_ATTEMPTS,
+  MAX_WAITING_CALLS,
+} from '../bounds/store.ts';
 import type { Epochs } from './epoch.ts';
 import { greet } from './greeting.ts';
 import { DatabaseUnavailable, type Link, openLink, type Sql } from './link.ts';
 import { createLockTurns } from './lock-turns.ts';
-import { LOCK_WAIT_MS } from './lock-waits.ts';
 import { createPool } from './pool.ts';
 import {
   type Attempt,
@@ -103,17 +110,9 @@ export interface DatabaseStats {
   lost: number;
 }
 
-const DEFAULT_MAX_WAITING = 5000;
-/** The share of the pool that calls may hold which found something locked before. */
-const LOCKED_SHARE = 1 / 4;
-/** The share of the calls in line that may wait for one thing that is locked. */
-const LOCKED_LINE_SHARE = 1 / 5;
-const MAX_TRANSACTION_ATTEMPTS = 8;
-const GOODBYE_MS = 500;
-
 export function createDatabase(deps: DatabaseDeps): Database {
   const { queryDeadlineMs, poolMax, log } = deps;
-  const maxWaiting = deps.maxWaiting ?? DEFAULT_MAX_WAITING;
+  const maxWaiting = deps.maxWaiting ?? MAX_WAITING_CALLS;
   const pool = createPool({ max: poolMax, maxWaiting, open: (onGone) => open(onGone) });
   const turns = createLockTurns({
     seats: Math.ceil(poolMax * LOCKED_SHARE),

@@ -3,14 +3,14 @@
  * that five thousand sockets that reconnect at once are a handful of queries, and all of it in one
  * statement each, so that every answer is one snapshot.
  */
+import { LOST_FUTURE_LIFE_S, MAX_SHARED_LOOK } from '../bounds/store.ts';
 import type { ConversationHead, Standing, Store } from '../chat/ports.ts';
 import { type CanonicalId, NIL_UUID } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
-import { LOST_FUTURE_LIFE_S } from './lost-futures.ts';
 import { type MessageColumns, messageColumns, senderNames, toMessages } from './message-columns.ts';
 import { requireTriggers } from './triggers.ts';
-import { lookForUnread, MAX_SHARED_LOOK, readUnread, toUnread } from './unread.ts';
+import { lookForUnread, readUnread, toUnread } from './unread.ts';
 
 export interface DeliveryReadLimits {
   /** Most participants, heads or members asked for in one query. */

@@ -3,11 +3,9 @@
  * them. Never to be used on another database: auth.users belongs to others there.
  */
 import { randomUUID } from 'node:crypto';
+import { MAX_PEOPLE } from '../bounds/store.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database } from './database.ts';
-
-/** A demo, not a directory: more are neither shown nor made. */
-const MAX_PEOPLE = 200;
 
 export interface DemoPerson {
   id: CanonicalId;

@@ -8,6 +8,7 @@
  */
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import postgres from 'postgres';
+import { KEEP_ALIVE_S } from '../bounds/store.ts';
 import { ChatError } from '../chat/errors.ts';
 import { columnTypes } from './column-types.ts';
 
@@ -75,7 +76,6 @@ export interface Link {
 const PIPELINE_BUFFER: SocketConstructorOpts & { writableHighWaterMark: number } = {
   writableHighWaterMark: 16 * 1024 * 1024,
 };
-const KEEP_ALIVE_S = 15;
 // postgres.js counts in seconds.
 const MS_PER_S = 1000;
 

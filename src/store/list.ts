@@ -5,11 +5,12 @@
  * What a page costs is bounded as well as how many conversations it has: it ends before the one that
  * would exceed a bound, and the next page begins there.
  */
+import { MAX_UNREAD_LOOK } from '../bounds/store.ts';
 import type { ConversationSummary, Person } from '../chat/schemas.ts';
 import { type CanonicalId, foldId, toCanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { type MessageRow, toMessage } from './rows.ts';
-import { lookForUnread, MAX_UNREAD_LOOK, toUnread } from './unread.ts';
+import { lookForUnread, toUnread } from './unread.ts';
 
 export interface ListLimits {
   /** Most participants of a page's conversations together, a single conversation aside. */

@@ -6,9 +6,10 @@
  * Guarantees: calls under one key never hold more than one connection together; all calls that were
  * locked before hold no more than `seats`; each settles by its deadline.
  */
+import { LOCK_WAIT_MS } from '../bounds/store.ts';
 import { createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { DatabaseUnavailable } from './link.ts';
-import { isLocked, LOCK_WAIT_MS, lockPauseMs, RowLocked } from './lock-waits.ts';
+import { isLocked, lockPauseMs, RowLocked } from './lock-waits.ts';
 
 export interface LockTurnsLimits {
   /** Most connections used at once by calls that were locked when they tried before. */

@@ -1,5 +1,5 @@
 /**
- * How long anything here waits for a lock that somebody else holds: not at all, or LOCK_WAIT_MS, and
+ * How long anything here waits for a lock that somebody else holds: not at all, or and
  * then it lets go of its connection and comes again.
  *
  * What is locked is tried in one order everywhere: at once, without waiting; then once in
@@ -8,23 +8,17 @@
  * what happens when nobody else is there, the second is for another node, which is done in
  * milliseconds; the third is for a stranger, who may hold the row for minutes.
  */
+import { LOCK_PAUSE_FIRST_MS, LOCK_PAUSE_MAX_MS } from '../bounds/store.ts';
 import { isServerError } from './link.ts';
 
-/**
- * Longest wait for one lock: well over what another node needs for a batch, well under what a
- * connection that others want may be idle. Of every session, so that it also holds for the locks a
- * statement takes by itself: a foreign key's, a unique index's, a table's.
- */
-export const LOCK_WAIT_MS = 25;
-
-const PAUSE_BASE_MS = 2;
 const PAUSE_GROWTH = 1.5;
-/** Also how long a conversation may still look locked after it was let go. */
-const PAUSE_MAX_MS = 100;
 
 /** The pause after attempt `tries` (1, 2, …) found a lock, with jitter so that rivals do not meet again. */
 export function lockPauseMs(tries: number): number {
-  return Math.min(PAUSE_BASE_MS * PAUSE_GROWTH ** tries, PAUSE_MAX_MS) * (0.5 + Math.random() / 2);
+  return (
+    Math.min(LOCK_PAUSE_FIRST_MS * PAUSE_GROWTH ** tries, LOCK_PAUSE_MAX_MS) *
+    (0.5 + Math.random() / 2)
+  );
 }
 
 /** A row that is needed is locked by somebody, and was not waited for. */

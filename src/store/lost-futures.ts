@@ -2,11 +2,9 @@
  * Positions that sockets have heard and PostgreSQL has lost since (a standby took over without the last
  * commits, a backup was restored). A client that comes back with one of them is told to read again.
  */
+import { LOST_FUTURE_LIFE_S } from '../bounds/store.ts';
 import type { Store } from '../chat/ports.ts';
 import type { Database } from './database.ts';
-
-/** How long a client may be away and still be told that what it heard last was lost. */
-export const LOST_FUTURE_LIFE_S = 7 * 86_400;
 
 /**
  * Notes that sockets have heard messages which PostgreSQL has lost, and forgets what was noted long

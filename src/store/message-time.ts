@@ -1,11 +1,5 @@
 /** When a message was sent: PostgreSQL's clock, put right by what the conversation already says. */
-
-/**
- * A message is dated like the one before it when the clock is behind by no more than this: one
- * standby's clock differs from its primary's by less. A time further ahead is wrong itself (rows of
- * an older service in local time, a clock that has been put right since), and no message is given it.
- */
-const MAX_CLOCK_CORRECTION_MS = 5_000;
+import { MAX_CLOCK_CORRECTION_MS } from '../bounds/store.ts';
 
 /**
  * The time of a conversation's next message, which is its `last_message_at` then. Order is the

@@ -13,6 +13,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
+import { MIGRATE_CONNECT_MS, MIGRATE_END_S, MIGRATE_LOCK_MS } from '../bounds/store.ts';
 import { awaitFirstAnswer } from './first-answer.ts';
 
 /** sql/ lies beside src/ and dist/: the same two steps up from either. */
@@ -20,10 +21,6 @@ export const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 /** Identifies this lock among all advisory locks of the database: an arbitrary constant. */
 export const MIGRATION_LOCK_KEY = '7308604896993423717';
-const CONNECT_TIMEOUT_MS = 10_000;
-/** Waiting for another node's migration, or for a table another session holds. */
-const LOCK_TIMEOUT_MS = 300_000;
-const END_TIMEOUT_S = 5;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 export interface Migration {
@@ -51,11 +48,11 @@ export interface MigrateOptions {
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
   const log = options.log ?? (() => undefined);
-  const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  const lockTimeoutMs = options.lockTimeoutMs ?? MIGRATE_LOCK_MS;
   const migrations = await readMigrations(options.directory ?? SQL_DIRECTORY);
   const sql = postgres(options.databaseUrl, {
     max: 1, // the lock is the session's: everything must run on the one connection
-    connect_timeout: CONNECT_TIMEOUT_MS / 1000,
+    connect_timeout: MIGRATE_CONNECT_MS / 1000,
     idle_timeout: 0,
     max_lifetime: null,
     connection: {
@@ -69,12 +66,12 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
     },
   });
   try {
-    await awaitFirstAnswer(sql, options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
+    await awaitFirstAnswer(sql, options.connectTimeoutMs ?? MIGRATE_CONNECT_MS);
     await takeLock(sql, lockTimeoutMs);
     return { applied: await applyMissing(sql, migrations, log) };
   } finally {
     // Ending the session gives the lock back, whatever happened.
-    await sql.end({ timeout: END_TIMEOUT_S });
+    await sql.end({ timeout: MIGRATE_END_S });
   }
 }
 

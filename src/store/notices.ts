@@ -2,17 +2,9 @@
  * What every node must hear of people (sql/0011_notices.sql): written with the fact, in its
  * transaction, and read by each node until it has seen it.
  */
+import { MAX_NOTICES_FORGOTTEN_AT_ONCE, NOTICE_FRESH_MS, NOTICE_LIFE_S } from '../bounds/store.ts';
 import type { Notice, Store } from '../chat/ports.ts';
 import type { Database, Sql } from './database.ts';
-
-/** How long a notice is kept: longer than a node can be without PostgreSQL and still have clients. */
-const NOTICE_LIFE_S = 3_600;
-/**
- * What a node that has just begun reads: longer ago, none of its clients was there. One whose PostgreSQL
- * has become another one reads so much more than it has missed.
- */
-const FRESH_MS = 60_000;
-const MOST_FORGOTTEN_AT_ONCE = 5_000;
 
 type NoticeReads = Pick<Store, 'readNotices' | 'orderDisconnect' | 'forgetOldNotices'>;
 
@@ -33,7 +25,7 @@ export function createNotices(database: Database): NoticeReads {
           DELETE FROM messaging.notices WHERE id IN (
             SELECT id FROM messaging.notices
             WHERE made_at < clock_timestamp() - make_interval(secs => ${NOTICE_LIFE_S})
-            ORDER BY id LIMIT ${MOST_FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED
+            ORDER BY id LIMIT ${MAX_NOTICES_FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED
           )`,
       );
     },
@@ -49,7 +41,7 @@ async function selectNotices(sql: Sql, since: string | null, backMs: number) {
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next) now
     LEFT JOIN messaging.notices n ON ${
       since === null
-        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${(FRESH_MS + backMs) / 1_000})`
+        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${(NOTICE_FRESH_MS + backMs) / 1_000})`
         : sql`n.xid >= ${since}::text::xid8`
     }
     ORDER BY n.id`;

@@ -4,6 +4,7 @@
  * are is learnt from what was read of it last, so ordinary ones are asked for once, as they were.
  */
 import { LRUCache } from 'lru-cache';
+import { MAX_REMEMBERED_LENGTHS, MAX_UNKNOWN_CHARACTERS } from '../bounds/store.ts';
 import type { HistoryOutcome, HistoryRequest } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
 import type { CanonicalId } from '../shared/ids.ts';
@@ -20,10 +21,6 @@ export interface PieceLimits {
 /** A piece of a page; `alone`: it is not to share its query with others' pages. */
 export type AskForPiece = (request: HistoryRequest, alone: boolean) => Promise<HistoryOutcome>;
 
-/** Conversations whose average length is remembered. */
-const MAX_REMEMBERED = 20_000;
-/** What the first page of an unknown conversation may bring at most: a page of the usual length. */
-const MAX_UNKNOWN_CHARACTERS = 1_000_000;
 /** A piece may have so many times the messages of the one before. */
 const GROWTH = 4;
 
@@ -33,7 +30,7 @@ export function inPieces(
   { maxPieceCharacters, maxPageCharacters, maxContentLength }: PieceLimits,
 ): (request: HistoryRequest) => Promise<HistoryOutcome> {
   /** Characters of a message, on average, by conversation. */
-  const averages = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  const averages = new LRUCache<string, number>({ max: MAX_REMEMBERED_LENGTHS });
   const unknownRows = Math.max(1, Math.floor(MAX_UNKNOWN_CHARACTERS / maxContentLength));
 
   function fittingRows(conversationId: CanonicalId): number {

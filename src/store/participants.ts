@@ -5,18 +5,13 @@
  * any message whether its view of the members is still the right one. What allows a change is read
  * in the same transaction.
  */
+import { MAX_STATUS_SPAN } from '../bounds/store.ts';
 import type { MembershipOutcome } from '../chat/ports.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { isServerError } from './link.ts';
 import { RowLocked } from './lock-waits.ts';
-import {
-  advanceInSteps,
-  advanceStatuses,
-  lockConversation,
-  MAX_SPAN,
-  type Span,
-} from './statuses.ts';
+import { advanceInSteps, advanceStatuses, lockConversation, type Span } from './statuses.ts';
 import { type Attempt, Unchanged } from './transaction.ts';
 
 export interface AddRequest {
@@ -153,7 +148,7 @@ async function remove(sql: Sql, request: RemoveRequest, attempt: Attempt): Promi
 /** Reads the new version and completes the first statuses of `waiting`, in one round trip. */
 async function recordChange(sql: Sql, waiting: Span): Promise<Change> {
   const { conversationId, fromSeq } = waiting;
-  const toSeq = Math.min(waiting.toSeq, fromSeq + MAX_SPAN);
+  const toSeq = Math.min(waiting.toSeq, fromSeq + MAX_STATUS_SPAN);
   const [[conversation]] = await Promise.all([
     sql<{ members_version: number }[]>`
       SELECT members_version FROM messaging.conversations WHERE id = ${conversationId}::uuid`,

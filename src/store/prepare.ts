@@ -1,4 +1,5 @@
 /** What a database needs before the first process serves from it: its schema, and for one of our own, people. */
+import { PREPARE_CLOSE_MS, PREPARE_STATEMENT_MS } from '../bounds/store.ts';
 import { createDatabase, type Log } from './database.ts';
 import { insertDemoData } from './demo-data.ts';
 import { migrate } from './migrate.ts';
@@ -12,9 +13,6 @@ export interface PrepareOptions {
   log: Log;
 }
 
-const STATEMENT_MS = 10_000;
-const CLOSE_MS = 1_000;
-
 /**
  * Migrates, tries whether messages can be stored, and on demand inserts the demo data. Any number of
  * processes may call it at once.
@@ -27,10 +25,10 @@ export async function prepareDatabase(options: PrepareOptions): Promise<void> {
   const database = createDatabase({
     url: databaseUrl,
     poolMax: 1,
-    queryDeadlineMs: STATEMENT_MS,
-    statementTimeoutMs: STATEMENT_MS,
+    queryDeadlineMs: PREPARE_STATEMENT_MS,
+    statementTimeoutMs: PREPARE_STATEMENT_MS,
     connectTimeoutMs: options.connectTimeoutMs,
-    idleInTransactionTimeoutMs: STATEMENT_MS,
+    idleInTransactionTimeoutMs: PREPARE_STATEMENT_MS,
     applicationName: 'messaging-migrate',
     log,
   });
@@ -38,6 +36,6 @@ export async function prepareDatabase(options: PrepareOptions): Promise<void> {
     await tryDatabase(database);
     if (options.demoData) await insertDemoData(database);
   } finally {
-    await database.close(CLOSE_MS);
+    await database.close(PREPARE_CLOSE_MS);
   }
 }

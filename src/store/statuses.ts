@@ -6,11 +6,10 @@
  * Callers hold the conversation's row lock: two cursors moving at once would each see the other
  * where it was, and a message both cover would be left behind.
  */
+
+import { MAX_STATUS_SPAN } from '../bounds/store.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
-
-/** Most seqs one transaction covers, so that a long absence never holds the lock for long. */
-export const MAX_SPAN = 10_000;
 
 export interface Span {
   conversationId: CanonicalId;
@@ -57,10 +56,10 @@ export function advanceStatuses(sql: Sql, { conversationId, fromSeq, toSeq }: Sp
         ELSE false END`;
 }
 
-/** Advances a span of any length, one transaction for each MAX_SPAN, between which others work. */
+/** Advances a span of any length, one transaction for each MAX_STATUS_SPAN, between which others work. */
 export async function advanceInSteps(database: Database, span: Span): Promise<void> {
-  for (let fromSeq = span.fromSeq; fromSeq < span.toSeq; fromSeq += MAX_SPAN) {
-    const toSeq = Math.min(span.toSeq, fromSeq + MAX_SPAN);
+  for (let fromSeq = span.fromSeq; fromSeq < span.toSeq; fromSeq += MAX_STATUS_SPAN) {
+    const toSeq = Math.min(span.toSeq, fromSeq + MAX_STATUS_SPAN);
     await database.transaction(
       (sql) =>
         Promise.all([

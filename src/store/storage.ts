@@ -1,4 +1,5 @@
 /** Everything this process has of PostgreSQL, made together: connections, the writer, the rules' store. */
+import { IDLE_IN_TRANSACTION_MS, STORE_LIMITS, WRITER_LIMITS } from '../bounds/store.ts';
 import type { Store } from '../chat/ports.ts';
 import type { Config } from '../config.ts';
 import { createDatabase, type Database, type Log } from './database.ts';
@@ -6,7 +7,6 @@ import { createEpochs, type Epochs } from './epoch.ts';
 import { DatabaseUnavailable } from './link.ts';
 import { createStore } from './store.ts';
 import { createWriter, type Writer } from './writer.ts';
-import { defaultWriterLimits } from './writer-limits.ts';
 
 export interface StorageDeps {
   url: string;
@@ -37,9 +37,6 @@ function inWords(error: unknown): string {
   return reason === 'crowded' ? 'has no connection left' : 'does not answer';
 }
 
-/** A frozen node holds its batch locked for so long; the others wait for it. */
-const IDLE_IN_TRANSACTION_MS = 3_000;
-
 /**
  * Opens a prepared database (prepare.ts); resolves when the first connection has said which database
  * it is.
@@ -63,7 +60,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
   const writer = createWriter({
     database,
     limits: {
-      ...defaultWriterLimits,
+      ...WRITER_LIMITS,
       maxQueue: settings.maxSendQueue,
       maxBatch: settings.maxSendBatch,
       sendDeadlineMs: settings.sendDeadlineMs,
@@ -73,7 +70,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
     onBatch,
   });
   const { maxContentLength } = deps;
-  const limits = { maxWaitMs: settings.queryDeadlineMs, maxContentLength };
+  const limits = { ...STORE_LIMITS, maxWaitMs: settings.queryDeadlineMs, maxContentLength };
   const store = createStore({ database, writer, epochs, limits });
   try {
     await store.ping();

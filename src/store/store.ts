@@ -20,45 +20,26 @@ export interface StoreDeps {
   database: Database;
   /** Group commit. */
   writer: { append(draft: MessageDraft): Promise<AppendOutcome> };
-  limits?: Partial<StoreLimits>;
+  limits: StoreLimits;
   /** Told by the check of heads which database it has asked. */
   epochs?: Epochs;
 }
 
 type StoreLimits = DeliveryReadLimits & HistoryLimits & ListLimits;
 
-const defaultLimits: StoreLimits = {
-  maxBatch: 1000,
-  maxRangeRows: 2000,
-  maxPageRows: 500,
-  maxInFlight: 2,
-  maxPagesInFlight: 4,
-  maxWaitingPages: 5_000,
-  maxWaitMs: 5_000,
-  paceMs: 5,
-  maxWaiting: 20_000,
-  maxPieceCharacters: 250_000,
-  maxPageCharacters: 2_000_000,
-  maxContentLength: 4_000,
-  maxListPeople: 3_000,
-  maxListBytes: 1_000_000,
-  maxListLook: 1_000_000,
-};
-
 export function createStore({ database, writer, limits, epochs }: StoreDeps): Store {
-  const within = { ...defaultLimits, ...limits };
   return {
     appendMessage: (draft) => writer.append(draft),
-    listConversations: (request) => listConversations(database, request, within),
-    readHistory: createHistory(database, within),
+    listConversations: (request) => listConversations(database, request, limits),
+    readHistory: createHistory(database, limits),
     createConversation: (request) => createConversation(database, request),
     markRead: (request) => markRead(database, request),
     markDelivered: (request) => markDelivered(database, request),
     addParticipant: (request) => addParticipant(database, request),
     removeParticipant: (request) => removeParticipant(database, request),
     countParticipants: (id, viewerId) => countParticipants(database, id, viewerId),
-    ...createDeliveryReads(database, within),
-    ...createHeadReads(database, epochs, within),
+    ...createDeliveryReads(database, limits),
+    ...createHeadReads(database, epochs, limits),
     noteLostFuture: (lost) => noteLostFuture(database, lost),
     ...createNotices(database),
     readCursors: (ids) => readCursors(database, ids),

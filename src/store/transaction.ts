@@ -1,4 +1,5 @@
 /** Transactions, and which failures of them pass by themselves. */
+import { TRANSACTION_RETRY_FIRST_MS, TRANSACTION_RETRY_MAX_MS } from '../bounds/store.ts';
 import { DatabaseUnavailable, isServerError, type Sql } from './link.ts';
 
 /** What work in a transaction is told of the attempt it is part of. */
@@ -80,12 +81,12 @@ export function isOutdated(error: unknown): boolean {
   return error instanceof DatabaseUnavailable && error.reason === 'outdated';
 }
 
-const RETRY_BASE_MS = 5;
-const RETRY_MAX_MS = 200;
-
 /** A pause before attempt `attempt + 1`, with jitter so that rivals do not meet again. */
 export function retryPauseMs(attempt: number): number {
-  return Math.min(RETRY_BASE_MS * 2 ** attempt, RETRY_MAX_MS) * (0.5 + Math.random() / 2);
+  return (
+    Math.min(TRANSACTION_RETRY_FIRST_MS * 2 ** attempt, TRANSACTION_RETRY_MAX_MS) *
+    (0.5 + Math.random() / 2)
+  );
 }
 
 // SQLSTATE classes and codes that say "not now" rather than "not this": connection exception,

@@ -2,15 +2,9 @@
  * How many messages of others are unread, by a look that costs the same whatever there is: one's own
  * messages, which are passed over, count towards the look as well.
  */
+import { MAX_EXACT_UNREAD, MAX_UNREAD_LOOK } from '../bounds/store.ts';
 import type { Store, Unread } from '../chat/ports.ts';
 import type { Database, Sql } from './database.ts';
-
-/** Counted exactly up to here. */
-const MAX_EXACT_UNREAD = 1_000;
-/** Most positions one look goes through: about a millisecond of the index. */
-export const MAX_UNREAD_LOOK = 10_000;
-/** Most positions one look goes through in a query that is shared with others' questions. */
-export const MAX_SHARED_LOOK = 1_000;
 
 type Fragment = ReturnType<Sql>;
 

@@ -22,17 +22,3 @@ export interface WriterLimits {
   /** How old the name shown with a new message may be. */
   senderNameLifeMs: number;
 }
-
-export const defaultWriterLimits: WriterLimits = {
-  maxQueue: 20_000,
-  maxQueueBytes: 64 * 1024 * 1024,
-  maxBehindLocked: 1000,
-  maxBatch: 1000,
-  maxBatchBytes: 4 * 1024 * 1024,
-  // While PostgreSQL works on one batch, this process makes the next: measured 1.5 to 2 times one.
-  lanes: 2,
-  sendDeadlineMs: 5000,
-  attemptDeadlineMs: 2000,
-  maxKnownSenders: 20_000,
-  senderNameLifeMs: 30_000,
-};

@@ -6,6 +6,7 @@
  * bounded in number and bytes; what somebody else has locked holds up its own conversation alone. A
  * lone message is written at once; whatever arrives while a batch is in flight makes the next one.
  */
+import { MAX_BATCH_ATTEMPTS, PLAN_LIFE_MS } from '../bounds/store.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
 import type { CanonicalId } from '../shared/ids.ts';
@@ -67,11 +68,7 @@ interface WriterLane extends Lane {
   plannedAt: number;
 }
 
-/** Most attempts after serialization failures, deadlocks and the like. */
-const MAX_ATTEMPTS = 8;
 const MIN_SHARE = 100;
-/** Planning costs about a millisecond for all statements together. */
-const PLAN_LIFE_MS = 10_000;
 
 const SHUTTING_DOWN = 'This server is shutting down. Try again on another one.';
 const TOO_MUCH_WAITS = 'Too many messages are waiting. Try again shortly.';
@@ -190,7 +187,7 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
       senders,
       log,
       attemptDeadlineMs: limits.attemptDeadlineMs,
-      maxAttempts: MAX_ATTEMPTS,
+      maxAttempts: MAX_BATCH_ATTEMPTS,
       settle: (ticket, outcome) => {
         if (unanswered.answer(ticket)) ticket.resolve(outcome);
       },

@@ -1,15 +1,14 @@
 /**
  * The figures of all workers as one text.
  *
- * Guarantees: one collection at a time and so many a second, answered within `ANSWER_MS`; a worker that is silent is left
+ * Guarantees: one collection at a time and so many a second, answered within `FIGURES_ANSWER_MS`; a worker that is silent is left
  * out and counted; what a worker has counted stays counted when it is silent or gone.
  */
+import { FIGURES_ANSWER_MS } from '../bounds/workers.ts';
 import { type Figures, mergedText, mergeFigures } from '../metrics/merge.ts';
 import { atBoundedRate, type Rate } from '../shared/bounded-rate.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-/** How long a worker may take to tell its figures. */
-const ANSWER_MS = 1_000;
 /** Whichever workers are asked, and how often: all of them have to tell. */
 const COLLECTED: Rate = { most: 10, windowMs: 1_000 };
 
@@ -26,7 +25,7 @@ export function createCollection({ workers, own, onUnanswered }: CollectionDeps)
   let gone: Promise<Figures> = Promise.resolve([]);
 
   async function figuresOf(worker: WorkerProcess): Promise<Figures> {
-    const figures = await worker.figures(ANSWER_MS);
+    const figures = await worker.figures(FIGURES_ANSWER_MS);
     if (figures !== null) return figures;
     onUnanswered(worker);
     return worker.lastCounters();

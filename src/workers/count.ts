@@ -1,8 +1,6 @@
 import { availableParallelism } from 'node:os';
+import { MAX_WORKERS } from '../bounds/workers.ts';
 import type { Config } from '../config.ts';
-
-/** What WORKERS may be at most. */
-const MAX_WORKERS = 64;
 
 /** How many processes WORKERS means on this machine; without Redis `auto` is one. */
 export function countWorkers(

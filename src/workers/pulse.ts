@@ -14,12 +14,6 @@ export interface PulseLimits {
   readonly maxUnanswered: number;
 }
 
-/** A worker that hangs gets connections until it is killed: for about 5 s. */
-export const defaultPulseLimits: PulseLimits = Object.freeze({
-  intervalMs: 1_000,
-  maxUnanswered: 5,
-});
-
 export interface PulseDeps {
   workers(): Iterable<WorkerProcess>;
   limits: PulseLimits;

@@ -5,16 +5,12 @@
  * goes on dying; one that does not answer any more is killed, and so started again; a rolling restart never has fewer listening than before; after `stop` none is left.
  * It does nothing else: a supervisor that serves nobody has little to fail at.
  */
+import { PULSE_LIMITS, RESTART_FIRST_MS, RESTART_MAX_MS, STEADY_MS } from '../bounds/workers.ts';
 import type { Logger } from '../log.ts';
 import { createSupervisorMetrics } from '../metrics/supervisor-metrics.ts';
 import { createCollection } from './collection.ts';
-import { createPulse, defaultPulseLimits, type PulseLimits } from './pulse.ts';
+import { createPulse, type PulseLimits } from './pulse.ts';
 import { startWorker, type WorkerDeps, type WorkerProcess } from './worker-process.ts';
-
-const RESTART_MIN_MS = 100;
-const RESTART_MAX_MS = 10_000;
-/** A worker that has lived so long begins with the shortest wait again. */
-const STEADY_MS = 60_000;
 
 export interface SupervisorDeps {
   /** The file a worker runs. */
@@ -63,7 +59,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       current: null,
       replacing: false,
       retry: undefined,
-      nextDelayMs: RESTART_MIN_MS,
+      nextDelayMs: RESTART_FIRST_MS,
     }),
   );
   /** All that have not ended: during a rolling restart also those that go and those that come. */
@@ -91,7 +87,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   // One that ends has a deadline of its own.
   const pulse = createPulse({
     workers: () => listening().filter((worker) => !worker.isStopping()),
-    limits: deps.pulse ?? defaultPulseLimits,
+    limits: deps.pulse ?? PULSE_LIMITS,
     onSilent(worker) {
       const { number, pid } = worker;
       log.error({ worker: number, pid }, 'a worker does not answer: it is killed');
@@ -133,7 +129,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     // Before the service is up `start` tells, and nobody starts it again.
     if (!started && worker.livedMs() === 0) return;
     log.error(fields, 'a worker has ended by itself');
-    if (worker.livedMs() >= STEADY_MS) slot.nextDelayMs = RESTART_MIN_MS;
+    if (worker.livedMs() >= STEADY_MS) slot.nextDelayMs = RESTART_FIRST_MS;
     if (!slot.replacing) retryLater(slot);
   }
 

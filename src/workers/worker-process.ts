@@ -1,12 +1,8 @@
 /** A worker as its supervisor sees it: a forked process, from its start to its end. */
 import { fork } from 'node:child_process';
+import { WORKER_START_MS, WORKER_STOP_MS } from '../bounds/workers.ts';
 import { countersOf, type Figures, readFigures } from '../metrics/merge.ts';
 import { readToSupervisor, type StartMessage, type ToWorker, WORKER_ARGUMENT } from './messages.ts';
-
-/** From the fork until it listens. */
-const START_MS = 60_000;
-/** From SIGTERM until SIGKILL: less than the supervisor's own deadline. */
-const STOP_MS = 9_000;
 
 export interface WorkerDeps {
   /** The file that is run: the entry point of the service. */
@@ -75,7 +71,7 @@ export function startWorker({ entry, order, exposition }: WorkerDeps): WorkerPro
   });
 
   const listening = new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), WORKER_START_MS);
     child.on('message', (sent) => {
       unanswered = 0;
       const message = readToSupervisor(sent);
@@ -119,7 +115,7 @@ export function startWorker({ entry, order, exposition }: WorkerDeps): WorkerPro
     child.kill('SIGTERM');
     const timer = setTimeout(() => {
       killed = child.kill('SIGKILL');
-    }, STOP_MS);
+    }, WORKER_STOP_MS);
     await ended;
     clearTimeout(timer);
     return !killed;

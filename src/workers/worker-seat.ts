@@ -4,12 +4,10 @@
  * Guarantees: messages are checked or ignored; a scrape is answered for all workers or refused within
  * `SCRAPE_MS`, never with the figures of this one alone; the end of the supervisor is told.
  */
+import { SCRAPE_MS } from '../bounds/workers.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Figures } from '../metrics/merge.ts';
 import { readToWorker, type StartMessage, type ToSupervisor } from './messages.ts';
-
-/** Longer than the supervisor waits for the workers. */
-const SCRAPE_MS = 2_000;
 
 /** The figures of this process alone. */
 export interface OwnFigures {

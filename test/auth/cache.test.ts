@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, expect, it, vi } from 'vitest';
-import { createAuthenticator, defaultAuthenticatorLimits } from '../../src/auth/authenticator.ts';
+import { createAuthenticator } from '../../src/auth/authenticator.ts';
+import { AUTHENTICATOR_LIMITS } from '../../src/bounds/auth.ts';
 import { readConfig } from '../../src/config.ts';
 import { hmacSigner, inAMinute, nowSeconds } from './forge.ts';
 
@@ -13,7 +14,7 @@ const config = readConfig({ JWT_SECRET: secret, SERVICE_TOKENS: backend }).auth;
 
 function authenticatorOf(maxCachedTokens: number) {
   const authenticator = createAuthenticator(config, {
-    ...defaultAuthenticatorLimits,
+    ...AUTHENTICATOR_LIMITS,
     maxCachedTokens,
   });
   return {
@@ -113,7 +114,7 @@ it('forgets after its time, whatever exp says', async () => {
   const token = sign({ alg: 'HS256' }, { sub, exp: inAMinute() + 600, nbf: nowSeconds() });
   expect(await who(token)).toBe(sub);
   // Verified again is what it must be: seen by a clock that went back before nbf meanwhile.
-  vi.advanceTimersByTime(defaultAuthenticatorLimits.cacheTtlMs + 1);
+  vi.advanceTimersByTime(AUTHENTICATOR_LIMITS.cacheTtlMs + 1);
   vi.setSystemTime(Date.now() - 600_000);
   expect(await who(token)).toBe('unauthenticated');
 });

@@ -4,12 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  type Authenticator,
-  createAuthenticator,
-  defaultAuthenticatorLimits,
-} from '../../src/auth/authenticator.ts';
-import { defaultKeySetLimits } from '../../src/auth/key-set.ts';
+import { type Authenticator, createAuthenticator } from '../../src/auth/authenticator.ts';
+import { AUTHENTICATOR_LIMITS, KEY_SET_LIMITS } from '../../src/bounds/auth.ts';
 import { readConfig } from '../../src/config.ts';
 import { startTestApp } from '../support/app.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -73,7 +69,7 @@ beforeEach(() => {
   later(1);
   fetches = 0;
   serve(...keyPairNames.map((name) => jwkOf(name)));
-  authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth);
+  authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth, AUTHENTICATOR_LIMITS);
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -89,7 +85,7 @@ describe('caching', () => {
 
   it('fetches again when the set is too old', async () => {
     expect(await verdict(token('ES256'))).toBe('ok');
-    later(defaultKeySetLimits.maxAgeMs - 1);
+    later(KEY_SET_LIMITS.maxAgeMs - 1);
     expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 1]);
     later(1);
     expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 2]);
@@ -98,7 +94,7 @@ describe('caching', () => {
   it('invented kids make one fetch a cooldown, however many come', async () => {
     expect(await verdict(token('RS256'))).toBe('ok');
     for (const invented of [1, 2, 3]) {
-      later(defaultKeySetLimits.cooldownMs);
+      later(KEY_SET_LIMITS.cooldownMs);
       const many = Array.from({ length: 20 }, () => token('RS256', { kid: randomUUID() }));
       expect(new Set(await Promise.all(many.map(verdict)))).toEqual(new Set(['unauthenticated']));
       expect(fetches).toBe(1 + invented);
@@ -112,7 +108,7 @@ describe('rotation', () => {
     expect(await verdict(token('RS256'))).toBe('ok');
     serve(jwkOf('ES256'));
     expect([await verdict(token('ES256')), fetches]).toEqual(['unauthenticated', 1]);
-    later(defaultKeySetLimits.cooldownMs);
+    later(KEY_SET_LIMITS.cooldownMs);
     expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 2]);
     expect(await verdict(token('RS256'))).toBe('unauthenticated');
   });
@@ -121,7 +117,7 @@ describe('rotation', () => {
     const known = token('RS256');
     expect(await verdict(known)).toBe('ok');
     serve();
-    later(defaultAuthenticatorLimits.cacheTtlMs - 1_000);
+    later(AUTHENTICATOR_LIMITS.cacheTtlMs - 1_000);
     expect(await verdict(token('EdDSA', { kid: 'new' }))).toBe('unauthenticated');
     expect([await verdict(known), fetches]).toEqual(['ok', 2]);
     later(2_000);
@@ -227,14 +223,14 @@ describe('an outage', () => {
     expect(await verdict(token('RS256'))).toBe('unavailable');
     serve(jwkOf('RS256'));
     // A set that could be read but not used is one until somebody asks for another key.
-    later(defaultKeySetLimits.maxAgeMs);
+    later(KEY_SET_LIMITS.maxAgeMs);
     expect(await verdict(token('RS256'))).toBe('ok');
   });
 
   it('is unavailable when the set does not come in time', async () => {
-    const keySet = { ...defaultKeySetLimits, timeoutMs: 100 };
+    const keySet = { ...KEY_SET_LIMITS, timeoutMs: 100 };
     authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth, {
-      ...defaultAuthenticatorLimits,
+      ...AUTHENTICATOR_LIMITS,
       keySet,
     });
     const hanging: ServerResponse[] = [];
@@ -247,15 +243,15 @@ describe('an outage', () => {
     answer = (response) => response.destroy();
     for (let n = 0; n < 20; n += 1) expect(await verdict(token('RS256'))).toBe('unavailable');
     expect(fetches).toBe(1);
-    later(defaultKeySetLimits.retryPauseMs);
+    later(KEY_SET_LIMITS.retryPauseMs);
     serve(jwkOf('RS256'));
     expect([await verdict(token('RS256')), fetches]).toEqual(['ok', 2]);
   });
 
   it('leaves those in who were verified before it', async () => {
-    const keySet = { ...defaultKeySetLimits, maxAgeMs: 30_000 };
+    const keySet = { ...KEY_SET_LIMITS, maxAgeMs: 30_000 };
     authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth, {
-      ...defaultAuthenticatorLimits,
+      ...AUTHENTICATOR_LIMITS,
       keySet,
     });
     const known = token('RS256');
@@ -280,9 +276,9 @@ describe.each([3_600_000, -3_600_000, TEN_YEARS_MS, -TEN_YEARS_MS])(
       jump();
       expect([await verdict(lasting('RS256')), fetches]).toEqual(['ok', 1]);
       serve(jwkOf('ES256'));
-      later(defaultKeySetLimits.cooldownMs);
+      later(KEY_SET_LIMITS.cooldownMs);
       expect([await verdict(lasting('ES256')), fetches]).toEqual(['ok', 2]);
-      later(defaultKeySetLimits.maxAgeMs);
+      later(KEY_SET_LIMITS.maxAgeMs);
       expect([await verdict(lasting('ES256')), fetches]).toEqual(['ok', 3]);
     });
 
@@ -291,7 +287,7 @@ describe.each([3_600_000, -3_600_000, TEN_YEARS_MS, -TEN_YEARS_MS])(
       expect(await verdict(lasting('RS256'))).toBe('unavailable');
       jump();
       expect([await verdict(lasting('RS256')), fetches]).toEqual(['unavailable', 1]);
-      later(defaultKeySetLimits.retryPauseMs);
+      later(KEY_SET_LIMITS.retryPauseMs);
       serve(jwkOf('RS256'));
       expect([await verdict(lasting('RS256')), fetches]).toEqual(['ok', 2]);
     });

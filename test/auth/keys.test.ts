@@ -2,6 +2,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
+import { AUTHENTICATOR_LIMITS } from '../../src/bounds/auth.ts';
 import { ConfigError, readConfig } from '../../src/config.ts';
 import {
   certificateOf,
@@ -18,7 +19,7 @@ const sub = randomUUID();
 const secret = 'a secret of at least thirty-two bytes';
 
 function authenticatorWith(env: Record<string, string>) {
-  const authenticator = createAuthenticator(readConfig(env).auth);
+  const authenticator = createAuthenticator(readConfig(env).auth, AUTHENTICATOR_LIMITS);
   return (token: string) =>
     authenticator
       .authenticate({ token, statedUserId: undefined, anonymousIsService: false })
@@ -104,7 +105,7 @@ describe('a key that is refused at the start, with a sentence that names the set
     ['a certificate as the secret', { JWT_SECRET: certificateOf(keyPairs.EdDSA) }],
   ])('%s', (_what, env) => {
     const [name = ''] = Object.keys(env);
-    const start = () => createAuthenticator(readConfig(env).auth);
+    const start = () => createAuthenticator(readConfig(env).auth, AUTHENTICATOR_LIMITS);
     expect(start).toThrow(name);
     // The sentence goes to a terminal and into logs.
     expect(start).not.toThrow(/MII|BEGIN/);
@@ -165,7 +166,7 @@ it('an exp beyond every calendar is the end of the calendar', async () => {
 });
 
 describe('AUTH_MODE=insecure', () => {
-  const { authenticate } = createAuthenticator(readConfig({}).auth);
+  const { authenticate } = createAuthenticator(readConfig({}).auth, AUTHENTICATOR_LIMITS);
   const stated = (statedUserId: string | undefined, anonymousIsService = true) =>
     authenticate({ token: undefined, statedUserId, anonymousIsService }).catch(
       (error: { code: string }) => error.code,

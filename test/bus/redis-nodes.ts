@@ -1,6 +1,7 @@
 /** Nodes on a Redis of the test's own, to be broken, and what tests of its link ask of them. */
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { REDIS_BUS_LIMITS } from '../../src/bounds/bus.ts';
 import { createRedisBus, type RedisBus, type RedisBusLimits } from '../../src/bus/redis-bus.ts';
 import { type OwnRedis, startOwnRedis, trustedServer, uniquePrefix } from '../support/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -54,7 +55,7 @@ export function useOwnRedis() {
       nodeId,
       log: { info: line('info'), warn: line('warn'), error: line('error') },
       // Nothing is held back, so that a notice too many shows.
-      limits: { gapIntervalMs: 0, ...limits },
+      limits: { ...REDIS_BUS_LIMITS, gapIntervalMs: 0, ...limits },
     });
     const node: Node = { bus, heard: [], gaps: 0, log };
     bus.onMessage((topic, payload) => node.heard.push(`${topic}: ${Buffer.from(payload)}`));

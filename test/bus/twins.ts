@@ -1,5 +1,6 @@
 /** The implementations of the bus, each ready to be held to the contract. */
 import { Redis } from 'ioredis';
+import { REDIS_BUS_LIMITS } from '../../src/bounds/bus.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
 import { createRedisBus } from '../../src/bus/redis-bus.ts';
@@ -20,7 +21,7 @@ export interface Twin {
 }
 
 // A busy machine is not what is tested here.
-const limits = { commandTimeoutMs: 15_000, probeTimeoutMs: 10_000 };
+const limits = { ...REDIS_BUS_LIMITS, commandTimeoutMs: 15_000, probeTimeoutMs: 10_000 };
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 const memory: Twin = {

@@ -1,12 +1,13 @@
 /** Joins and leaves that cross each other, over real conversations and sockets that only listen. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRooms } from '../../src/audience/rooms.ts';
+import { WORK_LIMITS } from '../../src/bounds/limits.ts';
 import { createMemoryBus } from '../../src/bus/memory-bus.ts';
 import { createMembership } from '../../src/chat/membership.ts';
 import type { Actor, Store } from '../../src/chat/ports.ts';
 import type { JoinResult } from '../../src/chat/schemas.ts';
 import { createJoining, type Joining } from '../../src/delivery/joining.ts';
-import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
+import { createWorkLine } from '../../src/limits/work-line.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { createStoreFixture, type StoreFixture } from '../store/fixture.ts';
@@ -58,7 +59,7 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
     },
     log: { warn: () => undefined, debug: () => undefined },
   });
-  const work = createWorkLine({ limits: DEFAULT_WORK_LIMITS });
+  const work = createWorkLine({ limits: WORK_LIMITS });
   const joining: Joining = createJoining({
     rooms,
     membership: createMembership({ store: seen, work }),

@@ -1,7 +1,8 @@
 /** `exp` is a time of day: who is watched while the clock jumps, is judged by what it says then. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createTokenExpiry, EXPIRY_WARNING_MS } from '../../src/delivery/token-expiry.ts';
+import { EXPIRY_WARNING_MS } from '../../src/bounds/delivery.ts';
+import { createTokenExpiry } from '../../src/delivery/token-expiry.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
 
 const HOUR_MS = 3_600_000;

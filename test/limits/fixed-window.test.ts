@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createFixedWindow, MAX_KEYS } from '../../src/limits/fixed-window.ts';
+import { MAX_COUNTED_KEYS } from '../../src/bounds/limits.ts';
+import { createFixedWindow } from '../../src/limits/fixed-window.ts';
 import { waitFor } from '../support/wait.ts';
 
 describe('a fixed window', () => {
@@ -31,7 +32,7 @@ describe('a fixed window', () => {
 
   it('never makes a newcomer pay for others, however many there have been', () => {
     const window = createFixedWindow(1, 60_000);
-    for (let n = 0; n < 3 * MAX_KEYS; n += 1) {
+    for (let n = 0; n < 3 * MAX_COUNTED_KEYS; n += 1) {
       if (!window.take(`key ${n}`)) throw new Error(`key ${n} was counted for another`);
     }
     expect([window.take('new'), window.take('new')]).toEqual([true, false]);
@@ -42,11 +43,11 @@ describe('a fixed window', () => {
     window.take('gone');
     window.take('gone');
     window.take('goes on');
-    for (let n = 0; n < MAX_KEYS; n += 1) {
+    for (let n = 0; n < MAX_COUNTED_KEYS; n += 1) {
       window.take(`key ${n}`);
       if (n % 10_000 === 0) window.take('goes on');
     }
     expect([window.left('gone'), window.left('goes on')]).toEqual([2, 0]);
-    expect(window.left(`key ${MAX_KEYS - 1}`)).toBe(1);
+    expect(window.left(`key ${MAX_COUNTED_KEYS - 1}`)).toBe(1);
   });
 });

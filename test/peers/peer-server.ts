@@ -1,21 +1,18 @@
 /** A realtime layer with peers and without a chat: what a node is to a client's transport. */
 import { Redis } from 'ioredis';
 import { expect } from 'vitest';
+import { SOCKET_SERVER_LIMITS } from '../../src/bounds/realtime.ts';
+import { DEFAULT_MAX_HELD_BYTES } from '../../src/bounds/shared.ts';
 import { createPeerNode, type PeerNode } from '../../src/peers/peers.ts';
 import { type ConnectionCap, createConnectionCap } from '../../src/realtime/connection-cap.ts';
 import type { NamespaceHandler, Socket } from '../../src/realtime/socket.ts';
 import {
   createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
   type SocketServer,
   type SocketServerLimits,
 } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
-import {
-  createMemoryBudget,
-  DEFAULT_MAX_HELD_BYTES,
-  type MemoryBudget,
-} from '../../src/shared/memory-budget.ts';
+import { createMemoryBudget, type MemoryBudget } from '../../src/shared/memory-budget.ts';
 import { collectingLog, parseOpen, request } from '../conformance/support.ts';
 import { openRedisServer, redisUrl } from '../support/redis.ts';
 
@@ -45,7 +42,7 @@ export interface PeerServerOptions {
 
 /** Everybody who connects joins TOPIC; `message` comes back as `message-back`. */
 export async function startPeerServer(options: PeerServerOptions): Promise<PeerServer> {
-  const limits: SocketServerLimits = { ...DEFAULT_SOCKET_SERVER_LIMITS, ...options.limits };
+  const limits: SocketServerLimits = { ...SOCKET_SERVER_LIMITS, ...options.limits };
   const log = collectingLog();
   const sockets = new Map<string, Socket>();
   const namespace: NamespaceHandler = {

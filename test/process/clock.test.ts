@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { TYPING_TIMEOUT_MS } from '../../src/chat/typing.ts';
+import { TYPING_TIMEOUT_MS } from '../../src/bounds/chat.ts';
 import { hmacSigner, nowSeconds } from '../auth/forge.ts';
 import { ask, connected } from '../support/app.ts';
 import type { TestPerson } from '../support/people.ts';

@@ -6,11 +6,9 @@ import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { SOCKET_SERVER_LIMITS } from '../../src/bounds/realtime.ts';
 import { type ConnectionCap, createConnectionCap } from '../../src/realtime/connection-cap.ts';
-import {
-  createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
-} from '../../src/realtime/socket-server.ts';
+import { createSocketServer } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive, type TlsFiles } from '../../src/realtime/uws.ts';
 import { collectingLog } from '../conformance/support.ts';
 import { once, waitFor } from '../support/wait.ts';
@@ -42,7 +40,7 @@ async function start(tls: TlsFiles | null = null): Promise<Server> {
   const server = createSocketServer({
     app,
     path: '/socket.io/',
-    limits: DEFAULT_SOCKET_SERVER_LIMITS,
+    limits: SOCKET_SERVER_LIMITS,
     corsOrigins: '*',
     log: collectingLog(),
     connections,

@@ -1,12 +1,9 @@
 // Topics and slow readers, with raw clients that read when the test says so.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { SOCKET_SERVER_LIMITS } from '../../src/bounds/realtime.ts';
 import type { Ack, Socket } from '../../src/realtime/socket.ts';
-import {
-  createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
-  type SocketServer,
-} from '../../src/realtime/socket-server.ts';
+import { createSocketServer, type SocketServer } from '../../src/realtime/socket-server.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
 import {
   collectingLog,
@@ -20,7 +17,7 @@ import { waitFor } from '../support/wait.ts';
 
 const KILOBYTE = 1024;
 const limits = {
-  ...DEFAULT_SOCKET_SERVER_LIMITS,
+  ...SOCKET_SERVER_LIMITS,
   maxBackpressureBytes: 512 * KILOBYTE,
   shedBackpressureBytes: 16 * KILOBYTE,
   maxPollingBufferBytes: 64 * KILOBYTE,

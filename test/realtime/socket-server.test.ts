@@ -2,6 +2,7 @@
 
 import { type Socket as ClientSocket, io, type ManagerOptions } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
+import { SOCKET_SERVER_LIMITS } from '../../src/bounds/realtime.ts';
 import {
   ConnectRefused,
   type Handshake,
@@ -10,7 +11,6 @@ import {
 } from '../../src/realtime/socket.ts';
 import {
   createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
   type SocketServer,
   type SocketServerLimits,
 } from '../../src/realtime/socket-server.ts';
@@ -41,7 +41,7 @@ async function start(
   const server = createSocketServer({
     app,
     path: '/socket.io/',
-    limits: { ...DEFAULT_SOCKET_SERVER_LIMITS, ...limits },
+    limits: { ...SOCKET_SERVER_LIMITS, ...limits },
     corsOrigins: '*',
     log,
     memory,

@@ -7,10 +7,10 @@ import {
   type SocketOptions,
 } from 'socket.io-client';
 import { afterEach } from 'vitest';
+import { SOCKET_SERVER_LIMITS } from '../../src/bounds/realtime.ts';
 import type { Handshake, NamespaceHandler, Socket } from '../../src/realtime/socket.ts';
 import {
   createSocketServer,
-  DEFAULT_SOCKET_SERVER_LIMITS,
   type SocketServer,
   type SocketServerLimits,
 } from '../../src/realtime/socket-server.ts';
@@ -73,7 +73,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const server = createSocketServer({
     app,
     path: '/socket.io/',
-    limits: { ...DEFAULT_SOCKET_SERVER_LIMITS, ...options.limits },
+    limits: { ...SOCKET_SERVER_LIMITS, ...options.limits },
     corsOrigins: '*',
     log,
   });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MAX_STATUS_SPAN } from '../../src/bounds/store.ts';
 import type { CanonicalId } from '../../src/shared/ids.ts';
 import { markRead as markReadOn } from '../../src/store/cursors.ts';
 import type { Database } from '../../src/store/database.ts';
-import { MAX_SPAN } from '../../src/store/statuses.ts';
 import { createStoreFixture, nobody, type StoreFixture } from './fixture.ts';
 
 let f: StoreFixture;
@@ -119,7 +119,7 @@ describe('a cursor', () => {
 
   it('covers more than one step can, and every message of it', async () => {
     const id = await f.conversation([alice, bob]);
-    const count = MAX_SPAN * 2 + 5;
+    const count = MAX_STATUS_SPAN * 2 + 5;
     await f.post(id, alice, count);
     expect(await markRead(id, bob)).toEqual({ outcome: 'moved', seq: count, marked: count });
     expect(new Set(await f.statuses(id))).toEqual(new Set(['read']));
@@ -224,7 +224,7 @@ describe('the status of a message', () => {
 
   it('is completed over a long range too', async () => {
     const id = await f.conversation([alice, bob, carol]);
-    const count = MAX_SPAN + 5;
+    const count = MAX_STATUS_SPAN + 5;
     await f.post(id, alice, count);
     await markRead(id, bob);
     await f.store.removeParticipant({ conversationId: id, userId: carol });

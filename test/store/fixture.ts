@@ -2,6 +2,7 @@
 // plain SQL under the conversation's lock: these tests do not depend on the writer.
 
 import type postgres from 'postgres';
+import { STORE_LIMITS } from '../../src/bounds/store.ts';
 import type { Store } from '../../src/chat/ports.ts';
 import { type CanonicalId, foldId, newId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
@@ -44,9 +45,9 @@ export function openDatabase(url: string, poolMax = 4, epochs?: Epochs): Databas
   });
 }
 
-export function openStore(database: Database, limits: StoreDeps['limits'] = {}): Store {
+export function openStore(database: Database, limits: Partial<StoreDeps['limits']> = {}): Store {
   const append = () => Promise.reject(new Error('These tests have no writer'));
-  return createStore({ database, writer: { append }, limits });
+  return createStore({ database, writer: { append }, limits: { ...STORE_LIMITS, ...limits } });
 }
 
 export async function createStoreFixture(): Promise<StoreFixture> {

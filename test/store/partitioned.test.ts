@@ -3,6 +3,7 @@
 
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { STORE_LIMITS } from '../../src/bounds/store.ts';
 import type { Store } from '../../src/chat/ports.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -40,7 +41,7 @@ beforeAll(async () => {
   await partition(db.sql);
   // Two nodes, as in production: each with its own writer.
   nodes = [openNode(db.url), openNode(db.url)];
-  const [one, two] = nodes.map(createStore);
+  const [one, two] = nodes.map((node) => createStore({ ...node, limits: STORE_LIMITS }));
   if (one === undefined || two === undefined) throw new Error('There are two nodes');
   [store, otherStore] = [one, two];
 }, SETUP_MS);

@@ -3,9 +3,9 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Explained, explaining } from '../../bench/harness/explain.ts';
+import { MAX_SHARED_LOOK, MAX_UNREAD_LOOK } from '../../src/bounds/store.ts';
 import type { CanonicalId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
-import { MAX_SHARED_LOOK, MAX_UNREAD_LOOK } from '../../src/store/unread.ts';
 import {
   createStoreFixture,
   nobody,

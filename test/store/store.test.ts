@@ -1,12 +1,12 @@
 // The store as the service has it, writer included, on two nodes at once.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import type { Store } from '../../src/chat/ports.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createWriter, type Writer } from '../../src/store/writer.ts';
-import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 import { createStoreFixture, openDatabase, type StoreFixture } from './fixture.ts';
 import { storable } from './writer-setting.ts';
 
@@ -26,9 +26,9 @@ function startNode(): Node {
   const database = openDatabase(f.url);
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   // The machine may be busy: here nothing is about deadlines.
-  const limits = { ...defaultWriterLimits, sendDeadlineMs: 30_000, attemptDeadlineMs: 20_000 };
+  const limits = { ...WRITER_LIMITS, sendDeadlineMs: 30_000, attemptDeadlineMs: 20_000 };
   const writer = createWriter({ database, limits, log });
-  return { database, writer, store: createStore({ database, writer }) };
+  return { database, writer, store: createStore({ database, writer, limits: STORE_LIMITS }) };
 }
 
 beforeAll(async () => {

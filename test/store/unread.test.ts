@@ -1,7 +1,7 @@
 // What is unread, counted by looks of bounded cost; plans.test.ts holds what they touch.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MAX_UNREAD_LOOK } from '../../src/bounds/store.ts';
 import type { CanonicalId } from '../../src/shared/ids.ts';
-import { MAX_UNREAD_LOOK } from '../../src/store/unread.ts';
 import { createStoreFixture, openStore, type StoreFixture } from './fixture.ts';
 
 let f: StoreFixture;

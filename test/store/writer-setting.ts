@@ -1,6 +1,7 @@
 // People, conversations and drafts for the tests of the write path.
 
 import type postgres from 'postgres';
+import { WRITER_LIMITS } from '../../src/bounds/store.ts';
 import type { AppendOutcome, MessageDraft } from '../../src/chat/ports.ts';
 import type { Message, MessageType } from '../../src/chat/schemas.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
@@ -8,7 +9,7 @@ import { isStorable, type StorableText } from '../../src/shared/storable-text.ts
 import { createDatabase, type Database, type DatabaseDeps } from '../../src/store/database.ts';
 import type { WriterDeps } from '../../src/store/writer.ts';
 import { createWriter, type Writer } from '../../src/store/writer.ts';
-import { defaultWriterLimits, type WriterLimits } from '../../src/store/writer-limits.ts';
+import type { WriterLimits } from '../../src/store/writer-limits.ts';
 
 const silentLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -41,7 +42,7 @@ export function openNode(
   const database = openDatabase(url);
   const writer = createWriter({
     database,
-    limits: { ...defaultWriterLimits, sendDeadlineMs: 15_000, ...limits },
+    limits: { ...WRITER_LIMITS, sendDeadlineMs: 15_000, ...limits },
     log: silentLog,
     ...deps,
   });

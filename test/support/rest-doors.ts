@@ -5,19 +5,21 @@
 import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { createDoorkeeper } from '../../src/auth/doorkeeper.ts';
+import { AUTHENTICATOR_LIMITS } from '../../src/bounds/auth.ts';
+import { WORK_LIMITS } from '../../src/bounds/limits.ts';
+import { STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
 import { refusalBody } from '../../src/http/errors.ts';
 import { createHttpApp } from '../../src/http/http-app.ts';
 import { createUwsBridge } from '../../src/http/uws-bridge.ts';
-import { createWorkLine, DEFAULT_WORK_LIMITS } from '../../src/limits/work-line.ts';
+import { createWorkLine } from '../../src/limits/work-line.ts';
 import { createLog } from '../../src/log.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createWriter } from '../../src/store/writer.ts';
-import { defaultWriterLimits } from '../../src/store/writer-limits.ts';
 
 export type DoorKind = 'uWS bridge' | 'Node http';
 export const doorKinds: DoorKind[] = ['uWS bridge', 'Node http'];
@@ -74,9 +76,9 @@ export async function openRestDoor(
     applicationName: 'rest-suite',
     log,
   });
-  const writer = createWriter({ database, limits: defaultWriterLimits, log });
+  const writer = createWriter({ database, limits: WRITER_LIMITS, log });
   const announced: Announcement[] = [];
-  const store = createStore({ database, writer });
+  const store = createStore({ database, writer, limits: STORE_LIMITS });
   const chat = createChat({
     store,
     events: collectEvents(announced),
@@ -84,7 +86,7 @@ export async function openRestDoor(
     contentRules: { maxContentLength: 4_000, sanitizeHtml: 'strip' },
     sendLimit: null,
     fanOutLimit: null,
-    work: createWorkLine({ limits: DEFAULT_WORK_LIMITS }),
+    work: createWorkLine({ limits: WORK_LIMITS }),
   });
   const app = createUwsApp();
   const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes, refusalBody });
@@ -93,6 +95,7 @@ export async function openRestDoor(
     doorkeeper: createDoorkeeper(
       createAuthenticator(
         readConfig(options.jwtSecret === undefined ? {} : { JWT_SECRET: options.jwtSecret }).auth,
+        AUTHENTICATOR_LIMITS,
       ),
       null,
     ),

@@ -96,6 +96,7 @@ const SERVICE: Arrows = {
   'ports.ts': { runtime: ['http', 'realtime'], types: ['config.ts'] },
   'environment.ts': { runtime: [] },
   'log.ts': { runtime: [] },
+  bounds: { runtime: [] },
   shared: { runtime: [] },
   protocol: { runtime: ['shared'] },
   chat: { runtime: ['shared'] },
@@ -120,6 +121,9 @@ const SERVICE: Arrows = {
   embedded: { runtime: [] },
   workers: { runtime: ['chat', 'metrics', 'realtime', 'shared'], types: ['config.ts', 'log.ts'] },
 };
+
+/** Names and numbers, which import nothing: every layer of the service may read its own there. */
+export const FOR_THE_SERVICE = 'bounds';
 
 /** The page speaks to the service from outside: it knows its types, and none of its code. */
 const PAGE: Arrows = {
@@ -146,13 +150,16 @@ const BENCHES: Arrows = {
   report: { runtime: ['harness'] },
   benches: { runtime: ['harness', 'load'] },
   // Each run by itself, from the command line or as a process of a bench.
-  programs: { runtime: ['harness', 'load', 'src/protocol', 'src/shared', 'src/store'] },
+  programs: {
+    runtime: ['harness', 'load', 'src/bounds', 'src/protocol', 'src/shared', 'src/store'],
+  },
   harness: { runtime: ['load', 'src/embedded'], types: ['src/store'] },
   // Processes of their own: what makes the load, and what the product is compared with.
   load: { runtime: [] },
   baselines: {
     runtime: [
       'src/auth',
+      'src/bounds',
       'src/chat',
       'src/config.ts',
       'src/http',

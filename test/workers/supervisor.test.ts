@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { PULSE_LIMITS } from '../../src/bounds/workers.ts';
 import { createLog } from '../../src/log.ts';
-import { defaultPulseLimits } from '../../src/workers/pulse.ts';
+import type { PulseLimits } from '../../src/workers/pulse.ts';
 import { createSupervisor, type Supervisor } from '../../src/workers/supervisor.ts';
 import { startWorker } from '../../src/workers/worker-process.ts';
 import { waitFor } from '../support/wait.ts';
@@ -39,7 +40,7 @@ afterEach(async () => {
 /** Quicker than the defaults, in the same proportion. */
 const PULSE = { intervalMs: 300, maxUnanswered: 5 };
 
-function supervise(script: string, workers = 1, pulse = defaultPulseLimits) {
+function supervise(script: string, workers = 1, pulse: PulseLimits = PULSE_LIMITS) {
   const lines: Line[] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as Line);
   const supervisor = createSupervisor({

@@ -1,0 +1,35 @@
+/** Bounds of the PostgreSQL beside the process. */
+
+// embedded/account
+/** How long a command that makes or asks for an account may take. */
+export const ACCOUNT_COMMAND_MS = 10_000;
+
+// embedded/cluster
+/** How long `initdb` and the like may take on a slow disk. */
+export const CLUSTER_COMMAND_MS = 120_000;
+/** Lines of output kept for an error message. */
+export const MAX_KEPT_LINES = 200;
+/** How long an orphaned postmaster may take after each of the harder signals. */
+export const CLUSTER_QUIT_MS = 5_000;
+
+// embedded/embedded-postgres
+/** Recovery after a crash replays at most about a gigabyte of WAL. */
+export const START_MS = 60_000;
+/** A port that was free may be taken before PostgreSQL binds it: so often another is tried. */
+export const PORT_ATTEMPTS = 5;
+/** A service, and who looks at its database. */
+export const MIN_EMBEDDED_CONNECTIONS = 50;
+
+// embedded/owner-lock
+/** Rounds of finding and clearing a stale lock before giving up; each lost round means a rival. */
+export const MAX_LOCK_ATTEMPTS = 5;
+
+// embedded/postmaster
+/** After the bounded fast shutdown: how long the immediate one may take before SIGKILL. */
+export const POSTMASTER_QUIT_MS = 2_000;
+
+// embedded/processes
+/** How often it is asked whether a process has ended. */
+export const PROCESS_POLL_MS = 20;
+/** How long `ps` may take. */
+export const PS_MS = 5_000;
