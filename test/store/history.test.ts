@@ -186,7 +186,6 @@ describe('pages asked for at once', () => {
       [2],
       [1, 2],
       'not_a_participant',
-      'no_conversation',
       [1, 2],
       [1, 2],
       [4, 5, 6],
