@@ -13,13 +13,14 @@ export interface ChatDeps {
   events: Events;
   clock: Clock;
   contentRules: ContentRules;
-  /** Messages of one person; null: as many as they like. Services are not limited, here and below. */
+  /** Messages one person may send; null: as many as they like. Services are not limited, here and below. */
   sendLimit: UserLimit | null;
-  /** People told of what one person does to conversations. */
+  /** How many people may be told of what one person does to conversations; null: as many as there are. */
   fanOutLimit: UserLimit | null;
   work: PersonalWork;
 }
 
+/** All the rules on one store and one audience; made once for each process. */
 export function createChat(deps: ChatDeps) {
   const { store, events, clock, contentRules, sendLimit, fanOutLimit, work } = deps;
   const membership = createMembership({ store, work });

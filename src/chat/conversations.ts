@@ -1,13 +1,12 @@
-/** Conversations and who takes part in them. */
+/** The rules for conversations, for who takes part in them and for ending a person's connections. */
 
 import { DEFAULT_CONVERSATIONS_LIMIT, MAX_PARTICIPANTS } from '../bounds/chat.ts';
 import { type CanonicalId, newId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess, requireService } from './membership.ts';
-import type { Actor, Events, Store, UserLimit } from './ports.ts';
+import type { Actor, Events, ListPage, Store, UserLimit } from './ports.ts';
 import type {
   Conversation,
-  ConversationSummary,
   ConversationsQuery,
   CreateConversationInput,
   ParticipantChange,
@@ -23,7 +22,11 @@ export interface ConversationsDeps {
 }
 
 export function createConversations({ store, events, fanOutLimit, work }: ConversationsDeps) {
-  /** A change that everybody in a conversation is told of is paid for by those who make it. */
+  /**
+   * Takes a change that everybody in a conversation is told of from the caller's rate.
+   *
+   * @throws ChatError rate_limited, unavailable
+   */
   async function payForChange(actor: Actor, conversationId: CanonicalId): Promise<void> {
     if (fanOutLimit === null || actor.kind === 'service') return;
     // One who takes no part pays the same for every conversation, so that nothing is told by it.
@@ -31,12 +34,16 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
     await fanOutLimit.consume(actor.userId, Math.min(Math.max(people, 1), MAX_PARTICIPANTS));
   }
 
-  /** @throws ChatError identity_mismatch, invalid_request (cursor), unavailable */
+  /**
+   * A page of the person's conversations, those with the latest messages first.
+   *
+   * @throws ChatError identity_mismatch, invalid_request (cursor), rate_limited, unavailable
+   */
   async function list(
     actor: Actor,
     userId: CanonicalId,
     query: ConversationsQuery,
-  ): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null }> {
+  ): Promise<ListPage> {
     const request = {
       userId: actingUser(actor, userId, 'userId'),
       limit: query.limit ?? DEFAULT_CONVERSATIONS_LIMIT,
@@ -101,7 +108,13 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
     }
   }
 
-  /** Adds a person; by a service, or by someone who takes part. */
+  /**
+   * Adds a person; a service may, and anybody who takes part. Adding somebody who is there already
+   * changes nothing.
+   *
+   * @throws ChatError invalid_request (too many participants), not_a_participant, not_found,
+   *   unknown_reference, rate_limited, unavailable
+   */
   async function addParticipant(
     actor: Actor,
     conversationId: CanonicalId,
@@ -137,7 +150,11 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
     return { conversation_id: change.conversationId, user_id: change.userId };
   }
 
-  /** Removes a person; by a service, or by that person. Their sockets leave at once. */
+  /**
+   * Removes a person; a service may, and that person. Their sockets leave the conversation at once.
+   *
+   * @throws ChatError identity_mismatch, not_a_participant, not_found, rate_limited, unavailable
+   */
   async function removeParticipant(
     actor: Actor,
     conversationId: CanonicalId,
@@ -165,7 +182,7 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
       case 'no_conversation':
         throw noAccess(actor, result.outcome);
       default:
-        throw new Error(`removing a participant can not be ${result.outcome}`);
+        throw new Error(`removing a participant cannot be ${result.outcome}`);
     }
     return { conversation_id: change.conversationId, user_id: change.userId };
   }
@@ -174,7 +191,7 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
    * Ends a person's connections on every node; for a service whose user is logged out or banned. The
    * order is kept in PostgreSQL until every node has heard of it.
    *
-   * @throws ChatError unavailable: then it was not taken
+   * @throws ChatError identity_mismatch unless a service calls; unavailable: the order was not taken
    */
   async function disconnectUser(actor: Actor, userId: CanonicalId): Promise<{ user_id: string }> {
     requireService(actor);
@@ -186,7 +203,7 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
   return { disconnectUser, list, create, addParticipant, removeParticipant };
 }
 
-/** The person who calls; null is a service. */
+/** The person who calls; null when a service does. */
 const callerOf = (actor: Actor): CanonicalId | null =>
   actor.kind === 'user' ? actor.userId : null;
 

@@ -12,6 +12,7 @@ export interface CursorsDeps {
   work: PersonalWork;
 }
 
+/** The rules for both cursors: who may move one, and what others hear of it. */
 export function createCursors({ store, events, work }: CursorsDeps) {
   // One line for each cursor: either moves by itself.
   const read = createMarkLine((mark) =>
@@ -51,7 +52,7 @@ export function createCursors({ store, events, work }: CursorsDeps) {
     };
   }
 
-  /** Marks everything up to `up_to_seq` as received by the person; throws as `markRead`. */
+  /** Marks everything up to `up_to_seq` as received by the person; throws what `markRead` throws. */
   async function markDelivered(
     actor: Actor,
     conversationId: CanonicalId,

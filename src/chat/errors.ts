@@ -23,7 +23,7 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
-/** What is wrong with which field: JSON pointer or field name → sentence. */
+/** What is wrong with which field: field name → sentence. */
 export type ErrorDetails = Record<string, string>;
 
 /** A refusal the caller may see. `message` is written for the caller: no internals in it. */
@@ -46,6 +46,7 @@ export class ChatError extends Error {
     this.retryAfterSeconds = errorCatalogue[code].retryable ? (retryAfterSeconds ?? 1) : undefined;
   }
 
+  /** The HTTP status that goes with the code. */
   get status(): number {
     return errorCatalogue[this.code].status;
   }

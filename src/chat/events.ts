@@ -22,6 +22,7 @@ import {
 
 const OptionalUuid = Type.Optional(Type.Union([Uuid, Type.Null()]));
 
+/** What a client may send: event → schema of its payload. */
 export const clientEvents = {
   join_conversation: Type.Object({
     conversation_id: Uuid,
@@ -48,10 +49,10 @@ export const clientEvents = {
 export type ClientEvent = keyof typeof clientEvents;
 /** A payload as a client writes it. */
 export type ClientEventPayload<E extends ClientEvent> = Static<(typeof clientEvents)[E]>;
-/** The same when it has been read (`input.ts`): its ids are canonical. */
+/** The payload after it was read (`input.ts`): its ids are canonical. */
 export type CheckedPayload<E extends ClientEvent> = StaticDecode<(typeof clientEvents)[E]>;
 
-/** The `data` with which each of them is acknowledged when it succeeds. */
+/** The `data` with which each of these events is acknowledged when it succeeds. */
 export const acknowledgements = {
   join_conversation: JoinResult,
   leave_conversation: Type.Object({ conversation_id: Uuid }),
@@ -63,8 +64,10 @@ export const acknowledgements = {
   refresh_token: Type.Object({ expires_at: Type.Union([Timestamp, Type.Null()]) }),
 } as const satisfies Record<ClientEvent, TSchema>;
 
+/** The `data` of one event's acknowledgement. */
 export type Acknowledged<E extends ClientEvent> = Static<(typeof acknowledgements)[E]>;
 
+/** What a client may receive: event → schema of its payload. */
 export const serverEvents = {
   new_message: Message,
   user_typing: Type.Object({

@@ -26,7 +26,7 @@ type Fold = (value: unknown) => unknown;
 /**
  * The function that reads values of `schema`. It never throws, and never changes what it is given.
  *
- * @throws TypeError for a schema whose canonical form it can not tell
+ * @throws TypeError for a schema whose canonical form it cannot tell
  */
 export function createInputReader<S extends TSchema>(
   schema: S,

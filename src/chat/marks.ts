@@ -5,16 +5,8 @@
  */
 
 import { MAX_WAITING_MARKS } from '../bounds/chat.ts';
-import type { CanonicalId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
-import type { CursorOutcome } from './ports.ts';
-
-export interface Mark {
-  conversationId: CanonicalId;
-  userId: CanonicalId;
-  /** null means everything there is. */
-  upToSeq: number | null;
-}
+import type { CursorOutcome, CursorRequest } from './ports.ts';
 
 interface Caller {
   upToSeq: number | null;
@@ -24,12 +16,12 @@ interface Caller {
 
 /** Returns the function that marks; its errors are those of `run`, and rate_limited. */
 export function createMarkLine(
-  run: (mark: Mark) => Promise<CursorOutcome>,
-): (mark: Mark) => Promise<CursorOutcome> {
-  /** Who waits, by person and conversation, where a mark is under way. */
+  run: (mark: CursorRequest) => Promise<CursorOutcome>,
+): (mark: CursorRequest) => Promise<CursorOutcome> {
+  /** Callers that wait, by person and conversation, wherever a mark is under way. */
   const waiting = new Map<string, Caller[]>();
 
-  async function goOn(key: string, mark: Mark): Promise<void> {
+  async function goOn(key: string, mark: CursorRequest): Promise<void> {
     for (;;) {
       const callers = waiting.get(key) ?? [];
       if (callers.length === 0) break;
@@ -39,8 +31,8 @@ export function createMarkLine(
     waiting.delete(key);
   }
 
-  /** Never rejects: the callers are told. */
-  async function together(mark: Mark, callers: readonly Caller[]): Promise<void> {
+  /** Carries out the furthest of these marks for all of them. Never rejects: the callers are told. */
+  async function together(mark: CursorRequest, callers: readonly Caller[]): Promise<void> {
     const furthest = callers.reduce((a, b) => (isFurther(b.upToSeq, a.upToSeq) ? b : a));
     try {
       const outcome = await run({ ...mark, upToSeq: furthest.upToSeq });
@@ -65,7 +57,7 @@ export function createMarkLine(
     });
 }
 
-/** Where two reach equally far, the earlier one is the one that moves. */
+/** Whether `a` reaches further than `b`. Of two that reach equally far, the earlier one is to move. */
 function isFurther(a: number | null, b: number | null): boolean {
   return b !== null && (a === null || a > b);
 }

@@ -3,7 +3,7 @@
  */
 import type { CanonicalId } from '../shared/ids.ts';
 import { ChatError } from './errors.ts';
-import type { Actor, Standing, Store, Unread } from './ports.ts';
+import type { Actor, Standing, Store, Unread, UnreadRequest } from './ports.ts';
 import { joinCost, lookCost, type PersonalWork, STANDING_ROWS } from './work.ts';
 
 /** A participant's standing with what is unread counted. */
@@ -37,7 +37,7 @@ export function actingUser(
 
 /**
  * The refusal for a conversation the caller has no part in. A user hears the same for one that does
- * not exist, so that ids can not be probed; a service is told the difference.
+ * not exist, so that ids cannot be probed; a service is told the difference.
  */
 export function noAccess(
   actor: Actor,
@@ -60,8 +60,6 @@ export function requireService(actor: Actor): void {
   throw new ChatError('identity_mismatch', 'Only a service may do this.');
 }
 
-type Look = Parameters<Store['readUnread']>[0];
-
 export interface MembershipDeps {
   store: Store;
   work: PersonalWork;
@@ -71,8 +69,8 @@ export function createMembership({ store, work }: MembershipDeps) {
   /** Looks under way: a person's many devices that join at once ask the same. */
   const looks = new Map<string, Promise<Unread>>();
 
-  /** A look of a person's own: what there is to go through may be much. */
-  function look(at: Look): Promise<Unread> {
+  /** Counts the person's unread messages, in their own line of work: there may be many to go through. */
+  function look(at: UnreadRequest): Promise<Unread> {
     const key = `${at.conversationId} ${at.userId} ${at.lastReadSeq} ${at.lastSeq}`;
     const same = looks.get(key);
     if (same !== undefined) return same;
@@ -91,7 +89,11 @@ export function createMembership({ store, work }: MembershipDeps) {
   }
 
   return {
-    /** The person's standing, or the refusal as a throw. */
+    /**
+     * The person's place in the conversation, with what is unread counted.
+     *
+     * @throws ChatError not_a_participant, not_found, rate_limited, unavailable
+     */
     async requireStanding(
       actor: Actor,
       conversationId: CanonicalId,
@@ -110,7 +112,11 @@ export function createMembership({ store, work }: MembershipDeps) {
       return { ...standing, unread };
     },
 
-    /** The participant's stored name, or the refusal as a throw. */
+    /**
+     * The participant's stored name, which may be missing.
+     *
+     * @throws ChatError not_a_participant, not_found, rate_limited, unavailable
+     */
     async requireParticipant(
       actor: Actor,
       conversationId: CanonicalId,

@@ -13,7 +13,7 @@ export interface MessagesDeps {
   store: Store;
   events: Events;
   contentRules: ContentRules;
-  /** null: as many as they like. Services are not limited. */
+  /** How many messages one person may send; null: as many as they like. Services are not limited. */
   sendLimit: UserLimit | null;
   work: PersonalWork;
 }
@@ -22,6 +22,8 @@ export function createMessages({ store, events, contentRules, sendLimit, work }:
   /**
    * Stores one message and announces it. Resolves after COMMIT; a repeat of a `client_message_id`
    * gives the first message with `duplicate: true` and announces nothing.
+   *
+   * @param acknowledge called with the result before anybody hears the message
    *
    * @throws ChatError invalid_request, identity_mismatch, not_a_participant, not_found,
    *   idempotency_conflict, rate_limited, unavailable
@@ -73,7 +75,7 @@ export function createMessages({ store, events, contentRules, sendLimit, work }:
   }
 
   /**
-   * A page of the conversation in chronological order; `total` is the number of messages.
+   * A page of the conversation in chronological order; `total` is the conversation's last seq.
    *
    * @throws ChatError invalid_request, not_a_participant, not_found, rate_limited, unavailable
    */

@@ -3,19 +3,33 @@
  * audience/ implements `Events`; the rules import neither.
  */
 import type { CanonicalId } from '../shared/ids.ts';
-import type { StorableText } from '../shared/storable-text.ts';
-import type { Conversation, ConversationSummary, Message, MessageType } from './schemas.ts';
+import type { Conversation, Message } from './schemas.ts';
 import type {
   ConversationHead,
   HeadView,
   KnownHead,
+  ListPage,
+  Members,
   MessageRange,
   Moved,
   Notice,
   ParticipantCursors,
 } from './store-answers.ts';
+import type {
+  AddRequest,
+  CreateRequest,
+  CursorRequest,
+  HistoryRequest,
+  ListRequest,
+  LostFuture,
+  MessageDraft,
+  RangeRequest,
+  RemoveRequest,
+  UnreadRequest,
+} from './store-requests.ts';
 
 export type * from './store-answers.ts';
+export type * from './store-requests.ts';
 
 /** Who calls: a person, or a trusted backend that may name any person. */
 export type Actor =
@@ -23,19 +37,8 @@ export type Actor =
   | { kind: 'service'; expiresAtMs: number | null };
 
 // ── Store ───────────────────────────────────────────────────────────────────────────────────────
-// Every function rejects with ChatError('unavailable') within its deadline when PostgreSQL can not
+// Every function rejects with ChatError('unavailable') within its deadline when PostgreSQL cannot
 // answer. Expected refusals are values, not throws: the rules decide what the caller hears.
-
-/** A message ready to be stored: content is already cleaned, ids are already made. */
-export interface MessageDraft {
-  id: CanonicalId;
-  conversationId: CanonicalId;
-  senderId: CanonicalId;
-  content: StorableText;
-  messageType: MessageType;
-  mediaUrl: StorableText | null;
-  clientMessageId: StorableText | null;
-}
 
 /**
  * What became of a draft, known only after COMMIT.
@@ -52,7 +55,7 @@ export type AppendOutcome =
 /** Messages of others after a participant's read cursor. */
 export interface Unread {
   count: number;
-  /** False: more than are counted; `count` is then the number of all positions after the cursor. */
+  /** False: there are more than are counted; `count` is then the number of all positions after the cursor. */
   exact: boolean;
 }
 
@@ -70,30 +73,20 @@ export interface Standing {
   unread: Unread | null;
 }
 
-export interface HistoryRequest {
-  conversationId: CanonicalId;
-  /** Whose participation is required; null reads as a service. */
-  viewerId: CanonicalId | null;
-  limit: number;
-  /** Exactly one way to place the page; offset counts from the newest message. */
-  place:
-    | { offset: number }
-    | { beforeSeq: number }
-    | { afterSeq: number }
-    | { afterSeq: number; beforeSeq: number };
-}
-
+/** A page of history in chronological order, with the conversation's last seq as `total`, or a refusal. */
 export type HistoryOutcome =
   | { outcome: 'page'; messages: Message[]; total: number }
   | { outcome: 'not_a_participant' }
   | { outcome: 'no_conversation' };
 
+/** What became of a conversation to be created; `existing` is the one its match had already. */
 export type CreateOutcome =
   | { outcome: 'created'; conversation: Conversation }
   | { outcome: 'existing'; conversation: Conversation }
   | { outcome: 'conversation_exists' }
   | { outcome: 'unknown_reference'; field: 'participant_ids' | 'request_match_id' };
 
+/** What became of a cursor to be moved. */
 export type CursorOutcome =
   | {
       outcome: 'moved' | 'unchanged';
@@ -105,6 +98,7 @@ export type CursorOutcome =
   | { outcome: 'not_a_participant' }
   | { outcome: 'no_conversation' };
 
+/** What became of a person to be added or removed; `unchanged`: it was so already. */
 export type MembershipOutcome =
   | { outcome: 'changed' | 'unchanged'; membersVersion: number }
   | { outcome: 'not_a_participant' }
@@ -112,56 +106,26 @@ export type MembershipOutcome =
   | { outcome: 'unknown_reference' }
   | { outcome: 'too_many' };
 
+/** Everything the rules keep and look up. */
 export interface Store {
   /** Group commit: resolves after COMMIT. Drafts of one conversation keep the order of the calls. */
   appendMessage(draft: MessageDraft): Promise<AppendOutcome>;
-  /** Latest first. `cursor` is what the previous page gave, or null; a malformed one gives null. */
-  listConversations(request: {
-    userId: CanonicalId;
-    limit: number;
-    cursor: string | null;
-  }): Promise<{ conversations: ConversationSummary[]; nextCursor: string | null } | null>;
+  /** Latest first; null when the cursor is malformed. */
+  listConversations(request: ListRequest): Promise<ListPage | null>;
   /** Coalesced. A page in chronological order; `total` is the conversation's last seq. */
   readHistory(request: HistoryRequest): Promise<HistoryOutcome>;
-  createConversation(request: {
-    id: CanonicalId;
-    requestMatchId: CanonicalId | null;
-    /** Distinct. */
-    participantIds: readonly CanonicalId[];
-  }): Promise<CreateOutcome>;
-  /** `upToSeq` null means everything there is. A cursor never moves back, nor past the last seq. */
-  markRead(request: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    upToSeq: number | null;
-  }): Promise<CursorOutcome>;
-  markDelivered(request: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    upToSeq: number | null;
-  }): Promise<CursorOutcome>;
-  /** `addedBy` null is a service; otherwise that user must be a participant in the same transaction. */
-  addParticipant(request: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    addedBy: CanonicalId | null;
-    maxParticipants: number;
-  }): Promise<MembershipOutcome>;
-  removeParticipant(request: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-  }): Promise<MembershipOutcome>;
+  createConversation(request: CreateRequest): Promise<CreateOutcome>;
+  /** A cursor never moves back, nor past the last seq. */
+  markRead(request: CursorRequest): Promise<CursorOutcome>;
+  markDelivered(request: CursorRequest): Promise<CursorOutcome>;
+  addParticipant(request: AddRequest): Promise<MembershipOutcome>;
+  removeParticipant(request: RemoveRequest): Promise<MembershipOutcome>;
   /** How many people take part, for one of them; 0 for everybody else. */
   countParticipants(conversationId: CanonicalId, viewerId: CanonicalId): Promise<number>;
   /** null when the user is not a participant or there is no such conversation. Coalesced: calls of the same moment share a query. */
   readStanding(conversationId: CanonicalId, userId: CanonicalId): Promise<Standing | null>;
   /** How many of the messages after a cursor, up to `lastSeq`, are of others; a look of bounded cost. */
-  readUnread(request: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    lastReadSeq: number;
-    lastSeq: number;
-  }): Promise<Unread>;
+  readUnread(request: UnreadRequest): Promise<Unread>;
   /** The participant's stored name without the counters; null when not a participant. Coalesced. */
   readParticipant(
     conversationId: CanonicalId,
@@ -178,25 +142,13 @@ export interface Store {
    * Remembers, for some days, that messages after `afterSeq` up to `upToSeq` were heard by sockets and
    * are not what PostgreSQL holds there, if anything.
    */
-  noteLostFuture(lost: {
-    conversationId: CanonicalId;
-    afterSeq: number;
-    upToSeq: number;
-  }): Promise<void>;
+  noteLostFuture(lost: LostFuture): Promise<void>;
   /** Heads of those conversations that exist. */
   readHeads(conversationIds: readonly CanonicalId[]): Promise<ConversationHead[]>;
   /** Messages with afterSeq < seq <= upToSeq, at most `limit`. Coalesced across conversations. */
-  readRange(request: {
-    conversationId: CanonicalId;
-    afterSeq: number;
-    upToSeq: number;
-    limit: number;
-  }): Promise<MessageRange>;
+  readRange(request: RangeRequest): Promise<MessageRange>;
   /** Which of `userIds` are participants, with the version this is true for, in one snapshot. */
-  readMembers(
-    conversationId: CanonicalId,
-    userIds: readonly CanonicalId[],
-  ): Promise<{ members: Set<CanonicalId>; membersVersion: number }>;
+  readMembers(conversationId: CanonicalId, userIds: readonly CanonicalId[]): Promise<Members>;
   /**
    * The notices that an earlier answer did not hold, and some it did; `since` is `next` of that one, or
    * null for those of the last minute, and of `backMs` before it, to begin with.
@@ -208,7 +160,7 @@ export interface Store {
   forgetOldNotices(): Promise<void>;
   /** The cursors of everybody in these conversations. */
   readCursors(conversationIds: readonly CanonicalId[]): Promise<ParticipantCursors[]>;
-  /** null when there is none. */
+  /** The conversation with its participants; null when there is none. */
   readConversation(conversationId: CanonicalId): Promise<Conversation | null>;
   /** Resolves when PostgreSQL answers a trivial query within the deadline. */
   ping(): Promise<void>;

@@ -36,20 +36,23 @@ export const Timestamp = Type.String({
   examples: ['2025-01-10T12:00:00.000Z'],
 });
 
-/** Part of a refusal. */
+/** The seconds in a refusal after which trying again makes sense. */
 export const RetryAfter = Type.Integer({
   minimum: 1,
   description: 'Seconds after which to try again; with rate_limited and unavailable',
 });
 
-/** Validated as written: for what callers send. */
+/** A value that may be null, for what callers send: validated as written. */
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-/** For what callers are sent: the serialiser is much faster with a list of types than with a union. */
+/**
+ * A value that may be null, for what callers are sent: the serialiser is much faster with a list of types
+ * than with a union.
+ */
 const NullableOut = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] });
 
-/** As `NullableOut`, for one of a few words. */
+/** What `NullableOut` is, for one of a few words. */
 const EnumOut = <const T extends readonly string[]>(values: T) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
 
@@ -110,7 +113,7 @@ export const Conversation = Type.Object(
 );
 export type Conversation = StaticDecode<typeof Conversation>;
 
-/** Messages of others after one's `last_read_seq`. */
+/** How many messages of others come after one's own `last_read_seq`. */
 const UnreadCount = Type.Integer({
   minimum: 0,
   description: 'Messages of others after last_read_seq; when unread_exact is false, an upper bound',

@@ -1,7 +1,15 @@
-/** What a `Store` says of where conversations stand and what happened to people in them. */
+/** What a `Store` says of conversations, of who is in them and of what happened to people there. */
 import type { CanonicalId } from '../shared/ids.ts';
-import type { Message } from './schemas.ts';
+import type { ConversationSummary, Message } from './schemas.ts';
 
+/** A page of a person's conversations. */
+export interface ListPage {
+  conversations: ConversationSummary[];
+  /** What to ask for the next page with; null on the last one. */
+  nextCursor: string | null;
+}
+
+/** How far a conversation has come. */
 export interface ConversationHead {
   conversationId: CanonicalId;
   lastSeq: number;
@@ -33,10 +41,10 @@ export interface HeadView {
 
 /** Something about a person that every node must hear, written with the fact. */
 export type Notice = {
-  /** Grows; not in the order of the commits. */
+  /** Grows from notice to notice, but not in the order of their commits. */
   id: number;
   userId: CanonicalId;
-  /** Since it was written, by PostgreSQL's clock. */
+  /** Milliseconds since it was written, by PostgreSQL's clock. */
   ageMs: number;
 } & (
   | { kind: 'added' | 'removed'; conversationId: CanonicalId; membersVersion: number }
@@ -49,6 +57,12 @@ export interface ParticipantCursors {
   userId: CanonicalId;
   lastReadSeq: number;
   lastDeliveredSeq: number;
+}
+
+/** Which of the people asked about take part, and under which version, read in one snapshot. */
+export interface Members {
+  members: Set<CanonicalId>;
+  membersVersion: number;
 }
 
 /** A stretch of a conversation, read in one snapshot. */

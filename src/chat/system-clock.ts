@@ -1,6 +1,6 @@
 import type { Clock } from './ports.ts';
 
-/** Time as it passes. */
+/** The `Clock` of the running service: real time. */
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {

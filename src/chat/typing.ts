@@ -61,7 +61,11 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
   }
 
   return {
-    /** @throws ChatError identity_mismatch, not_a_participant, not_found, unavailable */
+    /**
+     * Tells the others that somebody types, once it is known that they take part.
+     *
+     * @throws ChatError identity_mismatch, not_a_participant, not_found, unavailable
+     */
     async start(
       actor: Actor,
       input: CheckedPayload<'typing_start'>,
@@ -85,7 +89,10 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
       }
     },
 
-    /** Throws as `start`; stopping what was not started is fine for a participant. */
+    /**
+     * Tells the others that somebody has stopped. A participant may stop what was never started; others
+     * are refused as by `start`.
+     */
     async stop(actor: Actor, input: CheckedPayload<'typing_stop'>, origin: Origin): Promise<void> {
       const conversationId = input.conversation_id;
       const userId = actingUser(actor, input.user_id, 'user_id');

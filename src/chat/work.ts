@@ -37,6 +37,7 @@ export interface PersonalWork {
 /** A standing is read with a look for unread messages, which is worth so many rows. */
 export const STANDING_ROWS = 5;
 
+// What each of these adds to the cost of a call, in milliseconds.
 const CHARACTER_MS = 0.000_03;
 const MESSAGE_MS = 0.015;
 const PERSON_MS = 0.005;
@@ -47,7 +48,7 @@ const MARKED_MS = 0.012;
 const MEMBERSHIP_MS = 2;
 const JOINED_MS = 0.1;
 
-/** Up to here a page, a stretch of a replay, a list is an ordinary one. */
+/** A page, a stretch of a replay or a list that costs no more than this is an ordinary one. */
 const ORDINARY_PAGE_MS = 2;
 const ORDINARY_STRETCH_MS = 1;
 const ORDINARY_LIST_MS = 5;
@@ -60,17 +61,17 @@ function charactersOf(messages: readonly Message[]): number {
   return characters;
 }
 
-/** Of a page of history, which is written as JSON as well. */
+/** The cost of a page of history, which is written as JSON as well. */
 export const pageCost = (read: HistoryOutcome): number =>
   read.outcome === 'page'
     ? beyond(charactersOf(read.messages) * CHARACTER_MS, ORDINARY_PAGE_MS)
     : 0;
 
-/** Of a stretch of a replay: each of its messages is a frame of its own. */
+/** The cost of a stretch of a replay: each of its messages is a frame of its own. */
 export const stretchCost = ({ messages }: MessageRange): number =>
   beyond(messages.length * MESSAGE_MS + charactersOf(messages) * CHARACTER_MS, ORDINARY_STRETCH_MS);
 
-/** Of a page of the list: its people, its last messages, and its looks for what is unread. */
+/** The cost of a page of the list: its people, its last messages, and its looks for what is unread. */
 export function listCost(page: { conversations: readonly ConversationSummary[] } | null): number {
   let costMs = 0;
   for (const { participants, last_message, unread_exact } of page?.conversations ?? []) {
@@ -82,17 +83,17 @@ export function listCost(page: { conversations: readonly ConversationSummary[] }
 }
 
 /**
- * Of a place in a conversation, and of the join it is for: counted however little it is, since a join
- * is nothing that anybody does often.
+ * The cost of reading a person's place in a conversation, and of the join that needs it. It is counted
+ * however little it is, since nobody joins often.
  */
 export const joinCost = (): number => JOIN_MS;
 
-/** Of a look for unread messages by itself. */
+/** The cost of counting unread messages by a query of its own. */
 export const lookCost = (): number => LOOK_MS;
 
-/** Of moving a cursor: the statuses it covers move as well. */
+/** The cost of moving a cursor: the statuses of the messages it covers move as well. */
 export const markCost = (mark: CursorOutcome): number =>
   'marked' in mark ? MARK_MS + mark.marked * MARKED_MS : MARK_MS;
 
-/** Of changing who takes part: of one person, or of so many at once. */
+/** The cost of changing who takes part, for so many people at once. */
 export const membershipCost = (people = 1): number => MEMBERSHIP_MS + people * JOINED_MS;

@@ -101,7 +101,7 @@ export function createCoalescer<Question, Answer>(
     }
   }
 
-  /** One of these questions can not be answered, such as one for a damaged row: which is not known. */
+  /** One of these questions cannot be answered, such as one for a damaged row: which is not known. */
   async function answerSingly(batch: Call<Question, Answer>[]): Promise<void> {
     let away: unknown;
     for (const call of batch) {

@@ -7,7 +7,7 @@
  */
 
 import { MAX_PAIR_ATTEMPTS } from '../bounds/store.ts';
-import type { CreateOutcome, Store } from '../chat/ports.ts';
+import type { CreateOutcome, CreateRequest } from '../chat/ports.ts';
 import type { Conversation, Person } from '../chat/schemas.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql, TransactionSql } from './database.ts';
@@ -22,8 +22,6 @@ interface ConversationRow {
   /** null when nobody is left in it. */
   participants: Person[] | null;
 }
-
-type CreateRequest = Parameters<Store['createConversation']>[0];
 
 const FOREIGN_KEY_VIOLATION = '23503';
 const UNIQUE_VIOLATION = '23505';

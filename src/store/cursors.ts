@@ -3,7 +3,7 @@
  * having received. With the cursor, in the same transaction, the statuses it newly covers move.
  */
 import { MAX_STATUS_SPAN } from '../bounds/store.ts';
-import type { CursorOutcome } from '../chat/ports.ts';
+import type { CursorOutcome, CursorRequest } from '../chat/ports.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { RowLocked } from './lock-waits.ts';
@@ -13,13 +13,6 @@ import { Unchanged } from './transaction.ts';
 interface CursorRow {
   last_read_seq: number;
   last_delivered_seq: number;
-}
-
-export interface CursorRequest {
-  conversationId: CanonicalId;
-  userId: CanonicalId;
-  /** null means everything there is. */
-  upToSeq: number | null;
 }
 
 /** What differs between the two cursors. */

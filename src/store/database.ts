@@ -76,7 +76,7 @@ export interface Database {
   /**
    * Runs `work` on a connection of the pool. Statements issued without awaiting the one before are
    * pipelined; await them together (`Promise.all`). Rejects with ChatError('unavailable') when
-   * PostgreSQL can not answer in time; errors about the statement itself pass through. Runs again when
+   * PostgreSQL cannot answer in time; errors about the statement itself pass through. Runs again when
    * a lock was not to be had in time: work of several statements must be repeatable.
    */
   query<T>(work: (sql: Sql) => Promise<T>): Promise<T>;

@@ -4,7 +4,14 @@
  * statement each, so that every answer is one snapshot.
  */
 import { LOST_FUTURE_LIFE_S, MAX_SHARED_LOOK } from '../bounds/store.ts';
-import type { ConversationHead, Standing, Store } from '../chat/ports.ts';
+import type {
+  ConversationHead,
+  Members,
+  MessageRange,
+  RangeRequest,
+  Standing,
+  Store,
+} from '../chat/ports.ts';
 import { type CanonicalId, NIL_UUID } from '../shared/ids.ts';
 import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
@@ -36,9 +43,6 @@ interface Pair {
   conversationId: CanonicalId;
   userId: CanonicalId;
 }
-type RangeRequest = Parameters<Store['readRange']>[0];
-type Range = Awaited<ReturnType<Store['readRange']>>;
-type Members = Awaited<ReturnType<Store['readMembers']>>;
 
 /** Rows carry `ord`, the 1-based position of the question they answer. */
 interface Answering {
@@ -66,7 +70,7 @@ export function createDeliveryReads(
     weigh: (ids) => ids.length,
     run: (lists) => database.query((sql) => selectHeads(sql, lists)),
   });
-  const range = createCoalescer<RangeRequest, Range>({
+  const range = createCoalescer<RangeRequest, MessageRange>({
     ...shared,
     maxBatch: maxRangeRows,
     // What it can return at most; at least one, for its place in the query.
@@ -179,11 +183,11 @@ async function selectHeads(
   return answers;
 }
 
-function emptyRange(): Range {
+function emptyRange(): MessageRange {
   return { messages: [], coveredSeq: 0, lastSeq: 0, membersVersion: 0 };
 }
 
-async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<Range[]> {
+async function selectRanges(sql: Sql, requests: RangeRequest[]): Promise<MessageRange[]> {
   type Row = Answering & { lastSeq: number; membersVersion: number } & MessageColumns;
   const rows = await sql<Row[]>`
     SELECT w.ord, c.last_seq AS "lastSeq", c.members_version AS "membersVersion", page.*,

@@ -1,7 +1,7 @@
 /**
  * One connection to PostgreSQL, for life: a postgres.js instance with one socket. When the socket
  * is gone, or an answer does not come by its deadline, the whole instance is thrown away; nothing
- * is ever sent on a successor, so half a transaction can not continue outside of it.
+ * is ever sent on a successor, so half a transaction cannot continue outside of it.
  *
  * That is why this is not a postgres.js pool: a pool moves queued statements of one transaction to
  * another connection after a loss, and a silent server (stopped, half-open TCP) never errors in it.
@@ -46,7 +46,7 @@ export type UnavailableReason =
   | 'deadline'
   | 'overloaded';
 
-/** PostgreSQL can not be reached, or did not answer in time. */
+/** PostgreSQL cannot be reached, or did not answer in time. */
 export class DatabaseUnavailable extends ChatError {
   readonly reason: UnavailableReason;
 
@@ -153,7 +153,7 @@ export function openLink(deps: LinkDeps): Link {
 
   function retire(): void {
     markGone();
-    // At once, so that an answer that comes too late can not carry the work on; and a silent server
+    // At once, so that an answer that comes too late cannot carry the work on; and a silent server
     // would keep the socket open for ever. Then what is in flight rejects.
     socket?.destroy();
     void end(0);

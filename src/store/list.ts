@@ -6,6 +6,7 @@
  * would exceed a bound, and the next page begins there.
  */
 import { MAX_UNREAD_LOOK } from '../bounds/store.ts';
+import type { ListPage, ListRequest } from '../chat/ports.ts';
 import type { ConversationSummary, Person } from '../chat/schemas.ts';
 import { type CanonicalId, foldId, toCanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
@@ -49,18 +50,6 @@ interface SummaryRow {
   client_message_id: string | null;
   status: string | null;
   message_created_at: string | null;
-}
-
-export interface ListRequest {
-  userId: CanonicalId;
-  limit: number;
-  /** What the page before gave, or null for the first one. */
-  cursor: string | null;
-}
-
-export interface ListPage {
-  conversations: ConversationSummary[];
-  nextCursor: string | null;
 }
 
 /** One page, or null when the cursor is not one of ours. */

@@ -3,7 +3,7 @@
  * commits, a backup was restored). A client that comes back with one of them is told to read again.
  */
 import { LOST_FUTURE_LIFE_S } from '../bounds/store.ts';
-import type { Store } from '../chat/ports.ts';
+import type { LostFuture } from '../chat/ports.ts';
 import type { Database } from './database.ts';
 
 /**
@@ -12,7 +12,7 @@ import type { Database } from './database.ts';
  */
 export async function noteLostFuture(
   database: Database,
-  { conversationId, afterSeq, upToSeq }: Parameters<Store['noteLostFuture']>[0],
+  { conversationId, afterSeq, upToSeq }: LostFuture,
 ): Promise<void> {
   await database.query((sql) =>
     Promise.all([

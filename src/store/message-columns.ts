@@ -33,7 +33,7 @@ export const messageColumns = (sql: Sql) => sql`
 
 /**
  * The names of the `senders` of `page`. A name at a time by primary key: with a join the planner,
- * which can not know how few they are, reads all users.
+ * which cannot know how few they are, reads all users.
  */
 export const senderNames = (sql: Sql) => sql`
   (

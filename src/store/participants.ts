@@ -6,26 +6,13 @@
  * in the same transaction.
  */
 import { MAX_STATUS_SPAN } from '../bounds/store.ts';
-import type { MembershipOutcome } from '../chat/ports.ts';
+import type { AddRequest, MembershipOutcome, RemoveRequest } from '../chat/ports.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 import { isServerError } from './link.ts';
 import { RowLocked } from './lock-waits.ts';
 import { advanceInSteps, advanceStatuses, lockConversation, type Span } from './statuses.ts';
 import { type Attempt, Unchanged } from './transaction.ts';
-
-export interface AddRequest {
-  conversationId: CanonicalId;
-  userId: CanonicalId;
-  /** null is a service; otherwise that user must be a participant. */
-  addedBy: CanonicalId | null;
-  maxParticipants: number;
-}
-
-export interface RemoveRequest {
-  conversationId: CanonicalId;
-  userId: CanonicalId;
-}
 
 /** A membership change and the statuses that remain to be completed after it. */
 interface Change {

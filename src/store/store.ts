@@ -1,6 +1,6 @@
 /**
  * The rules' `Store` on PostgreSQL: puts the parts of this directory together. Ids given to it are
- * UUIDs already; what is refused is a value, what can not be answered is ChatError('unavailable').
+ * UUIDs already; what is refused is a value, what cannot be answered is ChatError('unavailable').
  */
 import type { AppendOutcome, MessageDraft, Store } from '../chat/ports.ts';
 import { createConversation, readConversation } from './conversations.ts';

@@ -3,7 +3,7 @@
  * messages, which are passed over, count towards the look as well.
  */
 import { MAX_EXACT_UNREAD, MAX_UNREAD_LOOK } from '../bounds/store.ts';
-import type { Store, Unread } from '../chat/ports.ts';
+import type { Unread, UnreadRequest } from '../chat/ports.ts';
 import type { Database, Sql } from './database.ts';
 
 type Fragment = ReturnType<Sql>;
@@ -44,7 +44,7 @@ export function toUnread(seen: number, afterSeq: number, lastSeq: number): Unrea
 /** One look that shares its query with nobody. */
 export async function readUnread(
   database: Database,
-  { conversationId, userId, lastReadSeq, lastSeq }: Parameters<Store['readUnread']>[0],
+  { conversationId, userId, lastReadSeq, lastSeq }: UnreadRequest,
 ): Promise<Unread> {
   const [row] = await database.query(
     (sql) => sql<{ seen: number }[]>`

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { createMarkLine, type Mark } from '../../src/chat/marks.ts';
-import type { CursorOutcome } from '../../src/chat/ports.ts';
+import { createMarkLine } from '../../src/chat/marks.ts';
+import type { CursorOutcome, CursorRequest } from '../../src/chat/ports.ts';
 import { standIn } from '../support/ids.ts';
 
 /** Marks of one conversation whose head is 100; each run waits to be let go. */
@@ -9,7 +9,7 @@ function setUp() {
   const gates: ((error?: Error) => void)[] = [];
   let cursor = 0;
   const mark = createMarkLine(
-    ({ upToSeq }: Mark) =>
+    ({ upToSeq }: CursorRequest) =>
       new Promise<CursorOutcome>((resolve, reject) => {
         runs.push(upToSeq);
         gates.push((error) => {
