@@ -1,4 +1,4 @@
-/** What the command line asks for; what it can not mean is refused, not guessed. */
+/** What the command line asks for; what it cannot mean is refused, not guessed. */
 import { readdirSync } from 'node:fs';
 import { cac } from 'cac';
 import { BENCHES, type BenchName } from './benches/all.ts';
@@ -34,7 +34,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | null {
   cli.globalCommand.checkOptionValue();
   const at = textOf(options.at, '--at');
   const compareWith = textOf(options.compare, '--compare');
-  if (at !== null && at === compareWith) throw new Error(`${at} can not be compared with itself.`);
+  if (at !== null && at === compareWith) throw new Error(`${at} cannot be compared with itself.`);
   return {
     names: namesOf(args),
     size: options.tiny === true ? 'tiny' : options.quick === true ? 'quick' : 'full',

@@ -12,7 +12,7 @@
 # Needs root on Linux, and debootstrap, which is installed where apt-get can. The root is kept in the
 # user's cache; each run sees it through an overlay of its own, in namespaces of its own: whatever a run
 # mounts, writes or starts is gone when its first process ends, however it ends.
-# Exit code: 0 all passed, 1 something failed, 3 this machine can not do it, and nothing was tried.
+# Exit code: 0 all passed, 1 something failed, 3 this machine cannot do it, and nothing was tried.
 set -euo pipefail
 
 readonly CAN_NOT=3
@@ -143,7 +143,7 @@ inside() {
   shift 4
   mkdir -p "$root"
   if ! overlay "$lower" "$run" 2>/dev/null; then
-    # An overlay can not lie on another one, as in a container.
+    # An overlay cannot lie on another one, as in a container.
     mount -t tmpfs tmpfs "$run" && mkdir -p "$root" && overlay "$lower" "$run"
   fi
   mount -t proc proc "$root/proc"

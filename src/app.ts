@@ -54,7 +54,7 @@ export interface App {
 /**
  * Builds the service on a prepared database (store/prepare.ts) and listens.
  *
- * @throws Error with one sentence when the port can not be taken, or nobody could be served
+ * @throws Error with one sentence when the port cannot be taken, or nobody could be served
  */
 export async function startApp(deps: AppDeps): Promise<App> {
   const { config, version, log, worker } = deps;

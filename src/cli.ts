@@ -67,7 +67,7 @@ program
     if (findings.some(({ verdict }) => verdict === 'problem')) process.exitCode = 1;
   });
 
-/** Settings that are not understood are a finding too: the rest can not be looked at then. */
+/** Settings that are not understood are a finding too: the rest cannot be looked at then. */
 async function findingsOf(): Promise<Finding[]> {
   let config: Config;
   try {

@@ -11,7 +11,7 @@ export function packageVersion(): string {
 /**
  * Takes the `.env` of the working directory into the environment, where there is one.
  *
- * @throws Error when it is there and can not be read
+ * @throws Error when it is there and cannot be read
  */
 export function loadDotEnv(): void {
   try {

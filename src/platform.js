@@ -36,7 +36,7 @@ const supported = engines.node.split('||').map((range) => {
 });
 
 /**
- * One sentence that says why the service can not run on this version of Node, or null where it can.
+ * One sentence that says why the service cannot run on this version of Node, or null where it can.
  *
  * @param {string} [version] as in `process.versions.node`
  * @returns {string | null}

@@ -28,7 +28,7 @@ export interface Ports {
   close(): void;
 }
 
-/** @throws ListenError with one sentence when one of them can not be had; then neither is taken */
+/** @throws ListenError with one sentence when one of them cannot be had; then neither is taken */
 export async function openPorts({ app, config, figures, sharedPort }: PortsDeps): Promise<Ports> {
   const listen = sharedPort === undefined ? listenExclusive : listenShared;
   const { host, metrics } = config;

@@ -18,7 +18,7 @@ export interface Ending {
 
 /** One clear sentence on the terminal, and exit 1: of a process that does not get to run. */
 export function refuse(error: unknown): never {
-  process.stderr.write(`messaging-service can not start: ${sentenceOf(error)}\n`);
+  process.stderr.write(`messaging-service cannot start: ${sentenceOf(error)}\n`);
   process.exit(1);
 }
 

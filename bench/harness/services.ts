@@ -36,7 +36,7 @@ export async function findServices(): Promise<Services> {
     };
   } catch (error) {
     await stop();
-    throw new Error(`PostgreSQL can not be asked: ${String(error)}`, { cause: error });
+    throw new Error(`PostgreSQL cannot be asked: ${String(error)}`, { cause: error });
   }
 }
 

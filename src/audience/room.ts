@@ -198,7 +198,7 @@ export class Room {
     this.#questions.run(
       question,
       () => this.#advance(),
-      (error) => log.warn({ err: error, conversationId }, 'room can not read; trying again'),
+      (error) => log.warn({ err: error, conversationId }, 'room cannot read; trying again'),
       limits.retryMs,
     );
   }

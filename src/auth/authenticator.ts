@@ -32,7 +32,7 @@ export interface Credentials {
 }
 
 export interface Authenticator {
-  /** @throws ChatError unauthenticated, token_expired, unavailable (the key set can not be fetched) */
+  /** @throws ChatError unauthenticated, token_expired, unavailable (the key set cannot be fetched) */
   authenticate(credentials: Credentials): Promise<Actor>;
   /** Verified tokens remembered now. */
   cachedTokens(): number;
@@ -50,7 +50,7 @@ export interface AuthenticatorLimits {
 /** The last moment a Date can hold; a later `exp` is as good as this one. */
 const END_OF_TIME_MS = 8.64e15;
 
-/** @throws Error in one sentence when a key can not be used */
+/** @throws Error in one sentence when a key cannot be used */
 export function createAuthenticator(
   settings: AuthenticatorSettings,
   limits: AuthenticatorLimits,
@@ -85,7 +85,7 @@ export function createAuthenticator(
       if (error instanceof ChatError) throw error;
       if (error instanceof joseErrors.JWTExpired) throw expired();
       if (error instanceof KeySetUnavailable) {
-        throw new ChatError('unavailable', 'The keys to verify tokens with can not be fetched.');
+        throw new ChatError('unavailable', 'The keys to verify tokens with cannot be fetched.');
       }
       // The reason stays here: it would help somebody who guesses.
       throw unauthenticated('The token is not valid.');

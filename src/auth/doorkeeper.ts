@@ -18,7 +18,7 @@ export interface Doorkeeper {
   addressOf(facts: AddressFacts): string;
   /**
    * @param address what `addressOf` said
-   * @throws ChatError unauthenticated, token_expired, unavailable (the keys can not be fetched),
+   * @throws ChatError unauthenticated, token_expired, unavailable (the keys cannot be fetched),
    *   rate_limited (too many attempts of this address have failed)
    */
   identify(address: string, credentials: Credentials): Promise<Actor>;

@@ -21,7 +21,7 @@ export interface KeySetLimits {
   retryPauseMs: number;
 }
 
-/** The set can not be fetched or is not one; the token may be fine. */
+/** The set cannot be fetched or is not one; the token may be fine. */
 export class KeySetUnavailable extends Error {
   constructor(cause: unknown) {
     super('The key set is not available.', { cause });

@@ -25,7 +25,7 @@ export interface Keys {
 
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'];
 
-/** @throws Error in one sentence when a key can not be read or is of a kind that is not allowed */
+/** @throws Error in one sentence when a key cannot be read or is of a kind that is not allowed */
 export function createKeys(settings: KeySettings, keySetLimits: KeySetLimits): Keys {
   const byAlgorithm = new Map<string, JWTVerifyGetKey>();
   if (settings.jwksUrl !== null) {

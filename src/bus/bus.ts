@@ -8,7 +8,7 @@
  *   between topics there is no order.
  * - A node does not hear its own payloads: it has already delivered them itself.
  * - After `subscribe` resolves, everything another node publishes on the topic arrives, while the
- *   link is up. It rejects (or the link reports a gap) when that can not be had in time; the topic
+ *   link is up. It rejects (or the link reports a gap) when that cannot be had in time; the topic
  *   stays wanted and is subscribed again when the link comes back.
  * - Whenever payloads may have been missed (link lost, resubscribed, dropped on a bound), `onGap`
  *   fires once the link works again, so that receivers refill from PostgreSQL.

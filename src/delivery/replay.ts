@@ -51,7 +51,7 @@ export function createReplay({ store, work, replayed, limits }: ReplayDeps) {
     const giveUpAtMs = performance.now() + limits.catchUpMs;
     while (room.inDoubt) {
       if (performance.now() > giveUpAtMs) {
-        throw new ChatError('unavailable', 'The conversation can not be read now.');
+        throw new ChatError('unavailable', 'The conversation cannot be read now.');
       }
       await new Promise((resolve) => setTimeout(resolve, limits.replayPauseMs));
       requireHere(member);

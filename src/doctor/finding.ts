@@ -2,7 +2,7 @@
 export interface Finding {
   /** What was looked at: `PostgreSQL`, `Redis` … */
   subject: string;
-  /** `problem`: the service can not start or keep its promises; `advice`: it can, but look at this. */
+  /** `problem`: the service cannot start or keep its promises; `advice`: it can, but look at this. */
   verdict: 'ok' | 'advice' | 'problem';
   /** What is the case. */
   found: string;

@@ -80,7 +80,7 @@ export function serveMetricsAlone(app: TemplatedApp, metrics: MetricsDeps): void
     } else {
       text().then(
         (figures) => answer('200 OK', figures, metrics.contentType),
-        () => answer('503 Service Unavailable', 'The figures can not be gathered now.\n'),
+        () => answer('503 Service Unavailable', 'The figures cannot be gathered now.\n'),
       );
     }
   });

@@ -1,6 +1,6 @@
 /**
  * Keeps other people's web pages away from a service that believes whoever calls: everybody's browser
- * reaches the machine it runs on, and a page may send there what it likes, though it can not read the
+ * reaches the machine it runs on, and a page may send there what it likes, though it cannot read the
  * answer. Sockets are kept by the same rules in realtime/engine-cors.
  */
 import type { FastifyRequest } from 'fastify';

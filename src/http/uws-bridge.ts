@@ -178,7 +178,7 @@ function refuse(res: HttpResponse, head: RequestHead, { status }: Refusal, body:
   res.writeStatus(statusLine(status, ''));
   res.writeHeader(CONTENT_TYPE, JSON_TYPE);
   if (head.close) res.writeHeader(CONNECTION, CLOSE);
-  // Closed, for what follows on this connection can not be trusted to be a request.
+  // Closed, for what follows on this connection cannot be trusted to be a request.
   if (head.method === 'HEAD') answerWithoutBody(res, Buffer.byteLength(body), true);
   else res.end(utf8(body), true);
 }

@@ -108,7 +108,7 @@ export class UwsResponseHead extends EventEmitter {
     );
   }
 
-  /** uWebSockets.js can not send a head alone, so this settles it and no more. */
+  /** uWebSockets.js cannot send a head alone, so this settles it and no more. */
   flushHeaders(): void {
     if (!this.headersSent) this.writeHead(this.statusCode);
   }

@@ -230,7 +230,7 @@ export class UwsResponse extends UwsResponseHead implements Answering {
 
   #settleHead(): void {
     if (!this.headersSent) this.writeHead(this.statusCode);
-    // After it the connection is not ours any more, and the address can not be found out.
+    // After it the connection is not ours any more, and the address cannot be found out.
     if (this.#deps.keepsAddresses) this.req.keepAddress();
   }
 
@@ -238,7 +238,7 @@ export class UwsResponse extends UwsResponseHead implements Answering {
     if (this.#body === undefined) {
       const block = this.block;
       if (block === undefined) return false;
-      // uWebSockets.js can not be told to close after a stream: the header tells the client, and
+      // uWebSockets.js cannot be told to close after a stream: the header tells the client, and
       // the idle timeout closes if it does not.
       const connection = this.#clientCloses || block.close ? 'close' : keepAlive;
       writeBlock(res, statusLine(this.statusCode, this.statusMessage), connection, block);

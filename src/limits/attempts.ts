@@ -69,7 +69,7 @@ export function createAttempts({ windowMs, maxFailures, refused }: AttemptsDeps)
     /** Whether the address has had its failures. */
     isSpent: (address: string): boolean => failures.left(address) === 0,
     /**
-     * Lets one caller prove who it is, and counts it when it can not.
+     * Lets one caller prove who it is, and counts it when it cannot.
      *
      * @throws ChatError rate_limited when too many of this address could not; else what `prove` throws
      */

@@ -90,7 +90,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
     } catch (error) {
       redis.report(error);
       if (!inTrouble && !closed) {
-        log.warn({ err: error, tag }, 'other processes can not find the sessions of this one');
+        log.warn({ err: error, tag }, 'other processes cannot find the sessions of this one');
       }
       inTrouble = true;
     }

@@ -1,6 +1,6 @@
 /**
  * One WebSocket of a session that another process has: frames go both ways as they are, the end too.
- * What a client sends while its process is being called waits. When that can not be reached, or does
+ * What a client sends while its process is being called waits. When that cannot be reached, or does
  * not know the session, the WebSocket is closed: a client that was about to upgrade goes on polling.
  *
  * Guarantees: nothing is parsed, reordered or added; heartbeats are between the client and its

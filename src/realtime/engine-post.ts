@@ -56,7 +56,7 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
     cut(incoming, ENGINE_ERRORS.bodyTimeout),
   );
 
-  /** A POST that can not be taken is a hole in what the client sent: the session ends with it. */
+  /** A POST that cannot be taken is a hole in what the client sent: the session ends with it. */
   function refuse(session: EngineSession<Owner>, reply: HttpReply, error: EngineError): void {
     if (session.polling?.post === reply) session.polling.post = undefined;
     // A session that has left polling since is not this request's any more.

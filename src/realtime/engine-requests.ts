@@ -201,7 +201,7 @@ export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestH
       const reply = new HttpReply(res, req, decision);
       try {
         if (!isWellFramed(req)) {
-          // What follows on this connection can not be trusted to be a request.
+          // What follows on this connection cannot be trusted to be a request.
           reply.error(ENGINE_ERRORS.badRequest, true);
           return;
         }

@@ -94,7 +94,7 @@ export interface Socket<Data = unknown> {
    * Sends an EVENT; binary arguments become attachments. As with all that sends: dropped before
    * the CONNECT reply and after the end.
    *
-   * @throws ProtocolError or TypeError for arguments that JSON can not say.
+   * @throws ProtocolError or TypeError for arguments that JSON cannot say.
    */
   emit(event: string, ...args: unknown[]): void;
   /** Sends an EVENT with one argument which is JSON text already. */

@@ -83,7 +83,7 @@ export interface TlsFiles {
  * A uWebSockets.js app without routes; it speaks TLS when it is given a key and a certificate.
  *
  * @throws Error with one readable sentence when the native binary does not load here, or the key
- *   and the certificate can not be used.
+ *   and the certificate cannot be used.
  */
 export function createUwsApp(tls: TlsFiles | null = null): TemplatedApp {
   if (tls === null) return native().App();
@@ -92,7 +92,7 @@ export function createUwsApp(tls: TlsFiles | null = null): TemplatedApp {
     createSecureContext({ key: readFileSync(tls.keyFile), cert: readFileSync(tls.certFile) });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`TLS_KEY_FILE and TLS_CERT_FILE can not be used: ${reason}`, { cause });
+    throw new Error(`TLS_KEY_FILE and TLS_CERT_FILE cannot be used: ${reason}`, { cause });
   }
   return native().SSLApp({
     key_file_name: Buffer.from(tls.keyFile),
@@ -164,7 +164,7 @@ async function listenOn(
     const code = await reasonNotToListen(host, port);
     const place = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
     const reason = code === 'EADDRINUSE' ? 'the port is in use' : code;
-    throw Object.assign(new Error(`Can not listen on ${place}: ${reason}`), { code });
+    throw Object.assign(new Error(`Cannot listen on ${place}: ${reason}`), { code });
   }
   let open = true;
   return {

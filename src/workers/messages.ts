@@ -26,7 +26,7 @@ const ToWorker = Type.Union([
 
 const ToSupervisor = Type.Union([
   Type.Object({ type: Type.Literal('listening') }),
-  /** It can not start; the sentence says why. */
+  /** It cannot start; the sentence says why. */
   Type.Object({ type: Type.Literal('failed'), sentence: Type.String() }),
   /** The answer to `ask`. */
   Type.Object({ type: Type.Literal('alive') }),

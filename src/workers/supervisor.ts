@@ -27,7 +27,7 @@ export interface Supervisor {
   /**
    * Starts the workers; resolves when all listen.
    *
-   * @throws Error with the sentence of the first that can not start; `stop` ends the others
+   * @throws Error with the sentence of the first that cannot start; `stop` ends the others
    */
   start(): Promise<void>;
   /** One worker after the other gets a successor. Asked for during one, another follows it. */

@@ -23,7 +23,7 @@ export interface WorkerSeat {
   share(own: OwnFigures): { readonly contentType: string; text(): Promise<string> };
   /** This worker takes connections. */
   listening(): void;
-  /** It can not start; resolves when the supervisor has been told. */
+  /** It cannot start; resolves when the supervisor has been told. */
   failed(sentence: string): Promise<void>;
   /** Leaves the last figures with the supervisor: nothing counted is lost with the process. */
   farewell(): Promise<void>;
@@ -89,13 +89,13 @@ export async function takeSeat(): Promise<WorkerSeat> {
   };
 }
 
-/** Also that there are none, or that they can not be read: who is silent is not asked again. */
+/** Also that there are none, or that they cannot be read: who is silent is not asked again. */
 async function tell(own: OwnFigures | null): Promise<void> {
   const figures = await own?.figures().catch(() => null);
   await say({ type: 'figures', figures: figures ?? null });
 }
 
-/** Resolves when it is written, or can not be: then the supervisor is gone, which is told elsewhere. */
+/** Resolves when it is written, or cannot be: then the supervisor is gone, which is told elsewhere. */
 function say(message: ToSupervisor): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected) resolve();

@@ -43,7 +43,7 @@ function setUp(answers: (Answer | Promise<Answer>)[]) {
   return { catchUp, readConversation, readNotices, disconnectOlder, conversationCreated };
 }
 
-describe('a notice that can not be taken', () => {
+describe('a notice that cannot be taken', () => {
   it('holds up no order behind it, and is taken at a later check', async () => {
     const notices = [
       { id: 1, ...created },

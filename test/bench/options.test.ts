@@ -1,4 +1,4 @@
-/** The command line of the benches: what it can not mean is refused before anything is measured. */
+/** The command line of the benches: what it cannot mean is refused before anything is measured. */
 import { describe, expect, it } from 'vitest';
 import { readOptions } from '../../bench/options.ts';
 
@@ -44,7 +44,7 @@ describe('the options of the benches', () => {
     [['--only'], '--only'],
     [['--runs'], '--runs'],
     [['--compare'], '--compare'],
-    [['--at', 'HEAD', '--compare', 'HEAD'], 'can not be compared with itself'],
+    [['--at', 'HEAD', '--compare', 'HEAD'], 'cannot be compared with itself'],
   ])('%j is refused', (args, message) => {
     expect(() => read(...args)).toThrow(message);
   });

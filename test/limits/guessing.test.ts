@@ -219,7 +219,7 @@ describe('the gate', () => {
     expect(await guard('b', async () => 'somebody')).toBe('somebody');
   });
 
-  it('lets a thousand good ones through at once, and those it can not judge', async () => {
+  it('lets a thousand good ones through at once, and those it cannot judge', async () => {
     const refused = vi.fn();
     const { guard } = gate(refused);
     const later = async (value: string) => {

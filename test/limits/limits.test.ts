@@ -225,7 +225,7 @@ describe('the service with RATE_LIMIT=on', () => {
     });
 
   it('makes an address whose REST calls keep failing wait, on both doors', async () => {
-    // Only who can not prove itself counts, not who asks for what is not its own.
+    // Only who cannot prove itself counts, not who asks for what is not its own.
     for (let n = 0; n < 7; n += 1) {
       expect((await conversations(scene.app.url, scene.alice.id, '192.0.2.7')).status).toBe(403);
     }

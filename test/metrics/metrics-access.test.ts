@@ -77,7 +77,7 @@ describe('METRICS_PORT', () => {
     app = await startTestApp(db.url, { METRICS_PORT: '0' });
     const taken = String(app.metricsPort);
     await expect(startTestApp(db.url, { METRICS_PORT: taken })).rejects.toThrow(
-      `Can not listen on 127.0.0.1:${taken}: the port is in use`,
+      `Cannot listen on 127.0.0.1:${taken}: the port is in use`,
     );
   });
 

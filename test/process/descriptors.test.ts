@@ -102,7 +102,7 @@ describe('a process that may open too few files to serve anybody', () => {
   it('says so and does not start', async () => {
     const env = { DATABASE_URL: scene.db.url, DATABASE_POOL_MAX: '140' };
     const { code, output } = await runToEnd(env, { openFiles: OPEN_FILES });
-    expect(output).toMatch(/can not start: The process may open 200 files .* needs \d+ beside/);
+    expect(output).toMatch(/cannot start: The process may open 200 files .* needs \d+ beside/);
     expect(code).toBe(1);
   });
 });

@@ -43,7 +43,7 @@ describe('a start that is refused says why in one sentence and exits with 1', ()
       { NODE_ENV: 'production', DATABASE_URL: 'postgres://127.0.0.1:1/x' },
       /AUTH_MODE=insecure is refused/,
     ],
-    ['no database there', { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' }, /can not start/],
+    ['no database there', { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' }, /cannot start/],
   ])('%s', async (_what, env, sentence) => {
     const { code, output } = await runToEnd(env);
     expect(output).toMatch(sentence);
@@ -57,7 +57,7 @@ describe('a start that is refused says why in one sentence and exits with 1', ()
     const { port } = other.address() as AddressInfo;
     const { code, output } = await runToEnd({ DATABASE_URL: scene.db.url, PORT: `${port}` });
     other.close();
-    expect(output).toMatch(new RegExp(`Can not listen on 127.0.0.1:${port}: the port is in use`));
+    expect(output).toMatch(new RegExp(`Cannot listen on 127.0.0.1:${port}: the port is in use`));
     expect(code).toBe(1);
   });
 });
@@ -75,7 +75,7 @@ describe('a start within a cluster of Node, as in pm2', () => {
       output += text;
     });
     const [code] = await once<[number]>(worker.process, 'close', 60_000);
-    expect(output).toMatch(/^messaging-service can not start: pm2's cluster mode.* set WORKERS/);
+    expect(output).toMatch(/^messaging-service cannot start: pm2's cluster mode.* set WORKERS/);
     expect(code).toBe(1);
   });
 });
@@ -110,7 +110,7 @@ describe('TLS in the process', () => {
   it('says what is wrong with the files', async () => {
     const env = { DATABASE_URL: scene.db.url, ...files, TLS_CERT_FILE: files.TLS_KEY_FILE };
     const { code, output } = await runToEnd(env);
-    expect(output).toContain('TLS_KEY_FILE and TLS_CERT_FILE can not be used');
+    expect(output).toContain('TLS_KEY_FILE and TLS_CERT_FILE cannot be used');
     expect(code).toBe(1);
   });
 });

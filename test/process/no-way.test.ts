@@ -1,5 +1,5 @@
 /**
- * The service while its database and its Redis have no address, or one that can not be reached: the
+ * The service while its database and its Redis have no address, or one that cannot be reached: the
  * process lives, answers `503 unavailable`, and goes on by itself.
  */
 import dns from 'node:dns';
@@ -90,7 +90,7 @@ describe.each([
   ['no name', { code: 'ENOTFOUND' }],
   ['no name server', { code: 'EAI_AGAIN' }],
   ['no descriptor for asking', { code: 'EMFILE' }],
-  ['an address that can not be called', { address: NOT_TO_BE_CALLED }],
+  ['an address that cannot be called', { address: NOT_TO_BE_CALLED }],
 ])('with %s for PostgreSQL and Redis', (_what, outage) => {
   it('it lives, says unavailable, and goes on by itself', async () => {
     const client = app.connect(alice.id, { transports: ['websocket'] });
@@ -123,7 +123,7 @@ describe.each([
   });
 });
 
-describe('a session of a process that has an address that can not be called', () => {
+describe('a session of a process that has an address that cannot be called', () => {
   const owner = 'AAAAAAAA';
   const sid = owner.padEnd(30, 'A');
   beforeEach(async () => {

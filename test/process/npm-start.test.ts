@@ -133,6 +133,6 @@ describe('what it has built', () => {
       complaint += text;
     });
     expect(await onceEvent(service, 'close')).toEqual([1, null]);
-    expect(complaint).toMatch(/^messaging-service can not start: The process may open 50 files /);
+    expect(complaint).toMatch(/^messaging-service cannot start: The process may open 50 files /);
   });
 });

@@ -1,4 +1,4 @@
-/** Every way to start the service on a platform that can not run it, and the caution on one that can. */
+/** Every way to start the service on a platform that cannot run it, and the caution on one that can. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -81,7 +81,7 @@ describe('a Node that is not supported', () => {
         expect(await start(...pretendNode(version), ...entry)).toEqual({
           code: 1,
           stdout: '',
-          stderr: `messaging-service can not start: ${whyNodeIsUnsupported(version)}\n`,
+          stderr: `messaging-service cannot start: ${whyNodeIsUnsupported(version)}\n`,
         });
       }
     },
@@ -100,7 +100,7 @@ it(
     );
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(
-      /^messaging-service can not start: uWebSockets\.js for Node [^\n]+ needs glibc 9\.99, [^\n]+\n$/,
+      /^messaging-service cannot start: uWebSockets\.js for Node [^\n]+ needs glibc 9\.99, [^\n]+\n$/,
     );
     const [row] = await db.sql`SELECT to_regnamespace('messaging') AS made`;
     expect(row?.made).toBe(null);

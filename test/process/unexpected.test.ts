@@ -70,7 +70,7 @@ describe('an error nobody expected', () => {
       expect(line?.err?.message).toBe('nobody expected this');
       expect(line?.err?.stack).toMatch(/at .*fault\.mjs:\d+/);
       expect(others).toEqual([]);
-      expect(service.output()).not.toContain('can not start');
+      expect(service.output()).not.toContain('cannot start');
     },
   );
 

@@ -38,7 +38,7 @@ describe('listening', () => {
     const { port } = await listenExclusive(answering('first'), '127.0.0.1', 0);
     await expect(listenExclusive(answering('second'), '127.0.0.1', port)).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: `Can not listen on 127.0.0.1:${port}: the port is in use`,
+      message: `Cannot listen on 127.0.0.1:${port}: the port is in use`,
     });
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('first');
   });

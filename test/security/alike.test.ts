@@ -1,4 +1,4 @@
-/** A user can not tell a conversation it has no part in from one that does not exist. */
+/** A user cannot tell a conversation it has no part in from one that does not exist. */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -95,7 +95,7 @@ describe.each(doors)('as content, over $name', ({ send }) => {
         expect(page.data.messages.map(({ content }) => content)).toEqual([expected]);
       } else {
         expect(answer.error.code).toBe('invalid_request');
-        // Refused is only what can not be stored or shows nothing.
+        // Refused is only what cannot be stored or shows nothing.
         const shown = withoutControls(text).replaceAll(
           /[\s\p{Default_Ignorable_Code_Point}]/gu,
           '',
@@ -186,7 +186,7 @@ describe('in what only one door has', () => {
   });
 
   it('tokens and stated ids of a handshake', async () => {
-    // The stock client itself can not write half a surrogate pair into a URL.
+    // The stock client itself cannot write half a surrogate pair into a URL.
     for (const text of hostileTexts.filter((given) => given.isWellFormed())) {
       const client = scene.app.connect('', {
         query: { userId: text },
@@ -215,7 +215,7 @@ describe('in what only one door has', () => {
         const { status, body } = await callRest(scene.app.url, { method, path }, {});
         expect([path, status, outcomeOf(body)]).toEqual([path, 400, 'invalid_request']);
       }
-      // What a header can not carry never leaves the client.
+      // What a header cannot carry never leaves the client.
       if (/^[\x21-\x7e][\x20-\x7e]*[\x21-\x7e]$/.test(text)) {
         const call = { method: 'GET', path: `/messages/${conversation_id}` };
         const { status } = await callRest(scene.app.url, call, { 'x-user-id': text });

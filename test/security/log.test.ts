@@ -99,7 +99,7 @@ it('neither the password of Redis nor the key for peers is logged when Redis ref
     // Connected anew, it makes itself known again, and Redis has no room for that.
     await admin.call('CONFIG', 'SET', 'maxmemory', '1');
     await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    const words = 'other processes can not find the sessions of this one';
+    const words = 'other processes cannot find the sessions of this one';
     await waitFor(() => lines.join('').includes(words), { what: 'the refusal in the log' });
     expect(lines.join('')).not.toContain(key);
     expect(lines.join('')).not.toContain(password);

@@ -4,7 +4,7 @@
  *
  *   ok        done                     unauth    401 unauthenticated     expired   401 token_expired
  *   out       403 not_a_participant    mismatch  403 identity_mismatch   absent    404 not_found
- *   whom      400 invalid_request: a service must say for whom           -         can not be asked
+ *   whom      400 invalid_request: a service must say for whom           -         cannot be asked
  *
  * Columns, first those of AUTH_MODE=jwt:
  *   anon      nobody                           expired   a member, by an expired token

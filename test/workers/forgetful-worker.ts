@@ -1,4 +1,4 @@
-// A worker that can not read its figures the first time it is asked for them.
+// A worker that cannot read its figures the first time it is asked for them.
 import { takeSeat } from '../../src/workers/worker-seat.ts';
 
 const seat = await takeSeat();

@@ -76,7 +76,7 @@ describe('a start that is refused says why once and exits with 1', { timeout: SL
 
   it('several workers without Redis', async () => {
     const { code, output } = await runToEnd({ ...env, REDIS_URL: '' });
-    expect(output).toMatch(/can not start: WORKERS=2 needs REDIS_URL: [^\n]+\.\n$/);
+    expect(output).toMatch(/cannot start: WORKERS=2 needs REDIS_URL: [^\n]+\.\n$/);
     expect(code).toBe(1);
   });
 
@@ -86,7 +86,7 @@ describe('a start that is refused says why once and exits with 1', { timeout: SL
     const { port } = other.address() as AddressInfo;
     const { code, output } = await runToEnd({ ...env, PORT: `${port}` });
     other.close();
-    const sentence = `Can not listen on 127.0.0.1:${port}: the port is in use`;
+    const sentence = `Cannot listen on 127.0.0.1:${port}: the port is in use`;
     expect(occurrences(output, sentence)).toBe(1);
     expect(code).toBe(1);
   });
@@ -106,14 +106,14 @@ describe('a start that is refused says why once and exits with 1', { timeout: SL
       ...env,
       DATABASE_URL: `postgres://u:hunter2@127.0.0.1:${port}/x`,
     });
-    expect(occurrences(output, 'can not start')).toBe(1);
+    expect(occurrences(output, 'cannot start')).toBe(1);
     expect(code).toBe(1);
     expect(output).not.toContain('hunter2');
   });
 
   it('workers that all fail for one reason', async () => {
     const { code, output } = await runToEnd({ ...env, JWT_PUBLIC_KEY: 'not a key' });
-    expect(occurrences(output, 'can not start')).toBe(1);
+    expect(occurrences(output, 'cannot start')).toBe(1);
     expect(output).toContain('JWT_PUBLIC_KEY');
     expect(code).toBe(1);
   });

@@ -138,7 +138,7 @@ describe('a start', () => {
   });
 });
 
-describe('a worker that can not tell its figures', () => {
+describe('a worker that cannot tell its figures', () => {
   it('says so at once, and is asked again', async () => {
     const worker = startWorker({
       entry: fileURLToPath(new URL('forgetful-worker.ts', import.meta.url)),

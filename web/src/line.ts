@@ -54,7 +54,7 @@ export function openLine(identity: () => Identity, onState: (state: LineState) =
   socket.on('connect_error', (error) =>
     onState(
       socket.active
-        ? { phase: 'offline', reason: 'The service can not be reached.' }
+        ? { phase: 'offline', reason: 'The service cannot be reached.' }
         : { phase: 'refused', reason: error.message },
     ),
   );

@@ -101,7 +101,7 @@ function Picture({ url, caption }: { url: string; caption: string }) {
     <>
       {isBroken ? (
         <span class="broken">
-          <Icon name="image" /> The image can not be shown.
+          <Icon name="image" /> The image cannot be shown.
         </span>
       ) : (
         <img

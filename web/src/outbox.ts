@@ -33,7 +33,7 @@ export function createOutbox(storage: KeptStorage, userId: string) {
         if (names().length < MAX_KEPT) storage.setItem(nameOf(item), JSON.stringify(item));
       } catch (error) {
         // Full or forbidden: the message is still sent as long as this page lives.
-        console.warn('The outbox can not be kept over a reload.', error);
+        console.warn('The outbox cannot be kept over a reload.', error);
       }
     },
 
