@@ -7,11 +7,12 @@ import type { CanonicalId } from '../shared/ids.ts';
 
 export type CursorKind = 'read' | 'delivered';
 
+/** The cursors one room's members have heard of; one object for each room. */
 export class AnnouncedCursors {
   // Made with the first mark: most rooms never see one. At most two entries for each participant.
   #places: Map<string, number> | undefined;
 
-  /** PostgreSQL has gone back: cursors may stand lower than was announced. */
+  /** Starts anew, because PostgreSQL has gone back: cursors may stand lower than was announced. */
   forget(): void {
     this.#places = undefined;
   }

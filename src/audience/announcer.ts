@@ -31,12 +31,12 @@ import type { UserSockets } from './user-sockets.ts';
 export interface AnnouncerDeps {
   bus: Bus;
   rooms: Pick<Rooms, 'get'>;
-  /** To this node's sockets. */
+  /** Sends a frame to this node's sockets that hear a topic. */
   publish: SocketServer['publish'];
-  /** A person's sockets on this node. */
+  /** Ends a person's connections to this node. */
   users: Pick<UserSockets, 'disconnect'>;
   news: MembershipNews;
-  /** Of the database that this node talks to. */
+  /** Which database this node talks to; nodes that talk to another one ignore what is sent. */
   epoch(): string;
   limits: { maxEnvelopeBytes: number };
   log: { warn(fields: object, message: string): void };
@@ -57,23 +57,27 @@ const noFaults = (): EnvelopeStats['refused'] => ({
   fields: 0,
 });
 
+/**
+ * The announcer of a node. `events` is what the rules call, `here` what catching up calls; what comes from
+ * the bus it takes by itself, as the bus's one listener.
+ */
 export function createAnnouncer(deps: AnnouncerDeps) {
   const { bus, rooms, publish, users, news, epoch, limits, log } = deps;
   const stats: EnvelopeStats = { received: 0, refused: noFaults() };
 
-  /** The envelope is made only when there may be somebody to open it. */
+  /** Puts an envelope on the bus. It is made only when there may be somebody to open it. */
   function toOtherNodes(topic: string, envelope: () => Envelope): void {
     if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope(), epoch()));
   }
 
-  /** Something that matters now or never: a socket that is behind does not get it. */
+  /** Sends something that matters now or never: a socket that is behind does not get it. */
   function ephemeral(conversationId: CanonicalId, frame: string, except?: Origin): void {
     const topic = conversationTopic(conversationId);
     publish(topic, frame, { shed: true, except: asSocket(except) });
     toOtherNodes(topic, () => ({ kind: 'event', frame: Buffer.from(frame) }));
   }
 
-  /** Shed like what is ephemeral: the next move says it all again. */
+  /** Tells how far a cursor has moved. Sockets that are behind do not get it: the next move says it all again. */
   function cursorMoved(
     kind: CursorKind,
     moved: { conversationId: CanonicalId; userId: CanonicalId; seq: number },
@@ -92,7 +96,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
     }));
   }
 
-  /** To one person's sockets on every node, joined or not. */
+  /** Sends a frame to one person's sockets on every node, joined or not. */
   function toPerson(
     userId: CanonicalId,
     conversationId: CanonicalId,
@@ -123,7 +127,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
     toPerson(userId, conversationId, membersVersion, frame);
   }
 
-  /** To the joined sockets of this node. */
+  /** Lets the room know of a change, and tells its sockets on this node unless they know. */
   function toRoom(
     action: 'added' | 'removed',
     { conversationId, userId, membersVersion }: MembershipChange,
@@ -136,8 +140,8 @@ export function createAnnouncer(deps: AnnouncerDeps) {
   }
 
   /**
-   * What was read from PostgreSQL because the bus may have lost it: to this node's sockets alone, and
-   * of what is about one person to those that were there at `atMs` (of performance.now()).
+   * Tells what was read from PostgreSQL because the bus may have lost it. Only this node's sockets hear
+   * it, and what is about one person only those that were connected at `atMs` (of performance.now()).
    */
   const here = {
     memberChanged(action: 'added' | 'removed', change: MembershipChange, atMs: number): void {

@@ -21,7 +21,7 @@ import { createUserSockets, type UserSockets } from './user-sockets.ts';
 export interface AudienceDeps {
   bus: Bus;
   store: Store;
-  /** This node's sockets. */
+  /** The Socket.IO server of this node. */
   server: Pick<SocketServer, 'publish' | 'subscribers'>;
   /** Which database PostgreSQL is; told when it is another one, or has gone back. */
   epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
@@ -33,13 +33,16 @@ export interface AudienceDeps {
 }
 
 export interface AudienceSettings {
+  /** How often this node compares what it has told with PostgreSQL. */
   headCheckIntervalMs: number;
+  /** How long a message that comes early waits for the one before it, before PostgreSQL is asked. */
   holeHoldMs: number;
+  /** The largest payload that is taken from the bus. */
   maxEnvelopeBytes: number;
 }
 
 export interface Audience {
-  /** What the rules announce. */
+  /** Through this the rules announce what has happened. */
   events: Events;
   rooms: Rooms;
   users: UserSockets;
@@ -62,6 +65,7 @@ export interface AudienceStats {
   envelopes: EnvelopeStats;
 }
 
+/** The audience of a node; its timers run until `close`. */
 export function createAudience(deps: AudienceDeps): Audience {
   const { bus, store, server, epochs, settings, log } = deps;
   let deliveries = 0;
@@ -116,7 +120,7 @@ export function createAudience(deps: AudienceDeps): Audience {
     bus.enterEpoch(epoch);
   });
 
-  /** To a person of whose removal this node was told by nobody. */
+  /** Tells a person that they were removed, where this node has found it out by itself. */
   function tellRemoved(room: Room, socket: Socket, userId: CanonicalId): void {
     const { conversationId } = room;
     const { version: membersVersion } = room.members;

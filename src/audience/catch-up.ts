@@ -18,13 +18,14 @@ export interface CatchUpDeps {
   log: { debug(fields: object, message: string): void };
 }
 
+/** Looks for notices every `intervalMs`, from now until `close`. */
 export function createCatchUp(deps: CatchUpDeps) {
   const { store, rooms, users, announcer, intervalMs, log } = deps;
   const stats = { checks: 0, failures: 0 };
   let since: string | null = null;
-  /** Taken of the last answer: the next one may hold them again. */
+  /** The notices that were taken of the last answer: the next one may hold them again. */
   let seen = new Set<number>();
-  /** When all there were had been taken; null: nobody here depends on what was before. */
+  /** When all notices there were had been taken; null: nobody here depends on what was before. */
   let completeAtMs: number | null = null;
   /** Grows when PostgreSQL is another one: what the one before answered counts no more. */
   let era = 0;
@@ -121,7 +122,7 @@ export function createCatchUp(deps: CatchUpDeps) {
   return {
     stats,
 
-    /** The bus works again and may have lost anything. */
+    /** To be called when the bus works again: it may have lost anything. */
     afterGap(): void {
       checkNow();
       catchUpCursors().catch((error: unknown) => {
@@ -129,7 +130,7 @@ export function createCatchUp(deps: CatchUpDeps) {
       });
     },
 
-    /** PostgreSQL has gone back or is another one: its transactions count anew. */
+    /** To be called when PostgreSQL has gone back or is another one: its transactions count anew. */
     startAnew(): void {
       era += 1;
       since = null;

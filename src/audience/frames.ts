@@ -4,7 +4,7 @@ import type { Message } from '../chat/schemas.ts';
 import { encodeTextEvent } from '../protocol/socket-packet.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 
-/** `42["user_typing",{…}]` */
+/** Any event but a message: `42["user_typing",{…}]`. */
 export function eventFrame<E extends ServerEvent>(
   event: E,
   payload: ServerEventPayload<E>,
@@ -16,7 +16,7 @@ export function eventFrame<E extends ServerEvent>(
 let lastMessage: Message | null = null;
 let lastJson = '';
 
-/** The message as JSON text. */
+/** The message as JSON text; the one asked for last is remembered. */
 export function messageJson(message: Message): string {
   if (message !== lastMessage) {
     lastMessage = message;
@@ -33,7 +33,7 @@ export function messageFrame(message: Message): string {
 export interface MembershipChange {
   conversationId: CanonicalId;
   userId: CanonicalId;
-  /** Of the member list, after the change. */
+  /** The version of the member list after the change. */
   membersVersion: number;
 }
 

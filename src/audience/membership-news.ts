@@ -16,12 +16,13 @@ interface Place {
   membersVersion: number;
 }
 
+/** What has been told so far is bounded: with too many people and conversations the oldest is forgotten. */
 export function createMembershipNews(users: Pick<UserSockets, 'has' | 'send'>) {
   const told = new Map<string, number>();
 
   return {
     /**
-     * To every socket of the person, joined or not, unless they know.
+     * Sends a frame to every socket of the person on this node, joined or not, unless they know.
      *
      * @param beforeMs of performance.now(): a socket that connected later has seen the change
      */

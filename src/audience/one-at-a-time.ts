@@ -1,5 +1,5 @@
 /**
- * Whoever asks PostgreSQL one question at a time. After one that failed comes a pause: the need for an
+ * Asks PostgreSQL one question at a time. After one that failed comes a pause: the need for an
  * answer is still there.
  */
 export class OneAtATime {
@@ -13,7 +13,7 @@ export class OneAtATime {
   }
 
   /**
-   * Asks, while not busy.
+   * Asks one question; not to be called while busy.
    *
    * @param next called when there is an answer, or after the pause of `retryMs`
    * @param failed told why there is none
@@ -42,7 +42,7 @@ export class OneAtATime {
     );
   }
 
-  /** No pause ends any more. */
+  /** Ends the pause, if there is one, without going on after it. */
   close(): void {
     this.#isClosed = true;
     if (this.#pause !== null) clearTimeout(this.#pause);

@@ -9,8 +9,9 @@ import type { Message } from '../chat/schemas.ts';
 const FIRST_READ = 32;
 const GROWTH = 4;
 
+/** The pace of one reader, from its first read to its last. */
 export class ReadPace {
-  /** How many to ask for next. */
+  /** How many messages to ask for next. */
   batch: number;
   readonly #maxBatch: number;
 
@@ -29,7 +30,7 @@ export class ReadPace {
     this.batch = Math.max(1, Math.min(fitting, this.batch * GROWTH, this.#maxBatch));
   }
 
-  /** The reader took `count` of them and is behind: no more than that next time. */
+  /** Learns that the reader took only `count` of them and is behind: no more than that next time. */
   took(count: number): void {
     this.batch = Math.max(1, Math.min(this.batch, count));
   }

@@ -5,6 +5,6 @@ export interface RoomLimits {
   maxHeld: number;
   /** Most messages read from PostgreSQL at a time. */
   readLimit: number;
-  /** Pause after a failed read. */
+  /** How long a room pauses after a failed read, in milliseconds. */
   retryMs: number;
 }

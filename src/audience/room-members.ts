@@ -17,9 +17,10 @@ export interface RoomMembersDeps {
   evicted(member: Member, missed: boolean): void;
 }
 
+/** The members of one room; made with it. */
 export class RoomMembers {
   readonly bySocket = new Map<Socket, Member>();
-  /** The version that `bySocket` agrees with. */
+  /** The version of the conversation's member list that `bySocket` agrees with. */
   version = 0;
   /** A version that is said to exist; 0: no newer one is. */
   #wanted = 0;

@@ -17,9 +17,10 @@ export interface Offer extends HeldMessage {
   seq: number;
 }
 
-/** Nothing is known yet: messages are held until PostgreSQL says where the conversation stands. */
+/** The head while nothing is known: messages are held until PostgreSQL says where the conversation stands. */
 const UNKNOWN = -1;
 
+/** The order of one room; made with it. */
 export class RoomOrder {
   #head = UNKNOWN;
   #headId: CanonicalId | null = null;
@@ -61,7 +62,7 @@ export class RoomOrder {
     return seq === this.#head + 1 && this.hasBegun && (this.#held?.size ?? 0) === 0;
   }
 
-  /** PostgreSQL says where the conversation stands: what comes later is handed out. */
+  /** Notes where PostgreSQL says that the conversation stands: what comes later is handed out. */
   begin(lastSeq: number, messageId: CanonicalId | null): void {
     this.#head = lastSeq;
     this.#headId = messageId;
@@ -70,7 +71,7 @@ export class RoomOrder {
   }
 
   /**
-   * PostgreSQL has gone back: what was handed out and held counts no more.
+   * Begins again, because PostgreSQL has gone back: what was handed out and held counts no more.
    *
    * @param heard up to where messages were spoken of when PostgreSQL was asked
    */
@@ -81,7 +82,7 @@ export class RoomOrder {
     if (this.#target <= heard) this.#target = lastSeq;
   }
 
-  /** PostgreSQL is said to hold messages up to `seq`. */
+  /** Notes that PostgreSQL is said to hold messages up to `seq`. */
   expect(seq: number): void {
     if (seq > this.#target) this.#target = seq;
   }
@@ -100,21 +101,21 @@ export class RoomOrder {
     this.#dropBetween(0, seq);
   }
 
-  /** The message is being handed out. */
+  /** Notes that the message is being handed out. */
   reach(seq: number, messageId: CanonicalId): void {
     this.#head = seq;
     this.#headId = messageId;
     this.expect(seq);
   }
 
-  /** There is nothing to hand out up to `seq`: those rows are gone. */
+  /** Notes that there is nothing to hand out up to `seq`: those rows are gone. */
   passOver(seq: number): void {
     this.#head = seq;
     this.#headId = null;
     this.dropUpTo(seq);
   }
 
-  /** Positions up to `askedUpToSeq` were spoken of; PostgreSQL, when asked, had none after `lastSeq`. */
+  /** Gives up positions up to `askedUpToSeq` that were spoken of: PostgreSQL, asked, had none after `lastSeq`. */
   forgetBeyond(lastSeq: number, askedUpToSeq: number): void {
     this.#dropBetween(lastSeq + 1, askedUpToSeq);
     if (this.#target === askedUpToSeq) this.#target = lastSeq;

@@ -24,7 +24,7 @@ import { RoomMembers } from './room-members.ts';
 import { type Offer, RoomOrder } from './room-order.ts';
 import type { RoomStats } from './room-stats.ts';
 
-/** The same for all rooms of a node. */
+/** What a room needs, the same for all rooms of a node. */
 export interface RoomDeps {
   store: Pick<Store, 'readRange' | 'readMembers' | 'readHead' | 'noteLostFuture'>;
   /** Hands a frame to every live member of the room on this node. */
@@ -36,6 +36,7 @@ export interface RoomDeps {
   stats: RoomStats;
 }
 
+/** The room of one conversation; `rooms.ts` makes and closes them. */
 export class Room {
   readonly conversationId: CanonicalId;
   readonly topic: string;
@@ -54,7 +55,7 @@ export class Room {
   readonly #deps: RoomDeps;
   readonly #order = new RoomOrder();
   readonly #questions = new OneAtATime();
-  /** What did not fit and is not cleared up: PostgreSQL is asked before anything is handed out. */
+  /** Doubts that are not cleared up: while there are any, PostgreSQL is asked before anything is handed out. */
   #doubts = 0;
   #holdTimer: NodeJS.Timeout | null = null;
   #closed = false;
@@ -128,14 +129,14 @@ export class Room {
     this.#advance();
   }
 
-  /** PostgreSQL may not hold any more what was handed out: it is asked before anything newer is. */
+  /** Asks PostgreSQL whether it still holds what was handed out, before anything newer is. */
   doubt(): void {
     if (!this.opened || this.#closed) return;
     this.#doubts += 1;
     this.#advance();
   }
 
-  /** The member list changed, and has this version now. False: the members know it already. */
+  /** Takes in a change of the member list, which has this version now. False: the members know it already. */
   membershipChanged(
     action: 'added' | 'removed',
     userId: CanonicalId,

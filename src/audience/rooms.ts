@@ -34,6 +34,7 @@ export interface RoomsStats extends RoomStats {
   headCheckFailures: number;
 }
 
+/** The rooms of a node; heads are compared from now until `close`. */
 export function createRooms({ bus, store, publish, evicted, limits, log }: RoomsDeps) {
   const rooms = new Map<string, Room>();
   const stats: RoomsStats = { ...newRoomStats(), headChecks: 0, headCheckFailures: 0 };
@@ -136,6 +137,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
       return room;
     },
 
+    /** Undoes one `acquire`. */
     release(room: Room): void {
       room.pins -= 1;
       closeIfEmpty(room);
@@ -143,10 +145,10 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
 
     closeIfEmpty,
 
-    /** The bus may have lost something: compare all rooms with PostgreSQL now. */
+    /** Compares all rooms with PostgreSQL now, because the bus may have lost something. */
     checkNow,
 
-    /** PostgreSQL is another one than before, or has gone back: every room has to be compared. */
+    /** Has every room ask, because PostgreSQL is another one than before, or has gone back. */
     doubtAll(): void {
       for (const room of rooms.values()) room.doubt();
     },

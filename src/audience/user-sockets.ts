@@ -5,9 +5,10 @@ import type { CanonicalId } from '../shared/ids.ts';
 import { MultiMap } from '../shared/multi-map.ts';
 import { userTopic } from './topics.ts';
 
-/** `connectedAtMs`: by performance.now(), in whole milliseconds. */
+/** A socket that knows when it connected, by performance.now(), in whole milliseconds. */
 type Socket = AnySocket<{ connectedAtMs: number }>;
 
+/** Nobody is here at first; the namespace tells of sockets that come and go. */
 export function createUserSockets(
   bus: Pick<Bus, 'subscribe' | 'unsubscribe'>,
   log: { debug(fields: object, message: string): void },
@@ -31,8 +32,8 @@ export function createUserSockets(
     },
 
     /**
-     * To every socket of the person on this node. Without a topic of the Socket.IO server: people
-     * have a few sockets each, and a topic for every connection is memory.
+     * Sends a frame to every socket of the person on this node, one by one: people have a few sockets each,
+     * and a topic of the Socket.IO server for every connection would be memory.
      *
      * @param connectedBeforeMs of performance.now(): who came later is left out
      */
@@ -47,7 +48,7 @@ export function createUserSockets(
 
     has: (userId: CanonicalId): boolean => people.count(userId) > 0,
 
-    /** People with a socket here. */
+    /** How many people have a socket here. */
     size: (): number => people.size,
 
     /** Ends every connection of the person on this node; stock clients do not come back by themselves. */
@@ -55,7 +56,7 @@ export function createUserSockets(
       for (const socket of people.get(userId)) socket.disconnect(true);
     },
 
-    /** The same for those made before `atMs`, of performance.now(). */
+    /** Ends only those of the person's connections that were made before `atMs`, of performance.now(). */
     disconnectOlder(userId: CanonicalId, atMs: number): void {
       for (const socket of people.get(userId)) {
         if (socket.data.connectedAtMs < atMs) socket.disconnect(true);

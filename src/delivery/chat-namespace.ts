@@ -18,6 +18,7 @@ export interface ChatNamespaceDeps {
   users: UserSockets;
 }
 
+/** The handler to mount on the Socket.IO server. A refused CONNECT carries the code of the refusal. */
 export function createChatNamespace(deps: ChatNamespaceDeps): NamespaceHandler<ChatSocketData> {
   const { doorkeeper, commands, joining, typing, tokenExpiry, users } = deps;
   return {

@@ -24,16 +24,16 @@ import type { Joining } from './joining.ts';
 import { isClientEvent, readPayload } from './payload.ts';
 import type { TokenExpiry } from './token-expiry.ts';
 
-/** What a chat socket carries. */
+/** What is kept with a chat socket. */
 export interface ChatSocketData {
   actor: Actor;
   /** When the CONNECT was taken, by performance.now(), in whole milliseconds. */
   readonly connectedAtMs: number;
-  /** Whom its attempts to prove who it is are counted for. */
+  /** The address for which its attempts to prove who it is are counted. */
   readonly address: string;
   /** Tokens it has shown that were not good, since the last one that was. */
   refusedTokens: number;
-  /** Commands being worked on. */
+  /** How many of its commands are being worked on. */
   running: number;
   /** Rough size in memory, in characters, of the sends that wait for a join. */
   waitingSize: number;
@@ -48,7 +48,7 @@ export interface CommandsDeps {
   joining: Joining;
   doorkeeper: Doorkeeper;
   tokenExpiry: TokenExpiry;
-  /** When one that has sent too many events may go on; null: there is no such limit. */
+  /** When a connection that has sent too many events may go on; null: there is no such limit. */
   eventLimit: { retryAfterSeconds(): number } | null;
   log: { error(fields: object, message: string): void };
 }
@@ -70,6 +70,7 @@ type Handlers = {
 
 const SEND_OVERHEAD = 1_000;
 
+/** The commands of a node; its namespace gives them the events of each socket. */
 export function createCommands(deps: CommandsDeps) {
   const { joining, doorkeeper, tokenExpiry, eventLimit, log } = deps;
   const { messages, cursors, typing } = deps.chat;
@@ -120,7 +121,12 @@ export function createCommands(deps: CommandsDeps) {
     },
   };
 
-  /** A join lasts as long as its replay, and so as long as the client likes: what waits is bounded. */
+  /**
+   * Has a send wait for a join. A join lasts as long as its replay, and so as long as the client likes: what
+   * waits for it is bounded.
+   *
+   * @throws ChatError unavailable: too much waits already
+   */
   async function waitFor(join: Promise<unknown>, { data }: ChatSocket, content: string) {
     const size = SEND_OVERHEAD + content.length;
     if (data.waitingSize > 0 && data.waitingSize + size > MAX_WAITING_SIZE) {
@@ -145,7 +151,10 @@ export function createCommands(deps: CommandsDeps) {
     }
   }
 
-  /** After the answer. Only refresh_token asks who somebody is who has been let in. */
+  /**
+   * Counts a token that was not good, after the answer, and closes the connection after too many. Only
+   * refresh_token asks who somebody is who has been let in.
+   */
   function tokenRefused(socket: ChatSocket): void {
     socket.data.refusedTokens += 1;
     if (socket.data.refusedTokens >= MAX_REFUSED_TOKENS) socket.closeTransport('not admitted');

@@ -21,18 +21,20 @@ export interface DeliveryDeps {
   store: Pick<Store, 'readRange'>;
   doorkeeper: Doorkeeper;
   eventLimit: CommandsDeps['eventLimit'];
-  /** Reading for one person, over all their sockets. */
+  /** Bounds what is read for one person at a time, over all their sockets. */
   work: PersonalWork;
   settings: DeliverySettings;
   log: CommandsDeps['log'];
 }
 
 export interface DeliverySettings {
+  /** A client further behind than this many messages is told to `resync`. */
   maxReplay: number;
+  /** Conversations one socket may have joined at once. */
   maxJoinedConversations: number;
   /** Bytes a socket may be behind; a replay stays well below. */
   maxBackpressureBytes: number;
-  /** How long a client that is ahead of this node waits for it. */
+  /** How long a client that is ahead of this node waits for it, in milliseconds. */
   catchUpMs: number;
 }
 
@@ -44,6 +46,7 @@ export interface Delivery {
   close(): void;
 }
 
+/** The chat's namespace, to be mounted by the caller, and what is counted in it. */
 export function createDelivery(deps: DeliveryDeps): Delivery {
   const { chat, audience, doorkeeper, settings } = deps;
   const { rooms, users } = audience;

@@ -24,7 +24,7 @@ export interface EnteringDeps extends ReplayDeps {
 export interface Entrant {
   socket: Socket;
   actor: Actor;
-  /** Whom the socket listens for. */
+  /** The person the socket listens for: the actor, or whom a service names. */
   userId: CanonicalId;
   /** seq of the last message that the client has; null: it wants none that are stored already. */
   afterSeq: number | null;
@@ -32,6 +32,7 @@ export interface Entrant {
   acknowledge: (result: JoinResult) => void;
 }
 
+/** The way in for the sockets of this node; `joining` decides whose turn it is. */
 export function createEntering({ membership, ...deps }: EnteringDeps) {
   const replay = createReplay(deps);
 

@@ -11,7 +11,7 @@ export interface JoinStats {
   replayed: number;
 }
 
-/** The same joining, whose joins are counted in `stats`. */
+/** What `joining` does, with its joins counted in `stats`. */
 export function counted(joining: Joining, stats: JoinStats): Joining {
   return {
     ...joining,

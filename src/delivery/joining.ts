@@ -34,12 +34,13 @@ interface Running {
   left: boolean;
 }
 
+/** Joining and leaving for the sockets of this node. */
 export function createJoining({ rooms, ...deps }: JoiningDeps) {
   const { maxJoinedConversations } = deps.limits;
   const { enter } = createEntering(deps);
   /** The rooms a socket is in or on its way into: all that is kept of it while nothing happens. */
   const joined = new MultiMap<Socket, Room>();
-  /** By `runningKey`; the second join of one conversation waits for the first. */
+  /** Joins under way, by `runningKey`: a socket's second join of a conversation waits for the first. */
   const running = new Map<string, Running>();
 
   function requireSpace(socket: Socket, conversationId: CanonicalId): void {
@@ -150,7 +151,7 @@ export function createJoining({ rooms, ...deps }: JoiningDeps) {
   };
 }
 
-/** Both ids have a fixed length. */
+/** Key of one socket's joins of one conversation; both ids have a fixed length. */
 function runningKey(socket: Socket, conversationId: CanonicalId): string {
   return socket.id + conversationId;
 }

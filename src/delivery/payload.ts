@@ -29,6 +29,7 @@ const readers = Object.fromEntries(
 /** Events whose payload may be the conversation's id alone. */
 const BARE_ID_EVENTS: ReadonlySet<string> = new Set(['join_conversation', 'leave_conversation']);
 
+/** Whether a client may send an event of this name. */
 export function isClientEvent(event: string): event is ClientEvent {
   return Object.hasOwn(readers, event);
 }

@@ -14,7 +14,7 @@ import { type PersonalWork, stretchCost } from '../chat/work.ts';
 export interface ReplayDeps {
   store: Pick<Store, 'readRange'>;
   work: PersonalWork;
-  /** Told how many messages each stretch of a replay sent. */
+  /** Called with the number of messages after each stretch of a replay. */
   replayed?: ((messages: number) => void) | undefined;
   limits: ReplayLimits;
 }
@@ -35,16 +35,19 @@ export interface ReplayLimits {
   catchUpMs: number;
 }
 
-/** Where a replay stands; at infinity there is nothing to read. */
+/** Where a replay begins. */
 export interface ReplayPlan {
+  /** Reading begins after this seq; infinity: there is nothing to read. */
   from: number;
   /** The client has to read history by itself. */
   resync: boolean;
 }
 
+/** The plan for a client that is too far behind, or that has heard what was lost since. */
 export const READ_IT_YOURSELF: ReplayPlan = { from: Number.POSITIVE_INFINITY, resync: true };
 const NOTHING_TO_READ: ReplayPlan = { from: Number.POSITIVE_INFINITY, resync: false };
 
+/** Replays for the sockets of this node. */
 export function createReplay({ store, work, replayed, limits }: ReplayDeps) {
   /** Resolves when PostgreSQL has said whether the room's head stands. */
   async function settled(room: Room, member: Member): Promise<void> {
@@ -149,6 +152,7 @@ export function requireHere(member: Member): void {
   if (member.gone || !member.socket.connected) throw leftMeanwhile();
 }
 
+/** The refusal of a join that a leave has overtaken. */
 export function leftMeanwhile(): ChatError {
   return new ChatError('invalid_request', 'The conversation was left while it was being joined.');
 }

@@ -16,7 +16,11 @@ interface Watched {
   readonly isWarned: boolean;
 }
 
-/** @param now the wall clock, milliseconds since 1970 */
+/**
+ * Watches sockets until they are forgotten, or everything is closed.
+ *
+ * @param now the wall clock, milliseconds since 1970
+ */
 export function createTokenExpiry(now: () => number = Date.now) {
   const watched = new Map<Socket, Watched>();
   const sockets = createDeadlineTimer<Socket>({

@@ -12,19 +12,20 @@ import { createFixedWindow } from './fixed-window.ts';
 export interface AttemptsDeps {
   windowMs: number;
   maxFailures: number;
-  /** Told of every attempt that is turned away. */
+  /** Called for every attempt that is turned away. */
   refused: () => void;
 }
 
 /** The attempts of one address that are not decided yet. */
 interface Line {
   underWay: number;
-  /** Called with whether it may be tried. */
+  /** Those that wait; each is called with whether it may be tried. */
   waiting: ((mayTry: boolean) => void)[];
 }
 
 const TOO_MANY_FAILURES = 'Too many calls of this address have failed to prove who they are.';
 
+/** The attempts of this process, counted by address. */
 export function createAttempts({ windowMs, maxFailures, refused }: AttemptsDeps) {
   const failures = createFixedWindow(maxFailures, windowMs);
   const lines = new Map<string, Line>();
@@ -35,7 +36,7 @@ export function createAttempts({ windowMs, maxFailures, refused }: AttemptsDeps)
     return new ChatError('rate_limited', TOO_MANY_FAILURES, undefined, seconds);
   }
 
-  /** As many are under way as may yet fail; further ones wait for how those end. */
+  /** Begins an attempt. As many are under way as may yet fail; further ones wait for how those end. */
   async function enter(address: string): Promise<void> {
     const left = failures.left(address);
     const line = lines.get(address);

@@ -16,6 +16,7 @@ export interface FixedWindow {
   retryAfterSeconds(): number;
 }
 
+/** @param now milliseconds of a clock that is never set back */
 export function createFixedWindow(
   limit: number,
   windowMs: number,

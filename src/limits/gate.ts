@@ -16,10 +16,11 @@ export interface GateDeps {
   /** Requests of one address in a window for sessions that do not exist. */
   maxStrays: number;
   clientAddress: ClientAddress;
-  /** Told of everything that is turned away. */
+  /** Called for everything that is turned away. */
   refused: (kind: 'connections' | 'identities' | 'strays') => void;
 }
 
+/** The gate that every door of this process asks. */
 export function createGate(deps: GateDeps) {
   const { windowMs, maxFailures, clientAddress, refused } = deps;
   const connections = createFixedWindow(deps.maxConnections, windowMs);

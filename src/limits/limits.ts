@@ -23,7 +23,7 @@ export interface LimitsDeps {
 export interface Limits {
   sends: UserLimit | null;
   requests: UserLimit | null;
-  /** People told of conversations made and memberships changed. */
+  /** How many people may be told of the conversations one person makes and the memberships they change. */
   fanOut: UserLimit | null;
   events: PacketLimit | null;
   gate: Gate | null;
@@ -34,9 +34,9 @@ export interface Limits {
 export interface RefusalStats {
   readonly messages: number;
   readonly requests: number;
-  /** Conversations made and memberships changed. */
+  /** Calls that would make a conversation or change who takes part. */
   readonly fan_out: number;
-  /** Packets of connections. */
+  /** Packets of connections that have sent too many. */
   readonly events: number;
   readonly connections: number;
   /** Attempts to prove who one is. */
@@ -45,6 +45,7 @@ export interface RefusalStats {
   readonly strays: number;
 }
 
+/** With `rates` null there are no limits at all. */
 export function createLimits({ rates, redis, trustedProxies }: LimitsDeps): Limits {
   const refused = {
     messages: 0,

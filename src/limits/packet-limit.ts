@@ -13,16 +13,17 @@ export interface PacketCount {
 export interface PacketLimitDeps {
   limit: number;
   windowMs: number;
-  /** Told of every packet that is too many. */
+  /** Called for every packet that is too many. */
   refused: () => void;
   /** Milliseconds of a clock that is never set back. */
   now?: () => number;
 }
 
+/** The limit, for all connections of this process. */
 export function createPacketLimit(deps: PacketLimitDeps) {
   const { limit, windowMs, refused, now = () => performance.now() } = deps;
   return {
-    /** Counts one: fine, too many, or so many that the connection has to go. */
+    /** Counts one packet: fine, too many, or so many that the connection has to go. */
     take(count: PacketCount): 'ok' | 'over' | 'flood' {
       const window = Math.floor(now() / windowMs);
       if (count.window !== window) {

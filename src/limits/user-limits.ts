@@ -18,9 +18,9 @@ export interface UserLimitDeps {
   name: string;
   limit: number;
   windowSeconds: number;
-  /** Told of every refusal. */
+  /** Called for every refusal. */
   refused?: () => void;
-  /** Left out: this process alone. Nobody waits for a Redis that is known to be away. */
+  /** Where all nodes count; left out: this process counts alone. Nobody waits for a Redis that is away. */
   redis?: Pick<RedisServer, 'commands' | 'prefix' | 'status' | 'report'>;
 }
 
@@ -38,11 +38,12 @@ if left < 0 or left > window then
 end
 return {count, left}`;
 
+/** One limit; what it counts does not mix with what another name counts. */
 export function createUserLimit(deps: UserLimitDeps): UserLimit {
   const { name, limit, windowSeconds, redis } = deps;
   const windowMs = windowSeconds * 1000;
   const local = createFixedWindow(limit, windowMs);
-  /** Until when, on the clock of `performance.now()`. */
+  /** Until when people are over the limit, by `performance.now()`: Redis need not be asked again. */
   const spentUntilMs = new LRUCache<string, number>({ max: MAX_REMEMBERED_SPENT });
   /** The last call of each person that is still being counted, and how many are. */
   const counting = new Map<string, { tail: Promise<void>; calls: number }>();

@@ -28,17 +28,17 @@ export interface WorkLimits {
   maxOwedMs: number;
   /** Most calls of one person that wait. */
   maxWaiting: number;
-  /** Longest wait of a call. */
+  /** Longest wait of a call; then it is refused. */
   maxWaitMs: number;
 }
 
-/** Of a pool of so many, how many connections one person may have: a quarter, so that others find one. */
+/** How many connections of a pool of `poolMax` one person may have: a quarter, so that others find one. */
 export const connectionsOfOne = (poolMax: number): number => Math.max(1, Math.floor(poolMax / 4));
 
 export interface WorkStats {
-  /** Who owe something, or have something under way or waiting. */
+  /** People who owe something, or have something under way or waiting. */
   readonly people: number;
-  /** Calls that wait. */
+  /** Calls that wait now. */
   readonly waiting: number;
   /** Calls refused since the start. */
   readonly refused: number;
@@ -46,7 +46,7 @@ export interface WorkStats {
 
 export interface WorkLine extends PersonalWork {
   stats(): WorkStats;
-  /** Refuses what waits. */
+  /** Refuses the calls that wait. */
   close(): void;
 }
 
@@ -60,7 +60,7 @@ interface Call {
 interface Lane {
   readonly capacity: number;
   used: number;
-  /** In the order of the calls, and so of when they are overdue. */
+  /** Calls that wait, in the order they came, and so of when they are overdue. */
   line: Call[];
 }
 
@@ -72,7 +72,7 @@ interface Person {
   owedAtMs: number;
 }
 
-/** From this share of `maxOwedMs` on. */
+/** Who owes more than this share of `maxOwedMs` has one question of each kind under way at a time. */
 const ONE_AT_A_TIME = 0.25;
 const MS_PER_S = 1_000;
 
@@ -80,12 +80,13 @@ export interface WorkLineDeps {
   limits: WorkLimits;
 }
 
+/** The lines of all people of this process. */
 export function createWorkLine({ limits }: WorkLineDeps): WorkLine {
   const { maxSharedRows, maxConnections, maxOwedMs, maxWaiting, maxWaitMs } = limits;
   const paidShare = limits.paidMsPerSecond / MS_PER_S;
   const mostOwedMs = maxOwedMs + LONGEST_DEBT_MS * paidShare;
   const people = new Map<string, Person>();
-  /** Whose debt is paid, or whose next call has waited for too long. */
+  /** People with calls that wait, by when a debt is paid or a call has waited for too long. */
   const alarms = createDeadlineTimer<Person>({ onDue: advance, after: afterUnref });
   let waiting = 0;
   let refused = 0;
@@ -107,7 +108,7 @@ export function createWorkLine({ limits }: WorkLineDeps): WorkLine {
     return person.owedMs;
   }
 
-  /** For how long the person's next call waits for what is owed. */
+  /** For how many milliseconds the person's next call waits for what is owed. */
   const debtMs = (person: Person, nowMs: number): number =>
     Math.max(0, owes(person, nowMs) - maxOwedMs) / paidShare;
 
