@@ -4,6 +4,7 @@ import type { ConnectionCap } from '../realtime/connection-cap.ts';
 
 type CreateConnection = Agent['createConnection'];
 
+/** An agent that tells the cap of each connection it opens and closes. */
 export class CountedAgent extends Agent {
   readonly #connections: ConnectionCap | undefined;
 

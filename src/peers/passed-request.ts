@@ -3,8 +3,9 @@
  *
  * Guarantees: exactly one answer, unless the client goes first; then the other process sees its
  * request go too, as if the client were its own. What is held of body and answer is bounded, and
- * counted in the budget of the process. A session whose process is unknown, gone or silent is answered like one that nobody has, so that the
- * client opens a new one. Nothing is tried twice: a second GET could miss what the first one took.
+ * counted in the budget of the process. A session whose process is unknown, gone or silent is answered
+ * like one that nobody has, so that the client opens a new one. Nothing is tried twice: a second GET
+ * could miss what the first one took.
  */
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { ENGINE_ERRORS, type EngineError } from '../realtime/engine-http.ts';
@@ -15,22 +16,23 @@ import type { Holder, MemoryBudget } from '../shared/memory-budget.ts';
 import { KEY_HEADER, type PeerCall } from './peer-call.ts';
 
 export interface PassedRequestLimits {
-  /** Bytes of a request's body. */
+  /** Most bytes of a request's body. */
   readonly maxBodyBytes: number;
-  /** Bytes of an answer's body. */
+  /** Most bytes of an answer's body. */
   readonly maxAnswerBytes: number;
   readonly connectTimeoutMs: number;
-  /** From the beginning until a GET, or a POST, must be answered. */
+  /** How long a GET, or a POST, may take from its beginning to its answer. */
   readonly getTimeoutMs: number;
   readonly postTimeoutMs: number;
 }
 
-/** How it ended; the label of a metric. `refused`: by the process that was asked. */
+/** How a request ended; the label of a metric. `refused`: by the process that was asked. */
 export type PassedOutcome = 'answered' | 'refused' | 'unknown' | 'failed' | 'aborted';
 
 /** What a piece of a body takes beside its bytes. */
 const PIECE_BYTES = 300;
 
+/** One request, from its arrival here until it is over: first `send` or `refuse` is expected. */
 export class PassedRequest implements Holder {
   /** Who it is, only the process that has the session knows. */
   readonly identified = false;
@@ -41,11 +43,11 @@ export class PassedRequest implements Holder {
   readonly #done: (request: PassedRequest, outcome: PassedOutcome) => void;
   readonly #isPost: boolean;
   readonly #isBinary: boolean;
-  /** As announced; NaN where the body comes in chunks. */
+  /** The announced length of the body in bytes; NaN where it comes in chunks. */
   readonly #contentLength: number;
   #upstream: ClientRequest | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** What has come of the body before there was a connection to write it to. */
+  /** The part of the body that came before there was a connection to write it to. */
   #early: Buffer[] = [];
   #bodyBytes = 0;
   #bodyPieces = 0;
@@ -113,7 +115,7 @@ export class PassedRequest implements Holder {
     this.#reply.error(ENGINE_ERRORS.unknownSid, !this.#bodyEnded);
   }
 
-  /** The process goes down: the client shall open a new session elsewhere. */
+  /** Ends the request because this process goes down: the client shall open a new session elsewhere. */
   end(): void {
     this.refuse('failed');
   }

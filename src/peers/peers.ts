@@ -35,9 +35,9 @@ export interface PeerNodeDeps {
   readonly redis: RedisServer;
   /** Where this process listens for the others; `auto`: this machine's first address. */
   readonly host: string;
-  /** 0: any free one. */
+  /** The port it listens on; 0: any free one. */
   readonly port: number;
-  /** Of Engine.IO. */
+  /** The path of Engine.IO, which is the same on all processes. */
   readonly path: string;
   readonly limits: {
     readonly pingIntervalMs: number;
@@ -46,12 +46,12 @@ export interface PeerNodeDeps {
     readonly maxPayloadBytes: number;
     readonly maxBackpressureBytes: number;
     readonly shedBackpressureBytes: number;
-    /** Requests and WebSockets under way to other processes too; further ones are refused. */
+    /** Most requests and WebSockets under way to other processes; further ones are refused. */
     readonly maxSessions: number;
   };
-  /** Those to other processes are counted there too; with no place left none is opened. */
+  /** Where connections to other processes are counted with the clients'; with no place left none is opened. */
   readonly connections?: ConnectionCap;
-  /** What is held for clients of other processes is counted in it; left out: one of its own. */
+  /** The budget for memory held for clients of other processes; left out: one of its own. */
   readonly memory?: MemoryBudget;
   readonly log: PeerLog;
 }
@@ -66,12 +66,12 @@ export interface PeerStats {
 }
 
 export interface PeerNode {
-  /** For the server whose sessions these are. */
+  /** To be given to the server that has this process's sessions. */
   readonly peers: Peers;
   /**
    * Listens for the others and makes itself known; to be called when the server is mounted.
    *
-   * @throws ListenError as `listenExclusive`
+   * @throws ListenError where `listenExclusive` does
    */
   listen(): Promise<void>;
   /** Ends what is passed on, spread over `overMs`, so that its clients go elsewhere. */
@@ -82,6 +82,7 @@ export interface PeerNode {
 
 const KEY_BYTES = 24;
 
+/** This process's part among the others; nobody finds it before `listen`. */
 export function createPeerNode(deps: PeerNodeDeps): PeerNode {
   const { limits, path, log, connections } = deps;
   const memory = deps.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES);

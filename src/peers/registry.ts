@@ -36,7 +36,7 @@ export interface PeerLog {
 
 export interface PeerRegistryDeps {
   readonly redis: Pick<RedisServer, 'commands' | 'prefix' | 'checked' | 'onUp' | 'report'>;
-  /** Of this process. */
+  /** The tag of this process. */
   readonly tag: string;
   readonly log: PeerLog;
 }
@@ -46,14 +46,15 @@ export interface PeerRegistry {
   announce(address: PeerAddress): Promise<void>;
   /** How to reach the process with this tag; undefined: nobody has it, as far as is known. */
   find(tag: string): Promise<PeerAddress | undefined>;
-  /** Nobody listens there any more. */
+  /** Forgets where a tag was: nobody listens there any more. */
   gone(tag: string): void;
-  /** Takes this process out and ends. */
+  /** Takes this process out of the registry, and stops saying where it is. */
   close(): Promise<void>;
 }
 
 const MAX_PORT = 65_535;
 
+/** The registry as this process sees it. */
 export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerRegistry {
   const { prefix } = redis;
   const known = new LRUCache<string, { address: PeerAddress; askAgainAtMs: number }>({
@@ -150,7 +151,7 @@ export function createPeerRegistry({ redis, tag, log }: PeerRegistryDeps): PeerR
   };
 }
 
-/** `10.0.0.7 40123 kx…`; undefined: nothing, or nothing of ours. */
+/** Reads `10.0.0.7 40123 kx…`; undefined: there is nothing, or nothing of ours. */
 function parseEntry(text: string | null): PeerAddress | undefined {
   const match = /^([\w.:-]{1,255}) (\d{1,5}) ([\w-]{1,64})$/.exec(text ?? '');
   const [, host = '', digits = '', key = ''] = match ?? [];

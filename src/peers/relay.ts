@@ -7,8 +7,7 @@
  * process. A client that does not read stops what is read from its process, so that it is that
  * process which sees how far behind the client is, sheds, and closes; here at most `pauseBytes` and
  * one read wait. What waits for a process that does not read is bounded too, and counted in the budget
- * of this one. Whoever has been paused
- * for `stallTimeoutMs` has no session any more, and is ended.
+ * of this one. Whoever has been paused for `stallTimeoutMs` has no session any more, and is ended.
  */
 import type { Agent } from 'node:http';
 import { WebSocket } from 'ws';
@@ -20,14 +19,14 @@ export interface RelayLimits {
   readonly connectTimeoutMs: number;
   /** Largest frame from the other process. */
   readonly maxFrameBytes: number;
-  /** Bytes a client may be behind before no more is read for it. */
+  /** How many bytes a client may be behind before no more is read for it. */
   readonly pauseBytes: number;
-  /** Bytes that may wait for the other process. */
+  /** How many bytes may wait for the other process. */
   readonly maxPendingBytes: number;
   readonly stallTimeoutMs: number;
 }
 
-/** How it ended; the label of a metric. */
+/** How a relay ended; the label of a metric. */
 export type RelayOutcome = 'closed' | 'refused' | 'unknown' | 'failed' | 'stalled';
 
 /** What keeping a frame costs beside its bytes. */
@@ -35,6 +34,7 @@ const FRAME_COST_BYTES = 128;
 /** The close code of a connection that broke. */
 const ABNORMAL = 1006;
 
+/** One relayed WebSocket, from its opening here until both sides are closed. */
 export class Relay implements Connection, Holder {
   /** Who it is, only the process that has the session knows. */
   readonly identified = false;
@@ -45,7 +45,7 @@ export class Relay implements Connection, Holder {
   readonly #done: (relay: Relay, outcome: RelayOutcome) => void;
   #upstream: WebSocket | undefined;
   #socket: EngineSocket | undefined;
-  /** What came before the other process was reached. */
+  /** The frames that came before the other process was reached. */
   #early: { data: Buffer; isBinary: boolean }[] = [];
   #earlyBytes = 0;
   #stall: NodeJS.Timeout | undefined;
@@ -107,7 +107,7 @@ export class Relay implements Connection, Holder {
     });
   }
 
-  /** There is no such session, or no way to it. */
+  /** Closes the client's side: there is no such session, or no way to it. */
   refuse(outcome: RelayOutcome): void {
     this.#endClient(outcome);
   }

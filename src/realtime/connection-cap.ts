@@ -14,7 +14,7 @@ import type { HttpResponse, TemplatedApp } from './uws.ts';
 export interface ConnectionCapDeps {
   /** Connections at once; may be Infinity. */
   readonly max: number;
-  /** Of the guarded apps: within TLS there is nothing to say before the handshake. */
+  /** Whether the guarded apps speak TLS: within it there is nothing to say before the handshake. */
   readonly tls: boolean;
   /** The JSON body of the 503. */
   readonly refusalBody: string;
@@ -25,18 +25,21 @@ export interface ConnectionCapDeps {
 export interface ConnectionCap {
   /** Counts this app's connections, and refuses those beyond the cap. Before it listens. */
   guard(app: TemplatedApp): void;
-  /** This process has opened a connection of its own for a client. */
+  /** To be called when this process has opened a connection of its own for a client. */
   opened(): void;
-  /** That, or a WebSocket, has closed: of a WebSocket uWebSockets.js tells its opening alone. */
+  /**
+   * To be called when such a connection, or a WebSocket, has closed: of a WebSocket uWebSockets.js tells its
+   * opening alone.
+   */
   closed(): void;
   readonly isFull: boolean;
   stats(): ConnectionStats;
 }
 
 export interface ConnectionStats {
-  /** Open at this moment. */
+  /** Connections that are open at this moment. */
   readonly open: number;
-  /** Refused so far. */
+  /** Connections refused so far. */
   readonly refused: number;
 }
 
@@ -45,6 +48,7 @@ const CONTENT_TYPE = ascii('Content-Type');
 const JSON_TYPE = ascii('application/json; charset=utf-8');
 const RETRY_AFTER = ascii('Retry-After');
 
+/** The cap of one process, over all the apps that are given to `guard`. */
 export function createConnectionCap(deps: ConnectionCapDeps): ConnectionCap {
   const { max, tls, refusalBody, retryAfterSeconds, log } = deps;
   const retryAfter = ascii(`${retryAfterSeconds}`);
@@ -58,7 +62,7 @@ export function createConnectionCap(deps: ConnectionCapDeps): ConnectionCap {
     log.warn({ max }, 'no further connections: the process may not open more files');
   }
 
-  /** One more connection, or one less. */
+  /** Counts one more connection, or one less, and refuses the one that is too many. */
   function changed(res: HttpResponse, change: number): void {
     open += change;
     if (change < 0 || open <= max) return;

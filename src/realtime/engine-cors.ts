@@ -13,12 +13,12 @@ export type Cors = (origin: string, host: string) => CorsDecision;
 
 const VARIES = '\r\nVary: Origin';
 
-/** Anybody may read the answer. */
+/** The decision where anybody may read the answer. */
 const ANYONE: CorsDecision = {
   allowed: true,
   fields: '\r\nAccess-Control-Allow-Origin: *',
 };
-/** Not answered, and no page may read why. */
+/** The decision for a page that is not answered, and may not read why. */
 export const STRANGER: CorsDecision = { allowed: false, fields: VARIES };
 const OWN: CorsDecision = { allowed: true, fields: VARIES };
 

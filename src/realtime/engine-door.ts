@@ -18,12 +18,13 @@ export interface EngineDoorDeps {
   readonly limits: EngineLimits;
   readonly log: RealtimeLog;
   readonly requests: RequestHandlers;
-  /** Left out: as many connections as come. */
+  /** Where connections are counted and refused; undefined: there may be as many as come. */
   readonly connections: ConnectionCap | undefined;
   /** Kept up to date with the WebSockets that came in here, where somebody wants to know. */
   readonly sockets?: Set<unknown>;
 }
 
+/** Registers the door's routes; to be called before the app listens. */
 export function openEngineDoor(deps: EngineDoorDeps): void {
   const { app, path, limits, log, requests, connections, sockets } = deps;
   const { maxPayloadBytes, maxBackpressureBytes } = limits;

@@ -40,7 +40,7 @@ export interface RequestDeps<Owner> {
   trusts(req: HttpRequest): boolean;
   /** Whether one more session may be opened. */
   accepts(): boolean;
-  /** undefined: every client is admitted. */
+  /** Who may come in; undefined: every client is admitted. */
   readonly gate: ClientGate | undefined;
   openPolling(facts: RequestFacts, reply: HttpReply): void;
   /** The handler of a new session's WebSocket. */
@@ -58,6 +58,7 @@ export interface RequestHandlers {
 
 type Query = ReadonlyMap<string, string>;
 
+/** What the doors of a server do with each request and each WebSocket handshake. */
 export function createRequestHandlers<Owner>(deps: RequestDeps<Owner>): RequestHandlers {
   const { limits, log, cors, posts, foreign, gate } = deps;
   /** Requests of this turn of the event loop that came to nothing. */

@@ -39,17 +39,17 @@ export interface EngineServerDeps<Owner> {
   readonly trustsHost?: (host: string) => boolean;
   readonly log: RealtimeLog;
   readonly handler: EngineHandler<Owner>;
-  /** Left out: every client is admitted. */
+  /** Who may come in; left out: every client is admitted. */
   readonly gate?: ClientGate;
-  /** Left out: this process alone. */
+  /** The processes that have other sessions; left out: this process has all there are. */
   readonly peers?: Peers;
   readonly memory: MemoryBudget;
-  /** Left out: as many connections as come. */
+  /** Where connections are counted and refused; left out: there may be as many as come. */
   readonly connections?: ConnectionCap | undefined;
 }
 
 export interface EngineServer<Owner> {
-  /** Before every topic given to this server: topics of an app are shared by all its servers. */
+  /** To be put before every topic given to this server: topics of an app are shared by all its servers. */
   readonly topicPrefix: Ascii;
   /** See `Topics.publish`. */
   publish(
@@ -58,7 +58,7 @@ export interface EngineServer<Owner> {
     except?: EngineSession<Owner>,
     shed?: boolean,
   ): void;
-  /** It is known whom the session speaks for, or no longer known. */
+  /** To be called when it has become known whom a session speaks for, or is no longer known. */
   identified(session: EngineSession<Owner>, isKnown: boolean): void;
   subscribers(topic: Ascii): number;
   /** A queue of deadlines on the heartbeat's ticks. */
@@ -77,7 +77,7 @@ export interface EngineStats {
   readonly sessions: number;
   readonly websocketSessions: number;
   readonly pollingSessions: number;
-  /** Sessions without identity. */
+  /** Sessions of which nobody knows whom they speak for. */
   readonly strangers: number;
   /** Sessions behind the shedding watermark. */
   readonly slowSessions: number;
@@ -87,6 +87,11 @@ export interface EngineStats {
 
 let servers = 0;
 
+/**
+ * Mounts an Engine.IO server on `deps.app`. The caller makes the app listen.
+ *
+ * Source: Engine.IO protocol, version 4.
+ */
 export function createEngineServer<Owner>(deps: EngineServerDeps<Owner>): EngineServer<Owner> {
   const { app, path, limits, log, handler, memory, peers, connections } = deps;
   const sessions = new Map<string, EngineSession<Owner>>();

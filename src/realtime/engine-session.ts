@@ -30,11 +30,12 @@ export type SessionState = 'open' | 'closing' | 'closed';
 
 const HANDLER_FAILED = 'A handler of the Engine.IO layer failed';
 
+/** One client's session, over whichever transport it has at the moment. */
 export class EngineSession<Owner = unknown> implements Connection, HostedSession {
   /** The secret of this session: whoever knows it can speak for the client. */
   readonly sid: string;
   state: SessionState = 'open';
-  /** Why it is no longer open. */
+  /** Why the session is no longer open; empty while it is. */
   reason = '';
   bucket = 0;
   slot = -1;
@@ -166,7 +167,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
     polling?.release(answer);
   }
 
-  /** A GET took the last frames of a closing session, or none came in time. */
+  /** Ends a closing session: a GET took its last frames, or none came in time. */
   finishClosing(): void {
     if (this.state === 'closing') this.#finish('');
   }
@@ -226,7 +227,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
     if (this.state !== 'closed') this.#finish('transport close');
   }
 
-  /** A packet of a polling payload; `admits` was asked. */
+  /** Takes a packet of a polling payload; `admits` was asked before. */
   packet(packet: EnginePacket): void {
     receivePacket(this, this.#host, packet);
   }
@@ -268,7 +269,7 @@ export class EngineSession<Owner = unknown> implements Connection, HostedSession
     this.#topics = undefined;
   }
 
-  /** A handler threw: it ends this session only. */
+  /** Ends this session, and no other, because a handler threw. */
   fail(error: unknown): void {
     this.#host.log.error({ err: error }, HANDLER_FAILED);
     this.abort('server error');

@@ -12,7 +12,7 @@ import type { CloseReason } from './close-reasons.ts';
 import type { RequestFacts } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 
-/** A session as seen from here. */
+/** A session, as far as this module looks at it. */
 export interface Stranger extends Holder {
   identified: boolean;
   /** Packets it has sent without identity. */
@@ -24,11 +24,11 @@ export interface Stranger extends Holder {
 
 export interface Strangers<S extends Stranger> {
   readonly size: number;
-  /** The session is new, or has lost its identity. */
+  /** To be called when a session is new, or has lost its identity. */
   add(session: S): void;
-  /** The session has an identity now. */
+  /** To be called when a session has got an identity. */
   identified(session: S): void;
-  /** The session has ended. */
+  /** To be called when a session has ended. */
   delete(session: S): void;
   /** Takes account of a stranger's packet; whether it may be looked at. If not, the session ends. */
   admits(session: S, bytes: number): boolean;
@@ -39,13 +39,14 @@ export interface Strangers<S extends Stranger> {
 /** What a field of a request takes beside its text, bytes. */
 const FIELD_BYTES = 150;
 
+/** The strangers of one server; none at first. */
 export function createStrangers<S extends Stranger>(
   limits: EngineLimits,
   memory: MemoryBudget,
 ): Strangers<S> {
   const { maxSessions, strangersShare, maxEarlyBytes, maxEarlyPackets } = limits;
   const maxStrangers = Math.max(Math.ceil(maxSessions * strangersShare), 1);
-  /** The oldest first. */
+  /** The sessions without identity, the oldest first. */
   const strangers = new Set<S>();
 
   return {

@@ -18,7 +18,7 @@ import type { Frame } from '../protocol/engine-packet.ts';
 import { type Ascii, escapeAfter, type NativeText, utf8 } from '../shared/native-text.ts';
 import type { TemplatedApp, WebSocket } from './uws.ts';
 
-/** A member of topics as seen from here. */
+/** A member of topics, as far as this module looks at it. */
 export interface TopicMember {
   /** The live WebSocket, undefined while polling and after the end. */
   readonly socket: WebSocket<unknown> | undefined;
@@ -28,22 +28,22 @@ export interface TopicMember {
   /** Hands a frame to this member alone. */
   deliver(frame: Frame): void;
   bufferedBytes(): number;
-  /** The member is too far behind: end it now. */
+  /** Ends the member now, because it is too far behind. */
   endSlow(): void;
 }
 
 export interface Topics<M extends TopicMember> {
   publish(topic: Ascii, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
-  /** A publish that members without a WebSocket do not hear. */
+  /** Publishes a frame that members without a WebSocket do not hear. */
   publishToSockets(topic: Ascii, frame: string): void;
-  /** To one member, in one write with what is published to `topic` in this turn if that is cheaper. */
+  /** Sends to one member, in one write with what is published to `topic` in this turn if that is cheaper. */
   deliverBeside(topic: Ascii, member: M, text: string): void;
   subscribers(topic: Ascii): number;
   joinPolling(topic: Ascii, member: M): void;
   leavePolling(topic: Ascii, member: M): void;
-  /** A member's socket took data or got a direct frame: look how far behind it is. */
+  /** Looks how far behind a member is; to be called when its socket took data or got a frame of its own. */
   checkPace(member: M): void;
-  /** The member has ended. */
+  /** Forgets a member that has ended. */
   forget(member: M): void;
   /** Members currently behind the shedding watermark. */
   readonly slowCount: number;
@@ -53,7 +53,7 @@ export interface TopicsDeps<M extends TopicMember> {
   readonly app: TemplatedApp;
   /** A second app, and those of its WebSockets that are open: an app's topics are its own. */
   readonly peers?: { readonly app: TemplatedApp; readonly sockets: ReadonlySet<unknown> };
-  /** Before a member's `sid`, its own topic. */
+  /** A member's own topic is this and its `sid`. */
   readonly ownTopicPrefix: Ascii;
   readonly maxBackpressureBytes: number;
   readonly shedBackpressureBytes: number;
@@ -70,6 +70,7 @@ export function hardBackpressureBytes(maxBackpressureBytes: number, maxFrameByte
   return Math.min(4 * maxBackpressureBytes + 2 * maxFrameBytes + 32 * 16_384, 0x7fffffff);
 }
 
+/** The topics of one server; without members at first. */
 export function createTopics<M extends TopicMember>(deps: TopicsDeps<M>): Topics<M> {
   const { app, ownTopicPrefix, peers, maxBackpressureBytes, shedBackpressureBytes, members } = deps;
   const scanEveryBytes = maxBackpressureBytes * SCAN_SHARE;

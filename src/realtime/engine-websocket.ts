@@ -112,9 +112,9 @@ export interface WebSocketDeps {
   readonly maxPayloadBytes: number;
   readonly hardBackpressureBytes: number;
   readonly log: RealtimeLog;
-  /** Where the open ones are kept. */
+  /** Where the WebSockets that are open are kept. */
   readonly sockets?: Set<unknown>;
-  /** Called for each that has closed. */
+  /** Called for each WebSocket that has closed. */
   readonly closed?: (() => void) | undefined;
   readonly upgrade: (res: HttpResponse, req: HttpRequest, context: us_socket_context_t) => void;
 }

@@ -42,11 +42,11 @@ export interface Heartbeat<M extends Beating> {
 export interface HeartbeatDeps<M extends Beating> {
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
-  /** A bucket's turn has come: ping its members. Not called for an empty bucket. */
+  /** Called when a bucket's turn has come: its members are to be pinged. Not called for an empty bucket. */
   readonly onPing: (bucket: number, members: readonly M[]) => void;
-  /** The member did not answer in time. It is expected to be removed meanwhile. */
+  /** Called for a member that did not answer in time. It is expected to be removed meanwhile. */
   readonly onTimeout: (member: M) => void;
-  /** A callback threw. */
+  /** Called when a callback threw. */
   readonly onError: (error: unknown) => void;
 }
 

@@ -7,7 +7,7 @@
 
 import type { Ack } from './socket.ts';
 
-/** What answers go out through. */
+/** The socket that an answer goes out through. */
 export interface AckSender {
   sendAck(id: number, args: readonly unknown[]): void;
   sendAckJson(id: number, json: string, topic: string | undefined): void;
@@ -65,7 +65,7 @@ export class PendingAcks {
     });
   }
 
-  /** An ACK arrived; one that nobody waits for is ignored. */
+  /** Hands an ACK that arrived to whoever waits for it; one that nobody waits for is ignored. */
   settle(id: number, args: unknown[]): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;

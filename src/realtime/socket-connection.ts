@@ -31,6 +31,7 @@ const SMALL_PACKET = 512;
 /** What an attachment takes beside its bytes. */
 const ATTACHMENT_BYTES = 300;
 
+/** The Socket.IO side of one session: the sockets of its client, one for each namespace. */
 export class SocketConnection implements SocketOwner, PacketCount {
   readonly session: EngineSession<SocketConnection>;
   packets = 0;
@@ -56,7 +57,7 @@ export class SocketConnection implements SocketOwner, PacketCount {
     return this.#host.limits;
   }
 
-  /** The data of one Engine.IO message. */
+  /** Takes the data of one Engine.IO message. */
   message(data: string | Uint8Array): void {
     try {
       const packet = typeof data === 'string' ? this.#text(data) : this.#attachment(data);
@@ -68,12 +69,12 @@ export class SocketConnection implements SocketOwner, PacketCount {
     }
   }
 
-  /** Something of Engine.IO that says nothing here. */
+  /** Takes a packet of Engine.IO itself, which says nothing here. */
   control(): void {
     if (this.#host.packetLimit?.take(this) === 'flood') this.disconnectAll();
   }
 
-  /** The session has ended. */
+  /** Ends all sockets, because the session has ended. */
   end(reason: string): void {
     this.#assembled();
     for (const socket of this.sockets()) socket.end(reason);
@@ -132,7 +133,7 @@ export class SocketConnection implements SocketOwner, PacketCount {
     return packet;
   }
 
-  /** No binary packet is being put together any more. */
+  /** Notes that no binary packet is being put together any more. */
   #assembled(): void {
     if (this.#collector === undefined) return;
     this.#collector = undefined;
@@ -248,14 +249,14 @@ export class SocketConnection implements SocketOwner, PacketCount {
     for (const frame of encodeConnectError(namespace, error)) this.session.send(frame);
   }
 
-  /** What the packet at hand has become is kept until it has been worked on. */
+  /** Counts the memory of the packet at hand until `work` on it has settled. */
   #holdFor<T>(work: Promise<T>): Promise<T> {
     const isNewcomers = !this.session.identified && this.#packetBytes <= FREE_STRANGER_BYTES;
     const bytes = isNewcomers ? 0 : this.#packetBytes;
     return holdWhile(this.#host.memory, this.session, bytes, work);
   }
 
-  /** The stock server closes the connection without a word; so do we. */
+  /** Closes the connection without a word, as the stock server does. */
   #violation(what: string): void {
     this.log.debug({ what }, 'A client broke the protocol');
     this.session.close('forced server close');

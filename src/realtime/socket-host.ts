@@ -13,21 +13,21 @@ export interface ConnectionHost {
     readonly maxAttachmentBytes: number;
   };
   readonly packetLimits: SocketLimits;
-  /** Those of the CONNECT of a session without identity. */
+  /** The limits of the CONNECT of a session without identity. */
   readonly connectLimits: SocketLimits;
   readonly memory: MemoryBudget;
-  /** undefined: as many packets as they like. */
+  /** How many packets each may send; undefined: as many as they like. */
   readonly packetLimit: PacketLimit | undefined;
   readonly log: RealtimeLog;
   /** Whether the facts of the request outlive the first CONNECT. */
   readonly keepsFacts: boolean;
   namespace(name: string): Namespace | undefined;
-  /** Sockets came or went. */
+  /** To be called when a socket came or went. */
   count(change: 1 | -1): void;
-  /** The connection has a namespace: its connect timeout is over. */
+  /** To be called when a connection has a namespace: its connect timeout is over. */
   connected(connection: SocketConnection): void;
-  /** A binary packet is being put together, which has a deadline, or no longer. */
+  /** To be called when a binary packet is being put together, which has a deadline, or is no longer. */
   assembling(connection: SocketConnection, isUnderWay: boolean): void;
-  /** The connection has a namespace no longer, and time for another CONNECT. */
+  /** To be called when a connection has no namespace any more: it has some time for another CONNECT. */
   left(connection: SocketConnection): void;
 }

@@ -26,11 +26,11 @@ import { type AckSender, PendingAcks } from './socket-ack.ts';
 export interface Namespace {
   readonly name: string;
   readonly handler: NamespaceHandler;
-  /** Before every topic of this namespace. */
+  /** Stands before every topic of this namespace. */
   readonly topicPrefix: Ascii;
 }
 
-/** What a socket needs of its connection. */
+/** A socket's connection, as far as the socket needs it. */
 export interface SocketOwner {
   readonly session: Pick<
     EngineSession,
@@ -51,13 +51,14 @@ export interface SocketOwner {
   };
   /** Forgets the socket; the connection goes on. */
   remove(socket: NamespaceSocket): void;
-  /** DISCONNECT to every socket of the connection, then the end of it. */
+  /** Sends DISCONNECT for every socket of the connection, then ends it. */
   disconnectAll(): void;
 }
 
 /** `refused` never was, `gone` no longer is connected. */
 export type SocketState = 'connecting' | 'connected' | 'refused' | 'gone';
 
+/** The server's side of a `Socket`. */
 export class NamespaceSocket implements Socket, AckSender {
   readonly id = newRandomId(SOCKET_ID_BYTES);
   data: unknown = undefined;
@@ -86,7 +87,7 @@ export class NamespaceSocket implements Socket, AckSender {
     return this.state === 'connected';
   }
 
-  /** The CONNECT is answered: frames flow from here on. */
+  /** Answers the CONNECT; frames flow from here on. */
   start(data: unknown): void {
     this.data = data;
     this.state = 'connected';
@@ -133,7 +134,7 @@ export class NamespaceSocket implements Socket, AckSender {
     else session.sendBeside(escapeAfter(topicPrefix, topic), frame);
   }
 
-  /** An ACK from the client. */
+  /** Takes an ACK from the client. */
   acknowledged(id: number, args: unknown[]): void {
     this.#acks?.settle(id, args);
   }
@@ -178,7 +179,7 @@ export class NamespaceSocket implements Socket, AckSender {
     else this.disconnectNamespace();
   }
 
-  /** DISCONNECT to the client; the connection goes on. */
+  /** Sends DISCONNECT to the client; the connection goes on. */
   disconnectNamespace(): void {
     if (this.connected) this.#sendAll(encodeDisconnect(this.namespace));
     this.end('server namespace disconnect');
@@ -192,7 +193,7 @@ export class NamespaceSocket implements Socket, AckSender {
     return this.connection.session.bufferedBytes();
   }
 
-  /** The socket is over, for whatever reason. */
+  /** Ends the socket, for whatever reason. */
   end(reason: string): void {
     const wasConnected = this.state === 'connected';
     this.state = wasConnected ? 'gone' : 'refused';

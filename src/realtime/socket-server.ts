@@ -24,22 +24,22 @@ export interface SocketServerLimits extends EngineLimits {
   readonly attachmentTimeoutMs: number;
   /** A session with no namespace connected after this many milliseconds is closed. */
   readonly connectTimeoutMs: number;
-  /** Attachments of one binary packet. */
+  /** Most attachments of one binary packet. */
   readonly maxAttachments: number;
-  /** Bytes of all attachments of one binary packet. */
+  /** Most bytes of all attachments of one binary packet together. */
   readonly maxAttachmentBytes: number;
-  /** Nesting of JSON in a packet. */
+  /** How deep the JSON in a packet may nest. */
   readonly maxJsonDepth: number;
-  /** Nodes of JSON in a packet: see `JsonBounds`. */
+  /** Most nodes of JSON in a packet: see `JsonBounds`. */
   readonly maxJsonNodes: number;
-  /** Nodes of JSON in the CONNECT of a session without identity. */
+  /** Most nodes of JSON in the CONNECT of a session without identity. */
   readonly maxConnectNodes: number;
-  /** Namespaces connected, or connecting, on one connection. */
+  /** Most namespaces connected, or connecting, on one connection. */
   readonly maxNamespacesPerSession: number;
   readonly maxNamespaceLength: number;
   readonly maxEventNameLength: number;
   readonly maxTopicsPerSocket: number;
-  /** Acknowledgements one socket may owe to `emitWithAck`. */
+  /** Most acknowledgements one socket may owe to `emitWithAck`. */
   readonly maxPendingAcks: number;
   /** Longest deadline of `emitWithAck`, milliseconds. */
   readonly ackDeadlineMs: number;
@@ -55,13 +55,13 @@ export interface SocketServerDeps {
   /** Whether this server may be called by that name; left out: by any. */
   readonly trustsHost?: (host: string) => boolean;
   readonly log: RealtimeLog;
-  /** Left out: every client is admitted. */
+  /** Who may come in; left out: every client is admitted. */
   readonly gate?: ClientGate;
-  /** Packets of one connection; left out: as many as it likes. */
+  /** How many packets one connection may send; left out: as many as it likes. */
   readonly packetLimit?: PacketLimit;
-  /** Left out: this process alone. */
+  /** The processes that have other sessions; left out: this process has all there are. */
   readonly peers?: Peers;
-  /** Shared with the other doors of the process; left out: one of its own. */
+  /** The budget for memory held for clients, shared with the process's other doors; left out: one of its own. */
   readonly memory?: MemoryBudget;
   /** Where the connections of this server's apps are counted and refused; left out: nowhere. */
   readonly connections?: ConnectionCap;
@@ -229,7 +229,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
   };
 }
 
-/** Before the topics of a namespace. No namespace has a comma in it, so no two share a topic. */
+/** What stands before the topics of a namespace. No namespace has a comma in it, so no two share a topic. */
 function topicPrefix(serverPrefix: Ascii, namespace: string): Ascii {
   return escapeAfter(serverPrefix, namespace === '/' ? ':' : `${namespace},`);
 }

@@ -53,7 +53,7 @@ export class ConnectRefused extends Error {
 /** What a mounted namespace does with its sockets. */
 export interface NamespaceHandler<Data = unknown> {
   /**
-   * A CONNECT arrived. The value returned becomes `socket.data`.
+   * Called when a CONNECT arrived. The value returned becomes `socket.data`.
    *
    * @throws ConnectRefused to answer CONNECT_ERROR `{message, data}`; anything else thrown is
    *   logged and answered with a CONNECT_ERROR that says nothing.
@@ -62,7 +62,7 @@ export interface NamespaceHandler<Data = unknown> {
   /** Called after the CONNECT reply has been written. */
   onConnected?(socket: Socket<Data>): void;
   /**
-   * An EVENT. `ack` is undefined when the client asked for none; calling it twice is ignored. A
+   * Called for each EVENT. `ack` is undefined when the client asked for none; calling it twice is ignored. A
    * throw or rejection is logged and goes no further.
    */
   onEvent(
@@ -71,14 +71,14 @@ export interface NamespaceHandler<Data = unknown> {
     args: unknown[],
     ack: Ack | undefined,
   ): void | Promise<void>;
-  /** An EVENT of a connection that is over its packet limit, called instead of `onEvent`. */
+  /** Called instead of `onEvent` for an EVENT of a connection that is over its packet limit. */
   onEventOverLimit?(socket: Socket<Data>, event: string, ack: Ack | undefined): void;
   /**
-   * The server wants to close this connection: resolves when it may. Must not reject, and has a
-   * deadline of its own.
+   * Called when the server wants to close this connection; resolves when it may. Must not reject, and
+   * has to keep a deadline of its own.
    */
   onDrain?(socket: Socket<Data>): Promise<void>;
-  /** Exactly once for every socket whose CONNECT was answered positively. */
+  /** Called exactly once for every socket whose CONNECT was answered positively. */
   onDisconnect?(socket: Socket<Data>, reason: string): void;
 }
 
@@ -87,7 +87,7 @@ export interface Socket<Data = unknown> {
   /** The public Socket.IO id; it says nothing about the secret Engine.IO session id. */
   readonly id: string;
   readonly namespace: string;
-  /** What `onConnect` returned. */
+  /** The value that `onConnect` returned. */
   data: Data;
   readonly connected: boolean;
   /**
@@ -117,7 +117,7 @@ export interface Socket<Data = unknown> {
   join(topic: string): void;
   leave(topic: string): void;
   leaveAll(): void;
-  /** DISCONNECT: the stock client does not come back by itself. `close` ends the connection too. */
+  /** Sends DISCONNECT: the stock client does not come back by itself. `close` ends the connection too. */
   disconnect(close?: boolean): void;
   /** Closes the transport: the stock client sees `transport close` and reconnects. */
   closeTransport(reason: CloseReason): void;

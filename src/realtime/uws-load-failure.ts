@@ -4,9 +4,9 @@
  * and the next release may need others.
  */
 
-/** What the sentence depends on. */
+/** The facts of the machine that the sentence depends on. */
 export interface Machine {
-  /** As in `process.versions.node`. */
+  /** Version of Node, as in `process.versions.node`. */
   readonly node: string;
   readonly platform: string;
   readonly arch: string;
@@ -17,6 +17,7 @@ export interface Machine {
 /** The last Node whose binary runs on the C libraries of older distributions. */
 const OLD_GLIBC_NODE = 20;
 
+/** The sentence for what loading the binary threw. @param machine left out: this one */
 export function loadFailure(cause: unknown, machine: Machine = thisMachine()): string {
   const { node, platform, arch, glibc } = machine;
   const text = cause instanceof Error ? cause.message : String(cause);

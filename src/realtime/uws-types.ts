@@ -15,9 +15,9 @@ export interface WebSocket<UserData>
   unsubscribe(topic: Ascii): boolean;
   isSubscribed(topic: Ascii): boolean;
   getTopics(): Ascii[];
-  /** To all subscribers but this one. */
+  /** Sends to all subscribers of the topic but this socket. */
   publish(topic: Ascii, message: NativeText, isBinary: boolean): boolean;
-  /** Closes in order, without a code. */
+  /** Closes the WebSocket in order, without a code. */
   end(): void;
 }
 
@@ -78,7 +78,7 @@ export interface TemplatedApp {
   close(): TemplatedApp;
 }
 
-/** The library itself. */
+/** The library itself: what its module exports. */
 export interface Native {
   App(): TemplatedApp;
   SSLApp(options: { key_file_name: NativeText; cert_file_name: NativeText }): TemplatedApp;

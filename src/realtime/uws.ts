@@ -73,7 +73,7 @@ export function loadNativeServer(): void {
   native();
 }
 
-/** Files in PEM. */
+/** Where the private key and the certificate are: files in PEM. */
 export interface TlsFiles {
   readonly keyFile: string;
   readonly certFile: string;
@@ -114,7 +114,7 @@ export function listenExclusive(app: TemplatedApp, host: string, port: number): 
 }
 
 /**
- * As `listenExclusive`, but beside other processes of this user that listen in the same way: the
+ * Listens as `listenExclusive` does, but beside other processes of this user that listen in the same way: the
  * kernel gives each new connection to one of them. Not with port 0: what the system chooses the
  * library does not share. Whether somebody else shares the port is for the caller to find out before.
  */
