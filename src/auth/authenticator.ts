@@ -32,9 +32,13 @@ export interface Credentials {
 }
 
 export interface Authenticator {
-  /** @throws ChatError unauthenticated, token_expired, unavailable (the key set cannot be fetched) */
+  /**
+   * Finds out who calls.
+   *
+   * @throws ChatError unauthenticated, token_expired, unavailable (the key set cannot be fetched)
+   */
   authenticate(credentials: Credentials): Promise<Actor>;
-  /** Verified tokens remembered now. */
+  /** How many verified tokens are remembered now. */
   cachedTokens(): number;
 }
 
@@ -50,7 +54,11 @@ export interface AuthenticatorLimits {
 /** The last moment a Date can hold; a later `exp` is as good as this one. */
 const END_OF_TIME_MS = 8.64e15;
 
-/** @throws Error in one sentence when a key cannot be used */
+/**
+ * The authenticator of the mode that `settings` name.
+ *
+ * @throws Error in one sentence when a key cannot be used
+ */
 export function createAuthenticator(
   settings: AuthenticatorSettings,
   limits: AuthenticatorLimits,
@@ -67,7 +75,7 @@ export function createAuthenticator(
     ...(settings.issuer === null ? {} : { issuer: settings.issuer }),
     ...(settings.audience === null ? {} : { audience: settings.audience }),
   };
-  // By the digest of the whole token: two callers share an entry only if they share the token.
+  // Kept by the digest of the whole token: two callers share an entry only if they share the token.
   const verified = new LRUCache<string, Actor>({
     max: limits.maxCachedTokens,
     ttl: limits.cacheTtlMs,

@@ -6,7 +6,7 @@ import type { Actor } from '../chat/ports.ts';
 import type { AddressFacts } from '../shared/address-facts.ts';
 import type { Authenticator, Credentials } from './authenticator.ts';
 
-/** Counts attempts by address. */
+/** Counts attempts to prove who one is, by address. */
 export interface AttemptGate {
   addressOf(facts: AddressFacts): string;
   /** @throws ChatError rate_limited; else what `prove` throws */
@@ -14,9 +14,11 @@ export interface AttemptGate {
 }
 
 export interface Doorkeeper {
-  /** Whom attempts are counted for; to be asked at once, since a client that hangs up has no address. */
+  /** The address attempts are counted for; to be asked at once, since a client that hangs up has none. */
   addressOf(facts: AddressFacts): string;
   /**
+   * Finds out who calls, and counts it where that fails.
+   *
    * @param address what `addressOf` said
    * @throws ChatError unauthenticated, token_expired, unavailable (the keys cannot be fetched),
    *   rate_limited (too many attempts of this address have failed)

@@ -17,7 +17,7 @@ export interface KeySetLimits {
   /** The set is kept no longer than this. */
   maxAgeMs: number;
   timeoutMs: number;
-  /** After a failed fetch none is tried for this long. */
+  /** How long after a failed fetch none is tried. */
   retryPauseMs: number;
 }
 
@@ -40,7 +40,7 @@ const OF_THE_TOKEN: ReadonlySet<string> = new Set([
 export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey {
   let keys: JWTVerifyGetKey | undefined;
   let fetching: Promise<JWTVerifyGetKey> | undefined;
-  // On the monotonic clock.
+  // Times of the monotonic clock.
   let fetchedAtMs = 0;
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
 

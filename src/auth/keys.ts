@@ -9,7 +9,7 @@ import type { JWTVerifyGetKey } from 'jose';
 import { createKeySet, type KeySetLimits } from './key-set.ts';
 
 export interface KeySettings {
-  /** HS256. */
+  /** The secret of HS256. */
   jwtSecret: string | null;
   /** PEM (SPKI or certificate) of an RSA, P-256 or Ed25519 key. */
   jwtPublicKey: string | null;
@@ -25,7 +25,11 @@ export interface Keys {
 
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'];
 
-/** @throws Error in one sentence when a key cannot be read or is of a kind that is not allowed */
+/**
+ * The keys that `settings` name.
+ *
+ * @throws Error in one sentence when a key cannot be read or is of a kind that is not allowed
+ */
 export function createKeys(settings: KeySettings, keySetLimits: KeySetLimits): Keys {
   const byAlgorithm = new Map<string, JWTVerifyGetKey>();
   if (settings.jwksUrl !== null) {

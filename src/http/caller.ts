@@ -7,20 +7,20 @@ import type { AddressFacts } from '../shared/address-facts.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set before anything of the request but its headers is looked at. */
+    /** Who calls; set before anything of the request but its headers is looked at. */
     caller: Actor | null;
   }
 }
 
-/** null: none. */
+/** How often people may call. */
 export interface CallLimits {
-  /** Of one person. */
+  /** Requests of one person; null: as many as they like. */
   requests: UserLimit | null;
 }
 
 /**
  * Authenticates and counts every request of `fastify` (a scope of its own routes) before its body is
- * read.
+ * read. Requests it refuses get unauthenticated, token_expired, rate_limited or unavailable.
  */
 export function authenticateCallers(
   fastify: FastifyInstance,
@@ -40,6 +40,7 @@ export function authenticateCallers(
   });
 }
 
+/** The caller of a request that has been let in. */
 export function callerOf(request: FastifyRequest): Actor {
   if (request.caller === null) throw new ChatError('unauthenticated', 'Nobody was authenticated.');
   return request.caller;
@@ -49,6 +50,7 @@ function factsOf({ ip, headers }: FastifyRequest): AddressFacts {
   return { address: ip, headers: { get: (name) => oneHeader(headers[name]) } };
 }
 
+/** The token in an Authorization field; undefined where there is none. */
 export function bearerToken(header: string | undefined): string | undefined {
   const match = /^Bearer +(\S+) *$/i.exec(header ?? '');
   return match?.[1];

@@ -15,6 +15,7 @@ import type { Routes } from './routes.ts';
 const ofUser = Type.Object({ userId: Uuid });
 const ofParticipant = Type.Object({ conversationId: Uuid, userId: Uuid });
 
+/** The calls about conversations and who takes part; see docs/rest.md. */
 export function conversationRoutes(conversations: Conversations): Routes {
   return async (fastify) => {
     fastify.get(

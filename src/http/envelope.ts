@@ -3,11 +3,11 @@ import { type TSchema, Type } from '@sinclair/typebox';
 import { errorCatalogue } from '../chat/errors.ts';
 import { RetryAfter } from '../chat/schemas.ts';
 
-/** `{"success":true,"data":…}` */
+/** The answer of a call that succeeded: `{"success":true,"data":…}`. */
 export const Success = <T extends TSchema>(data: T) =>
   Type.Object({ success: Type.Literal(true), data });
 
-/** `{"success":false,"error":{"code":"…","message":"…"}}` */
+/** The answer of any other: `{"success":false,"error":{"code":"…","message":"…"}}`. */
 export const Failure = Type.Object({
   success: Type.Literal(false),
   error: Type.Object({

@@ -31,6 +31,7 @@ function messageOf(error: FastifyError): string {
   return error instanceof SyntaxError ? 'The body is not valid JSON.' : error.message;
 }
 
+/** Fastify's error handler: the refusal in the envelope; what is no refusal is logged, and answered with 500. */
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   const refusal = toChatError(error);
   if (refusal instanceof ChatError) {
@@ -52,6 +53,7 @@ export function refusalBody({ status, message }: { status: 400 | 431; message: s
   return JSON.stringify({ success: false, error: toErrorBody(new ChatError(code, message)) });
 }
 
+/** Fastify's handler for paths that there are not. */
 export function answerNotFound(_request: FastifyRequest, reply: FastifyReply) {
   const error = new ChatError('not_found', 'There is no such route.');
   return reply.code(404).send({ success: false, error: toErrorBody(error) });

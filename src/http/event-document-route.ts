@@ -2,6 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { createEventDocument } from './event-document.ts';
 
+/** `/docs/events`; the document is made once. */
 export function eventDocumentRoute({ version }: { version: string }): FastifyPluginAsync {
   const document = createEventDocument(version);
   return async (fastify) => {

@@ -29,6 +29,7 @@ const Ready = Type.Object({
   checks: Type.Record(Type.String(), Type.String()),
 });
 
+/** `/health` and `/ready`, for orchestrators and balancers. */
 export function healthRoutes({ version, worker, readiness }: HealthDeps): Routes {
   return async (fastify) => {
     fastify.get(

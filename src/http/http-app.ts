@@ -33,23 +33,24 @@ export interface HttpAppDeps extends Omit<OpenRoutesDeps, 'turns'> {
   chat: Chat;
   doorkeeper: Doorkeeper;
   corsOrigins: PageOrigins;
-  /** Left out: pages of whatever origin may call, and by whatever name. */
+  /** Refuses pages of other origins; left out: any page may call, and by whatever name. */
   pageGuard?: PageGuard;
   maxPayloadBytes: number;
-  /** Told of every answer; left out: nobody. */
+  /** Where every answer is counted; left out: nowhere. */
   requestTimes?: RequestTimes;
-  /** Left out: everybody may call as often as they like. */
+  /** How often people may call; left out: as often as they like. */
   limits?: CallLimits;
   /** True while the process is going down: calls are refused, so that clients go elsewhere. */
   draining(): boolean;
   log: Logger;
-  /** Left out: Node's own http server. */
+  /** Makes the server the app listens on; left out: Node's own http server. */
   serverFactory?: FastifyServerFactory;
 }
 
 /** Far above what any call needs: a new conversation of 256 people has some 260 nodes. */
 const BODY_BOUNDS: JsonBounds = { maxDepth: 64, maxNodes: 10_000 };
 
+/** The Fastify app with all routes, ready to answer; whoever gives it a server listens. */
 export async function createHttpApp(deps: HttpAppDeps) {
   const app = fastify({
     loggerInstance: deps.log,

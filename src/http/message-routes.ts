@@ -16,6 +16,7 @@ import type { Routes } from './routes.ts';
 
 const ofConversation = Type.Object({ conversationId: Uuid });
 
+/** The calls about messages and marks; see docs/rest.md. */
 export function messageRoutes(messages: Messages, cursors: Cursors): Routes {
   return async (fastify) => {
     fastify.get(

@@ -32,6 +32,7 @@ const GATHERED: Rate = { most: 10, windowMs: 1_000 };
 const isRefused = ({ mayRead }: MetricsDeps, authorization: string | undefined): boolean =>
   mayRead !== undefined && !mayRead(bearerToken(authorization) ?? '');
 
+/** `/metrics` among the other routes of the port. */
 export function metricsRoutes(metrics: MetricsDeps): Routes {
   const text = atBoundedRate(metrics.text, GATHERED);
   return async (fastify) => {

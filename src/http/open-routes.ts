@@ -14,11 +14,11 @@ import type { Routes } from './routes.ts';
 import { createTurns } from './turns.ts';
 
 export interface OpenRoutesDeps extends HealthDeps {
-  /** Left out: no `/metrics`. */
+  /** The figures to show; left out: there is no `/metrics`. */
   metrics?: MetricsDeps;
-  /** Left out: no chat page at `/`. */
+  /** The page to serve; left out: there is no chat page at `/`. */
   page?: PageDeps;
-  /** The process speaks TLS itself; left out: it does not. */
+  /** Whether the process speaks TLS itself; left out: it does not. */
   tls?: boolean;
   turns: OpenTurns;
 }
@@ -44,6 +44,7 @@ export function createOpenTurns() {
   };
 }
 
+/** The routes that anybody may ask for, without proof of who they are. */
 export function openRoutes(deps: OpenRoutesDeps): Routes {
   const { turns, metrics, page, tls = false } = deps;
   return async (app) => {

@@ -13,11 +13,16 @@ export interface PageGuardDeps {
   trustsHost(host: string): boolean;
 }
 
-/** @throws ChatError foreign_page */
+/**
+ * Looks at one request.
+ *
+ * @throws ChatError foreign_page
+ */
 export type PageGuard = (request: Pick<FastifyRequest, 'method' | 'headers'>) => void;
 
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** Returns the function that is called with every request before its body is read. */
 export function createPageGuard({ corsOrigins, trustsHost }: PageGuardDeps): PageGuard {
   const isKnown = createOriginRule(corsOrigins);
   return ({ method, headers }) => {

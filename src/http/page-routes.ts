@@ -22,7 +22,7 @@ export interface PageDeps {
   /** The people of a database of our own; null: people are made elsewhere and not listed. */
   people: {
     list(): Promise<Person[]>;
-    /** null: there are enough. */
+    /** Makes a person; null: there are enough. */
     create(name: string): Promise<Person | null>;
   } | null;
 }

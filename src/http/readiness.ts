@@ -5,7 +5,7 @@ import type { Readiness } from './health-routes.ts';
 export interface ReadinessDeps {
   /** `ok`, or what is wrong with PostgreSQL. */
   postgres(): Promise<string>;
-  /** The link to the other nodes. */
+  /** Whether the link to the other nodes works, and why not. */
   link(): { ok: true; kind: string } | { ok: false; kind: string; reason: string };
   /** What keeps the other nodes' Redis from taking writes; null: nothing does. */
   trouble(): string | null;
@@ -17,6 +17,7 @@ export interface ReadinessDeps {
 /** Far more often than any probe asks; each is a query like others. */
 const PINGED: Rate = { most: 10, windowMs: 1_000 };
 
+/** Returns the function that looks; PostgreSQL is asked `PINGED` times a second at most. */
 export function createReadiness(deps: ReadinessDeps): () => Promise<Readiness> {
   const askPostgres = atBoundedRate(deps.postgres, PINGED);
   return async () => {

@@ -6,7 +6,7 @@ import type { onResponseHookHandler, RouteOptions } from 'fastify';
 
 /** Who counts. Observers are told the answer's status and how many milliseconds it took. */
 export interface RequestTimes {
-  /** Asked once for each route. */
+  /** The observer of one route's answers; asked for once for each route. */
   route(method: string, pattern: string): (status: number, durationMs: number) => void;
   noRoute(method: string): (status: number, durationMs: number) => void;
 }

@@ -6,7 +6,7 @@
 import { ChatError } from '../chat/errors.ts';
 
 export interface TurnsLimits {
-  /** Most that wait; more are refused. */
+  /** Most callers that wait; more are refused. */
   readonly maxWaiting: number;
   /** So many at once, and then this many a second; left out: as many as there are turns. */
   readonly pace?: { readonly burst: number; readonly perSecond: number };
@@ -19,16 +19,17 @@ export interface Turns {
    * @throws ChatError unavailable (rejection) when too many wait
    */
   take(): Promise<void>;
-  /** Lets all in that still wait. */
+  /** Lets all callers in that still wait. */
   close(): void;
 }
 
+/** One line of turns; what waits in another one is not counted here. */
 export function createTurns({ maxWaiting, pace }: TurnsLimits): Turns {
   const waiting: (() => void)[] = [];
   /** A turn has been taken, or is waited for: whoever comes now waits behind. */
   let next: NodeJS.Immediate | undefined;
   let pause: NodeJS.Timeout | undefined;
-  /** What may be let in at once, counted at `countedAtMs`. */
+  /** How many callers may be let in at once, as it was at `countedAtMs`. */
   let credit = pace?.burst ?? 0;
   let countedAtMs = performance.now();
 

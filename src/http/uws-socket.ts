@@ -14,7 +14,7 @@ export interface Answering {
   destroy(error?: Error): unknown;
 }
 
-/** Before there is a response. */
+/** Stands for the response until there is one. */
 export const nobody: Answering = {
   settled: true,
   remoteAddressBytes: () => undefined,

@@ -6,6 +6,7 @@ import { Kind, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { createInputReader } from '../chat/input.ts';
 
+/** The validator for one part of a route's requests, as Fastify's `setValidatorCompiler` takes it. */
 export function compileValidator({
   schema,
   httpPart,
