@@ -23,8 +23,8 @@ export interface Bus {
   /** Hands `payload` to every other node subscribed to `topic`. Fire and forget. */
   publish(topic: string, payload: Uint8Array): void;
   /**
-   * The database is this one from now on: only nodes that talk to it too hear, and are heard. What was
-   * said meanwhile by those that noticed sooner is a gap.
+   * Goes over to another database: from now on only nodes that talk to it too hear this one, and are heard.
+   * What was said meanwhile by nodes that noticed sooner is a gap.
    */
   enterEpoch(epoch: string): void;
   /** Starts hearing `topic`; idempotent. Resolves when the subscription is in force. */

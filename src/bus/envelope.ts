@@ -31,7 +31,7 @@ export type Envelope =
 export interface MessageEnvelope {
   kind: 'message';
   seq: number;
-  /** Of the message. */
+  /** The message's id. */
   id: CanonicalId;
   /** Version of the conversation's member list that the message was committed under. */
   membersVersion: number;
@@ -88,7 +88,7 @@ export type DecodedEnvelope =
 export interface EnvelopeLimits {
   /** The longest envelope accepted, header and frame together. */
   maxBytes: number;
-  /** Of the database that this node talks to. */
+  /** The database that this node talks to; envelopes of another one are faults. */
   epoch: string;
 }
 
@@ -102,7 +102,7 @@ const WHOLE_NUMBER = /^(?:0|[1-9][0-9]{0,15})$/;
 
 /**
  * The bytes of `envelope`, freshly allocated.
- * @param epoch of the database that this node talks to: 1 to 64 printable ASCII characters
+ * @param epoch names the database that this node talks to: 1 to 64 printable ASCII characters
  * @throws TypeError when a field could not be decoded again: that is a mistake in the caller.
  */
 export function encodeEnvelope(envelope: Envelope, epoch: string): Uint8Array {

@@ -10,23 +10,24 @@
 export interface GapNoticesDeps {
   /** The least time between notices while the link stays up. */
   intervalMs: number;
-  /** Payloads for this node may have been missed. */
+  /** Tells this node's listener that payloads for it may have been missed. */
   tellListener(): void;
-  /** Payloads of this node may have been missed; goes by the same pipe that lost them. */
+  /** Tells the other nodes that payloads of this one may be missing; goes by the same pipe that lost them. */
   tellOthers(): void;
 }
 
 export interface GapNotices {
-  /** Payloads for this node may have been missed. */
+  /** To be called when payloads for this node may have been missed. */
   owe(): void;
-  /** Payloads of this node went nowhere: the others, whose links may have been fine, are told, too. */
+  /** To be called when payloads of this node went nowhere: the others, whose links may be fine, are told, too. */
   oweAll(): void;
-  /** A probe has gone round: what is owed is told. */
+  /** To be called when a probe has gone round: now what is owed is told. */
   proven(isBack: boolean): void;
   /** How often the listener was told. */
   count(): number;
 }
 
+/** The notices of one bus; none is owed at first. */
 export function createGapNotices(deps: GapNoticesDeps): GapNotices {
   let isOwed = false;
   let isOwedToOthers = false;

@@ -11,7 +11,7 @@ import type { Bus } from './bus.ts';
 
 /** What joins several memory buses; make one for each group of nodes that should hear each other. */
 export interface MemoryHub {
-  /** All that are open. */
+  /** All buses on this hub that are open. */
   readonly nodes: Set<MemoryNode>;
 }
 
@@ -22,9 +22,9 @@ interface MemoryNode {
 }
 
 export interface MemoryBusDeps {
-  /** Left out: the node is alone. */
+  /** Where the node meets others; left out: it is alone. */
   hub?: MemoryHub;
-  /** Left out: a new one. */
+  /** The node's name; left out: a new one. */
   nodeId?: string;
 }
 

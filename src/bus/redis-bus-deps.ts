@@ -4,7 +4,7 @@ import type { RedisServer } from '../redis/server.ts';
 export interface RedisBusLimits {
   /** How often the link is probed. */
   probeIntervalMs: number;
-  /** From the last proof to the verdict that the link is dead; more than the interval. */
+  /** How long after the last proof the link counts as dead; more than the interval. */
   probeTimeoutMs: number;
   /** How long connecting, one command, and a `subscribe` may take. */
   commandTimeoutMs: number;
@@ -27,13 +27,13 @@ export interface BusLog {
 }
 
 export interface RedisBusDeps {
-  /** Whose verdict it is whether the server is the right one. */
+  /** The Redis server of the process, which also judges whether it is the right one. */
   server: Pick<RedisServer, 'open' | 'status' | 'onUp' | 'onDown'>;
-  /** Put before every channel name, so that deployments can share a Redis. */
+  /** Stands before every channel name, so that deployments can share a Redis. */
   prefix: string;
-  /** Of the database that this node talks to: part of every channel name. */
+  /** Names the database that this node talks to: part of every channel name. */
   epoch: string;
-  /** Unique per process start; 1 to 64 printable ASCII characters. */
+  /** This node's name, unique per process start; 1 to 64 printable ASCII characters. */
   nodeId: string;
   log: BusLog;
   limits: RedisBusLimits;
@@ -46,7 +46,7 @@ export interface RedisBusStats {
   dropped: { linkDown: number; overBound: number; tooLarge: number; unconfirmed: number };
   /** Payloads heard that were not of this protocol, or too large. */
   garbage: number;
-  /** Exceptions of the receiver. */
+  /** Exceptions that the receiver of payloads threw. */
   receiverErrors: number;
   gaps: number;
   /** Times the link came up, the first one included. */

@@ -12,11 +12,11 @@
  */
 
 export interface BusChannels {
-  /** Where payloads for `topic` go. */
+  /** The channel that payloads for `topic` go through. */
   ofTopic(topic: string): string;
-  /** Heard by this node alone: proves the way to Redis and back. */
+  /** The channel that this node alone hears: it proves the way to Redis and back. */
   readonly probe: string;
-  /** Heard by every node: "payloads of mine were lost". */
+  /** The channel that every node hears: "payloads of mine were lost". */
   readonly gap: string;
   /** What a received channel name means. */
   read(channel: Buffer): ReadChannel;

@@ -14,14 +14,14 @@ import { createBatchSender, createPlainSender, type RedisSender } from './redis-
 
 export interface RedisLinkDeps {
   open: RedisServer['open'];
-  /** Shown by CLIENT LIST. */
+  /** The name that CLIENT LIST shows. */
   name: string;
-  /** Put before every payload (ASCII). */
+  /** Stands before every payload (ASCII). */
   head: string;
   /** How long connecting, and any one command, may take. */
   commandTimeoutMs: number;
   maxPendingBytes: number;
-  /** Heard by nobody else: whether this user may publish at all is tried on it. */
+  /** A channel nobody else hears: on it the link tries whether this user may publish at all. */
   trialChannel: string;
   onMessage(channel: Buffer, payload: Buffer): void;
   onDown(reason: string): void;

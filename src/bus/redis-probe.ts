@@ -8,7 +8,7 @@
 
 export interface ProbeDeps {
   intervalMs: number;
-  /** From the last proof to the verdict; more than `intervalMs`. */
+  /** How long after the last proof the link counts as dead; more than `intervalMs`. */
   timeoutMs: number;
   send(payload: Uint8Array): void;
   onProof(roundTripMs: number): void;

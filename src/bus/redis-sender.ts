@@ -24,7 +24,7 @@ import { WRITE_BATCH_BYTES } from '../bounds/bus.ts';
 export interface RedisSender {
   /** Takes a payload for `channel`; false when the bound of unconfirmed bytes is reached. */
   add(channel: string, payload: Uint8Array): boolean;
-  /** The same for the bus's own few bytes, which must pass even when the bound is reached. */
+  /** Adds the bus's own few bytes, which must pass even when the bound is reached. */
   addUrgent(channel: string, payload: Uint8Array): void;
   /** Writes what waits now, without waiting for the end of the turn. */
   flush(): void;
@@ -39,7 +39,7 @@ export interface RedisSender {
 
 export interface SenderDeps {
   connection: Redis;
-  /** Put before every payload (ASCII). */
+  /** Stands before every payload (ASCII). */
   head: string;
   /** The most bytes that may be unconfirmed. */
   maxPendingBytes: number;

@@ -61,12 +61,12 @@ interface Attachment {
   busy: boolean;
 }
 
-/** An empty set of wishes. */
+/** The subscriptions of one bus; nothing is wished for at first. */
 export function createSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   const topics = new Map<string, Topic>();
   /** Topics whose wish and last command may differ, oldest first. */
   const dirty = new Set<string>();
-  /** Topics that somebody waits for. */
+  /** Topics whose subscription somebody waits for. */
   const waits = createDeadlineTimer<Topic>({
     onDue(topic) {
       topic.refused = true;

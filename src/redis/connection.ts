@@ -12,13 +12,13 @@ import { wrongServer } from './verdict.ts';
 
 export interface RedisConnectionDeps {
   url: string;
-  /** Shown by CLIENT LIST. */
+  /** The name that CLIENT LIST shows. */
   name: string;
   /** How long connecting, and any one command, may take; left out: `REDIS_TIMEOUT_MS`. */
   timeoutMs?: number;
-  /** Left out: commands may take `timeoutMs`; false: whoever sends them watches over them. */
+  /** The bound on commands. Left out: they may take `timeoutMs`; false: whoever sends them watches over them. */
   commandTimeout?: false;
-  /** The connection is over, by the first error it met. Told once, and not after `end`. */
+  /** Called when the connection is over, with the first error it met: once, and not after `end`. */
   onEnd(error: unknown): void;
 }
 

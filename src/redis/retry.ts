@@ -15,12 +15,13 @@ export interface Retry {
   later(): void;
   /** Whether an attempt is to come. */
   isDue(): boolean;
-  /** It is connected: the next pause is the shortest again. */
+  /** To be called when it is connected: the next pause is the shortest again. */
   succeeded(): void;
-  /** No attempt is to come any more, until `later`. */
+  /** Calls the next attempt off; there is none until `later`. */
   cancel(): void;
 }
 
+/** The attempts for one connection; none is due at first. */
 export function createRetry({ maxPauseMs, connect }: RetryDeps): Retry {
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;

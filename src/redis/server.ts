@@ -20,9 +20,9 @@ import { judgeRedis, requireWrites } from './verdict.ts';
 
 export interface RedisServerDeps {
   url: string;
-  /** Put before every key. */
+  /** Stands before every key, so that deployments can share a Redis. */
   prefix: string;
-  /** Of this process. */
+  /** This node's name, unique per process start. */
   nodeId: string;
   log: {
     info(fields: object, message: string): void;
@@ -34,7 +34,10 @@ export type RedisStatus = { ok: true } | { ok: false; reason: string };
 
 export interface RedisServer {
   readonly prefix: string;
-  /** For short commands; they fail at once while the server is not up. Another one after each loss. */
+  /**
+   * The connection for short commands, which fail at once while the server is not up. It is another one after
+   * each loss, so it is not to be kept.
+   */
   readonly commands: Redis;
   /** Whether it is there and the right one; with pub/sub that works, but without writes, it is. */
   status(): RedisStatus;
@@ -42,11 +45,11 @@ export interface RedisServer {
   open(deps: Omit<RedisConnectionDeps, 'url'>): RedisConnection;
   /** What keeps the right server from taking writes (out of memory, loading); null: nothing does. */
   trouble(): string | null;
-  /** A command was refused or failed: the verdict may change. */
+  /** To be called when a command was refused or failed: the verdict may change. */
   report(error: unknown): void;
-  /** Told when the server is the right one (again). */
+  /** Adds a listener that is told when the server is the right one (again). */
   onUp(listener: () => void): void;
-  /** Told when it is found to be the wrong one, or gone. */
+  /** Adds a listener that is told when the server is found to be the wrong one, or gone. */
   onDown(listener: (reason: string) => void): void;
   /** Resolves when the first verdict is there. */
   checked(): Promise<void>;

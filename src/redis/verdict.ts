@@ -2,10 +2,10 @@
 import type { Redis } from 'ioredis';
 import { TRIAL_LIFE_MS } from '../bounds/redis.ts';
 
-/** It answers, and is not the server we need. */
+/** The server answers, and is not the one we need. */
 class WrongServer extends Error {}
 
-/** It is the wrong server for us, or we are the wrong client: nothing we do there counts. */
+/** Error replies that mean the wrong server for us, or the wrong client for it: nothing we do there counts. */
 const WRONG_SERVER = new Map([
   ['READONLY', 'is a replica, which takes no writes'],
   ['MOVED', 'is a node of a cluster and does not hold all keys'],
@@ -49,7 +49,7 @@ export function wrongServer(error: unknown): string | undefined {
   return why === undefined ? undefined : `${why} (${describeRedisError(error)})`;
 }
 
-/** What went wrong, for people. */
+/** What went wrong, in words for people. */
 export function describeRedisError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.message !== '') return error.message;
