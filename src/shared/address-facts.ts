@@ -1,7 +1,7 @@
-/** What a door knows of where a request comes from. */
+/** Where a request comes from, as far as its door knows. */
 export interface AddressFacts {
   /** The remote address of the connection, which may be a proxy's. */
   readonly address: string;
-  /** By lower-case name; fields that were repeated as one list (RFC 9110 section 5.3). */
+  /** Header fields by lower-case name; repeated ones are one list (RFC 9110 section 5.3). */
   readonly headers: { get(name: string): string | undefined };
 }

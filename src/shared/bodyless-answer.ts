@@ -1,7 +1,7 @@
 /** The end of an HTTP answer without a body: to HEAD, 204, 304. */
 import { type Ascii, ascii, type NativeText } from './native-text.ts';
 
-/** What is needed of uWebSockets.js's response. */
+/** uWebSockets.js's response, as far as it is needed here. */
 interface Answer {
   writeHeader(name: Ascii, value: NativeText): unknown;
   end(body: NativeText, close: boolean): unknown;
@@ -12,7 +12,7 @@ const CONTENT_LENGTH = ascii('Content-Length');
 const NOTHING = ascii('');
 
 /**
- * Ends it, within a cork, so that the next request on the connection is answered.
+ * Ends the answer, within a cork, so that the next request on the connection is answered.
  *
  * @param length of the body that a GET would get, in bytes; undefined: not told, as 204 must not
  * @param close ends the connection too. The library can do that with a length of its own only, 0:

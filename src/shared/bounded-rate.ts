@@ -1,13 +1,13 @@
-/** For what anybody may ask for and what costs something to find out. */
+/** Bounds how often something is computed that anybody may ask for and that costs something to find out. */
 
 export interface Rate {
-  /** Computations in a window of time. */
+  /** Most computations in a window of time. */
   readonly most: number;
   readonly windowMs: number;
 }
 
 /**
- * Asked for however often, `compute` runs one at a time and at most `rate.most` times in a window: who
+ * Returns `compute` with its rate bounded. However often it is asked for, it runs one at a time and at most `rate.most` times in a window: who
  * asks while it runs gets the result of that run, and who asks when the window's runs are used up the
  * latest result there is, be it a rejection.
  */

@@ -14,9 +14,9 @@
 export interface DeadlineQueue<T extends NonNullable<unknown>> {
   readonly size: number;
   has(item: T): boolean;
-  /** `item` is due at `at`, whatever was said of it before. */
+  /** Notes that `item` is due at `at`, whatever was said of it before. */
   set(item: T, at: number): void;
-  /** Returns whether `item` was waiting. */
+  /** Takes `item` out; returns whether it was waiting. */
   delete(item: T): boolean;
   clear(): void;
   /** When the first item is due; undefined when there is none. */
@@ -36,7 +36,7 @@ interface Place<T> {
   /** When it is due, and how many were set before it. */
   at: number;
   order: number;
-  /** The same when it was put where it is in the heap: never later than it is due. */
+  /** When it was due as it was put where it is in the heap: never later than it is due now. */
   heapAt: number;
   heapOrder: number;
 }

@@ -14,13 +14,13 @@ export type After = (delayMs: number, callback: () => void) => () => void;
 
 export interface DeadlineTimerDeps<T extends NonNullable<unknown>> {
   /**
-   * `item` is due, as `now` has just said, and waits no longer. What this throws is thrown from the timer;
+   * Called with each item when it is due, as `now` has just said; it waits no longer. What this throws is thrown from the timer;
    * the rest still comes.
    */
   onDue(item: T, nowMs: number): void;
   /** Milliseconds; left out: the monotonic clock, `performance.now()`. */
   now?: () => number;
-  /** Left out: `setTimeout`. */
+  /** How to wait; left out: `setTimeout`. */
   after?: After;
   /**
    * Left out: every item comes when it is due. Else what is due is looked for once in so many
@@ -33,26 +33,26 @@ export interface DeadlineTimerDeps<T extends NonNullable<unknown>> {
 export interface DeadlineTimer<T extends NonNullable<unknown>> {
   readonly size: number;
   has(item: T): boolean;
-  /** `item` is due at `at` (on the clock of `now`), whatever was said of it before. */
+  /** Notes that `item` is due at `at` (on the clock of `now`), whatever was said of it before. */
   set(item: T, at: number): void;
-  /** Returns whether `item` was waiting. */
+  /** Takes `item` out; returns whether it was waiting. */
   delete(item: T): boolean;
   /** All items, in the order in which they came. */
   items(): IterableIterator<T>;
-  /** Nobody waits any more; ends the timer. */
+  /** Takes all items out and ends the timer. */
   clear(): void;
 }
 
 /** The longest that `setTimeout` waits; what is further away is looked at once more then. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** Waiting keeps the process alive. */
+/** The `After` whose wait keeps the process alive. */
 const afterAlive: After = (delayMs, callback) => {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };
 
-/** Waiting does not keep the process alive. */
+/** The `After` whose wait does not keep the process alive. */
 export const afterUnref: After = (delayMs, callback) => {
   const timer = setTimeout(callback, delayMs).unref();
   return () => clearTimeout(timer);
@@ -70,7 +70,7 @@ export function createDeadlineTimer<T extends NonNullable<unknown>>(
   } = deps;
   const queue = createDeadlineQueue<T>();
   let cancel: (() => void) | undefined;
-  /** When the timer goes off; only less is of interest. */
+  /** When the timer goes off; it is armed anew only for something earlier. */
   let armedFor = Number.POSITIVE_INFINITY;
   let isHandingOut = false;
 

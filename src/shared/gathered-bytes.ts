@@ -3,16 +3,17 @@
  * cost some 300 bytes however small it is, and whoever sends decides how small.
  */
 
-/** As many pieces may be smaller than `MIN_PIECE_BYTES` as chance makes so. */
+/** So many pieces may be smaller than `MIN_PIECE_BYTES`: some always are, by chance. */
 const FREE_PIECES = 128;
 /** The least a piece has on average where nobody means ill: a quarter of the smallest TCP segment. */
 const MIN_PIECE_BYTES = 128;
 const FIRST_CAPACITY_BYTES = 1_024;
 
+/** The pieces of one body or packet; empty at first. */
 export class GatheredBytes {
-  /** Bytes taken. */
+  /** Bytes gathered so far. */
   bytes = 0;
-  /** Bytes of memory that they take. */
+  /** Bytes of memory that they take up. */
   capacity = 0;
   #pieces = 0;
   #memory: Uint8Array = new Uint8Array(0);
@@ -35,7 +36,7 @@ export class GatheredBytes {
     this.bytes = needed;
   }
 
-  /** All of it. The memory belongs to the caller afterwards: nothing may be added. */
+  /** Hands over all of the bytes. The memory belongs to the caller afterwards: nothing may be added. */
   take(): Buffer {
     return Buffer.from(this.#memory.buffer, 0, this.bytes);
   }
@@ -48,7 +49,7 @@ export class GatheredBytes {
   }
 }
 
-/** As `GatheredBytes.isShredded`, for whoever gathers otherwise. */
+/** What `GatheredBytes.isShredded` says, for whoever gathers in another way. */
 export function isShredded(pieces: number, bytes: number): boolean {
   return pieces > FREE_PIECES + bytes / MIN_PIECE_BYTES;
 }

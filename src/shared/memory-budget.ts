@@ -14,7 +14,7 @@ export interface Holder {
   heldBytes: number;
   /** Whether it is known who this is. */
   readonly identified: boolean;
-  /** The budget is spent, and this holder ends now: it lets go of everything. */
+  /** Ends this holder, because the budget is spent: it lets go of everything. */
   endForMemory(): void;
 }
 
@@ -27,7 +27,7 @@ export interface MemoryBudget {
   hold(holder: Holder, bytes: number): boolean;
   /** Counts `bytes` less; more than is counted is no error. */
   release(holder: Holder, bytes: number): void;
-  /** Counts nothing any more. */
+  /** Counts nothing for the holder any more. */
   releaseAll(holder: Holder): void;
   stats(): MemoryBudgetStats;
 }
@@ -42,6 +42,7 @@ export interface MemoryBudgetStats {
 /** So much is left of a full budget after a clearance: each sorts all holders. */
 const KEPT_SHARE = 0.75;
 
+/** A budget of `maxBytes`, of which nothing is held at first. */
 export function createMemoryBudget(maxBytes: number): MemoryBudget {
   const holders = new Set<Holder>();
   const ended = { strangers: 0, known: 0 };

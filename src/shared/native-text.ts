@@ -14,13 +14,13 @@ declare const known: unique symbol;
 /** Text known to be ASCII. */
 export type Ascii = string & { readonly [known]: 'ascii' };
 
-/** What native code may be given. */
+/** The two kinds of value that native code may be given. */
 export type NativeText = Uint8Array | Ascii;
 
 /** UTF-8 takes up to three bytes for a unit of a string. */
 const BYTES_A_UNIT = 3;
 const beyondAscii = /[^\0-\x7f]/;
-/** What `escapeAfter` does not leave as it is: its own mark too. */
+/** The characters that `escapeAfter` does not leave as they are; its own mark is one. */
 const escaped = /[^\0-\x7e]/g;
 
 // One buffer serves all: native code copies or sends what it is given before it returns.
@@ -41,6 +41,7 @@ export function latin1(text: string): NativeText {
   return isAscii(text) ? text : Buffer.from(text, 'latin1');
 }
 
+/** Whether every character of `text` is below U+0080. */
 export function isAscii(text: string): text is Ascii {
   return !beyondAscii.test(text);
 }
@@ -59,7 +60,7 @@ function escapeUnit(unit: string): string {
 }
 
 /**
- * For constants and what is checked once.
+ * Takes a text known to be ASCII as such: for constants, and for what is checked once.
  *
  * @throws RangeError when there is any other character in it
  */

@@ -39,8 +39,8 @@ export function createOriginRule(origins: PageOrigins): (origin: string) => bool
 
 /**
  * Whether a Host field names this machine and nothing else: `localhost` and names below it (RFC 6761
- * section 6.3), 127.0.0.0/8, `[::1]`. Any other name may be somebody else's, who has it resolve to here
- * (DNS rebinding): then his page is of the same origin as this server, and only the name betrays it.
+ * section 6.3), 127.0.0.0/8, `[::1]`. Any other name may be somebody else's, who lets it resolve to here
+ * (DNS rebinding): then their page is of the same origin as this server, and only the name betrays it.
  */
 function isLoopbackHost(host: string): boolean {
   const origin = originOf(`http://${host}`);
@@ -48,7 +48,7 @@ function isLoopbackHost(host: string): boolean {
   return isLoopbackName(new URL(origin).hostname);
 }
 
-/** The same of a name or an address alone, `::1` with or without brackets. */
+/** Whether a name or an address alone, `::1` with or without brackets, is this machine and nothing else. */
 export function isLoopbackName(name: string): boolean {
   return /^(?:.+\.)?localhost$|^127(?:\.\d+){3}$|^::1$|^\[::1\]$/.test(name);
 }

@@ -14,7 +14,7 @@ import { afterUnref, createDeadlineTimer } from '../shared/deadline-timer.ts';
 import { DatabaseUnavailable } from './link.ts';
 
 export interface CoalescerDeps<Question, Answer> {
-  /** Most weight in one query. */
+  /** Most weight of questions in one query. */
   maxBatch: number;
   /** Most queries at once. */
   maxInFlight: number;
@@ -48,7 +48,7 @@ export function createCoalescer<Question, Answer>(
   let inFlight = 0;
   let scheduled = false;
   let nextAtMs = 0;
-  /** In line or in flight. When one is overdue, most before it are long answered. */
+  /** Calls in line or in flight. When one is overdue, most before it are long answered. */
   const unanswered = createDeadlineTimer<Call<Question, Answer>>({
     onDue: rejectOverdue,
     after: afterUnref,
@@ -101,7 +101,7 @@ export function createCoalescer<Question, Answer>(
     }
   }
 
-  /** One of these questions cannot be answered, such as one for a damaged row: which is not known. */
+  /** Asks one by one: one of these questions cannot be answered, perhaps for a damaged row; which is not known. */
   async function answerSingly(batch: Call<Question, Answer>[]): Promise<void> {
     let away: unknown;
     for (const call of batch) {

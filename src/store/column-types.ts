@@ -75,7 +75,7 @@ function fromArrayText<T>(parse: (element: string) => T): (text: string) => (T |
   };
 }
 
-/** For types whose text never needs quotes. Elements must not be null. */
+/** The text of an array whose elements never need quotes. None of them may be null. */
 function toPlainArrayText(values: readonly (string | number)[] | string): string {
   if (typeof values === 'string') return values;
   return `{${values.join(',')}}`;
@@ -90,7 +90,7 @@ function fromPlainArrayText<T>(parse: (element: string) => T): (text: string) =>
   };
 }
 
-/** As `arrayOf`, for types whose text never needs quotes. */
+/** What `arrayOf` makes, for types whose text never needs quotes. */
 function plainArrayOf<T>(oid: number, parse: (element: string) => T) {
   return { to: oid, from: [oid], serialize: toPlainArrayText, parse: fromPlainArrayText(parse) };
 }
@@ -101,7 +101,7 @@ function arrayOf<T>(oid: number, parse: (element: string) => T) {
 
 const same = (element: string): string => element;
 
-/** For the `types` option of postgres.js. */
+/** Our types, as the `types` option of postgres.js takes them. */
 export const columnTypes = {
   int8: { to: INT8, from: [INT8], serialize: String, parse: Number },
   timestamp: { to: TIMESTAMP, from: [TIMESTAMP], serialize: fromTime, parse: toIsoTimestamp },

@@ -49,6 +49,7 @@ export async function createConversation(
   }
 }
 
+/** The conversation with its participants; null when there is none. */
 export async function readConversation(
   database: Database,
   id: CanonicalId,

@@ -15,7 +15,7 @@ interface CursorRow {
   last_delivered_seq: number;
 }
 
-/** What differs between the two cursors. */
+/** One of the two cursors: what differs between them. */
 interface Cursor {
   place(row: CursorRow): number;
   move(sql: Sql, request: CursorRequest, seq: number): PromiseLike<unknown>;
@@ -48,7 +48,7 @@ export function markDelivered(database: Database, request: CursorRequest): Promi
 }
 
 /**
- * In steps of at most MAX_STATUS_SPAN, each a transaction: whoever comes back after a million messages
+ * Moves a cursor in steps of at most MAX_STATUS_SPAN, each a transaction: whoever comes back after a million messages
  * neither blocks the conversation nor runs into the statement timeout. Every step leaves a true
  * state behind.
  */

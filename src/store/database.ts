@@ -57,7 +57,7 @@ export interface DatabaseDeps {
   connectTimeoutMs: number;
   idleInTransactionTimeoutMs: number;
   applicationName: string;
-  /** Told by every new connection which database it has reached; left out: nobody asks. */
+  /** Learns from every new connection which database it has reached; left out: nobody asks. */
   epochs?: Epochs;
   log: Log;
 }
@@ -100,9 +100,9 @@ export interface Database {
 
 export interface DatabaseStats {
   connections: number;
-  /** Connections of the pool at work. */
+  /** Connections of the pool that are at work. */
   busy: number;
-  /** Calls waiting for one of these. */
+  /** Calls that wait for a connection of the pool. */
   waiting: number;
   /** Calls waiting for what somebody has locked, and for their turn at it. */
   lockWaiting: number;
@@ -110,6 +110,7 @@ export interface DatabaseStats {
   lost: number;
 }
 
+/** The database of one process. Returns at once; connections are opened when they are needed. */
 export function createDatabase(deps: DatabaseDeps): Database {
   const { queryDeadlineMs, poolMax, log } = deps;
   const maxWaiting = deps.maxWaiting ?? MAX_WAITING_CALLS;

@@ -49,6 +49,7 @@ interface Answering {
   ord: number;
 }
 
+/** The reads of one process; `limits` hold for each kind of them by itself. */
 export function createDeliveryReads(
   database: Database,
   { maxBatch, maxRangeRows, maxInFlight, paceMs, maxWaiting, maxWaitMs }: DeliveryReadLimits,

@@ -4,6 +4,7 @@
  */
 import type { Database } from './database.ts';
 
+/** The people of the demo, with ids that documentation can name. */
 export const demoUsers = [
   { id: '00000000-0000-4000-8000-00000000000a', name: 'Alice' },
   { id: '00000000-0000-4000-8000-00000000000b', name: 'Bob' },

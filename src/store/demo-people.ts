@@ -12,9 +12,10 @@ export interface DemoPerson {
   name: string | null;
 }
 
+/** Lists and makes people, for a database of our own. */
 export function createDemoPeople(database: Database) {
   return {
-    /** By name; at most `MAX_PEOPLE`. */
+    /** The people in the order of their names; at most `MAX_PEOPLE`. */
     list(): Promise<DemoPerson[]> {
       return database.query(
         (sql) =>

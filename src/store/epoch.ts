@@ -4,18 +4,18 @@
  * listens for the change.
  */
 export interface Epochs {
-  /** What was heard last; empty before the first connection. */
+  /** The epoch that was heard last; empty before the first connection. */
   current(): string;
   /** Takes what a server says; tells the listeners, in the order in which they came, where it is new. */
   heard(epoch: string): void;
-  /** Not told of the first one. */
+  /** Adds a listener that is told of every new epoch but the first. */
   onChange(listener: (epoch: string, before: string) => void): void;
 }
 
-/** Of a database that is being restored: no connection to the one before is of use, and none to it yet. */
+/** The epoch of a database that is being restored: connections to the one before are of no use, nor to it yet. */
 export const INCOMPLETE = 'incomplete';
 
-/** @param log told of every change */
+/** What this process knows of epochs: nothing at first. @param log told of every change */
 export function createEpochs(log?: { warn(fields: object, message: string): void }): Epochs {
   const listeners: ((epoch: string, before: string) => void)[] = [];
   let current = '';

@@ -12,6 +12,7 @@ import { isIncomplete, requireTriggers } from './triggers.ts';
 
 export type HeadReads = Pick<Store, 'readMoved' | 'readHead'>;
 
+/** The reads of one process. @param epochs told which database answered */
 export function createHeadReads(
   database: Database,
   epochs: Epochs | undefined,

@@ -15,7 +15,7 @@ import { type AskForPiece, inPieces, isUpwards, type PieceLimits } from './page-
 export interface HistoryLimits extends PieceLimits {
   /** Most messages one query returns, a single larger page aside. */
   maxPageRows: number;
-  /** Most queries at once. */
+  /** Most queries for pages at once. */
   maxPagesInFlight: number;
   /** Most pages in line; more reject with ChatError('unavailable'). */
   maxWaitingPages: number;
@@ -25,13 +25,14 @@ export interface HistoryLimits extends PieceLimits {
 
 interface PageRequest extends HistoryRequest {
   span: { offset: number; afterSeq: number; beforeSeq: number };
-  /** Shares its query with nobody. */
+  /** Whether the page shares its query with nobody. */
   alone: boolean;
 }
 
 /** `ord` is the 1-based position of the question; there is no row where there is no conversation. */
 type PageRow = { ord: number; total: number; allowed: boolean } & MessageColumns;
 
+/** Returns the function that reads pages; they come together in as few queries as the limits allow. */
 export function createHistory(database: Database, limits: HistoryLimits): Store['readHistory'] {
   const { maxPageRows, maxPagesInFlight, maxWaitingPages, maxWaitMs } = limits;
   const pages = (upwards: boolean) =>

@@ -23,7 +23,7 @@ export interface LinkDeps {
   idleInTransactionTimeoutMs: number;
   /** Longest wait for a lock; 0 leaves it to the statement timeout. */
   lockTimeoutMs: number;
-  /** Further session settings. */
+  /** Further settings of the session, by name. */
   settings?: Record<string, string>;
   /** Called once when the connection is gone, for whatever reason. */
   onGone: () => void;
@@ -79,6 +79,7 @@ const PIPELINE_BUFFER: SocketConstructorOpts & { writableHighWaterMark: number }
 // postgres.js counts in seconds.
 const MS_PER_S = 1000;
 
+/** Opens one connection. Returns at once; what is asked meanwhile waits until it is there. */
 export function openLink(deps: LinkDeps): Link {
   let socket: Socket | undefined;
   let gone = false;

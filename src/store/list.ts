@@ -16,9 +16,9 @@ import { lookForUnread, toUnread } from './unread.ts';
 export interface ListLimits {
   /** Most participants of a page's conversations together, a single conversation aside. */
   maxListPeople: number;
-  /** Most bytes of its last messages, a single one aside. */
+  /** Most bytes of a page's last messages together, a single one aside. */
   maxListBytes: number;
-  /** Most positions its looks for unread messages go through, a single look aside. */
+  /** Most positions that a page's looks for unread messages go through together, a single look aside. */
   maxListLook: number;
 }
 
@@ -37,7 +37,7 @@ interface SummaryRow {
   last_read_seq: number;
   seen: number;
   at_us: number;
-  /** Of all the conversations that were found, those that are not on the page included. */
+  /** How many conversations were found, those that are not on the page included. */
   found: number;
   participants: Person[];
   message_id: CanonicalId | null;
@@ -52,7 +52,7 @@ interface SummaryRow {
   message_created_at: string | null;
 }
 
-/** One page, or null when the cursor is not one of ours. */
+/** One page of the list, or null when the cursor is not one of ours. */
 export async function listConversations(
   database: Database,
   { userId, limit, cursor }: ListRequest,
@@ -73,13 +73,13 @@ export async function listConversations(
   };
 }
 
-/** Before every conversation: later than any time a cursor can hold. */
+/** The place before every conversation: later than any time a cursor can hold. */
 const FIRST: Place = {
   atUs: Number.MAX_SAFE_INTEGER,
   id: foldId('ffffffff-ffff-ffff-ffff-ffffffffffff'),
 };
 
-/** Opaque to callers: base64url of time and id. */
+/** The cursor for a place, opaque to callers: base64url of time and id. */
 export function encodeCursor({ atUs, id }: Place): string {
   return Buffer.from(`${atUs}/${id}`).toString('base64url');
 }

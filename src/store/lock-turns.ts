@@ -16,7 +16,7 @@ export interface LockTurnsLimits {
   seats: number;
   /** Most calls waiting for their turn; more are refused. */
   maxWaiting: number;
-  /** Of these, most under one key. */
+  /** Most calls waiting for their turn under one key. */
   maxWaitingOnKey: number;
 }
 
@@ -43,7 +43,7 @@ interface Gate {
   waiting: Set<(granted: boolean) => void>;
 }
 
-/** Of one key, while there are calls under it. */
+/** The turns of one key, while there are calls under it. */
 interface Turn extends Gate {
   calls: number;
   /** How often in a row the thing itself was found locked, by whichever call. */
@@ -51,9 +51,10 @@ interface Turn extends Gate {
   nextAt: number;
 }
 
-/** What is left of a call's time has to be enough for an attempt: a missed deadline costs the connection. */
+/** So much of a call's time has to be left for an attempt: a missed deadline costs the connection. */
 const ATTEMPT_ROOM_MS = 4 * LOCK_WAIT_MS;
 
+/** The turns of one process's pool. */
 export function createLockTurns(limits: LockTurnsLimits): LockTurns {
   const { seats, maxWaiting, maxWaitingOnKey } = limits;
   const turns = new Map<string, Turn>();

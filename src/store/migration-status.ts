@@ -4,15 +4,19 @@ import { readMigrations, SQL_DIRECTORY } from './migrate.ts';
 
 export interface MigrationStatus {
   applied: string[];
-  /** Would be applied by `migrate`, in this order. */
+  /** Files that `migrate` would apply, in this order. */
   pending: string[];
-  /** Applied from a file that reads otherwise now. */
+  /** Migrations applied from a file that reads otherwise now. */
   changed: string[];
-  /** Applied by a newer version of this service. */
+  /** Migrations applied by a newer version of this service. */
   unknown: string[];
 }
 
-/** @throws the driver's error when the database does not answer */
+/**
+ * Compares the database with the files of sql/.
+ *
+ * @throws the driver's error when the database does not answer
+ */
 export async function readMigrationStatus(
   sql: postgres.Sql,
   directory: string = SQL_DIRECTORY,

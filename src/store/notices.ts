@@ -8,6 +8,7 @@ import type { Database, Sql } from './database.ts';
 
 type NoticeReads = Pick<Store, 'readNotices' | 'orderDisconnect' | 'forgetOldNotices'>;
 
+/** Writing, reading and forgetting notices. */
 export function createNotices(database: Database): NoticeReads {
   return {
     readNotices: (since, backMs) => database.query((sql) => selectNotices(sql, since, backMs)),

@@ -148,7 +148,7 @@ async function recordChange(sql: Sql, waiting: Span): Promise<Change> {
   };
 }
 
-/** After COMMIT: a long rest of statuses, without holding up the conversation. */
+/** Completes, after COMMIT, a long rest of statuses without holding up the conversation; gives the outcome. */
 async function settle(database: Database, { outcome, remaining }: Change) {
   if (remaining !== undefined) await advanceInSteps(database, remaining);
   return outcome;
@@ -161,9 +161,9 @@ function refused(
 }
 
 /**
- * An earlier attempt may have made the change and lost the reply. Under which
- * version is not known any more, and the present one may be somebody else's change, which must not
- * pass for this one: it gets a version of its own.
+ * What to answer where there is nothing to change. An earlier attempt may have made the change and lost
+ * the reply. Under which version is not known any more, and the present one may be of somebody else's
+ * change, which must not pass for this one: then this one gets a version of its own.
  */
 async function untouched(
   sql: Sql,
@@ -182,7 +182,7 @@ function isForeignKeyViolation(error: unknown): boolean {
   return isServerError(error) && error.code === FOREIGN_KEY_VIOLATION;
 }
 
-/** How many take part, for one of them; 0 for everybody else, who must not learn that. */
+/** How many people take part, for one of them; 0 for everybody else, who must not learn that. */
 export async function countParticipants(
   database: Database,
   conversationId: CanonicalId,

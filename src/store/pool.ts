@@ -13,7 +13,7 @@ export interface Pool {
   release(link: Link): void;
   links(): Iterable<Link>;
   stats(): { connections: number; busy: number; waiting: number };
-  /** Opens none any more; resolves when all are idle, or after `timeoutMs`, and refuses who waits still. */
+  /** Opens no more connections; resolves when all are idle, or after `timeoutMs`; refuses callers that still wait. */
   drain(timeoutMs: number): Promise<void>;
 }
 
@@ -24,10 +24,11 @@ export interface PoolDeps {
   open(onGone: (link: Link) => void): Link;
 }
 
+/** A pool that opens connections when they are needed, `max` at most. */
 export function createPool({ max, maxWaiting, open }: PoolDeps): Pool {
   const links = new Set<Link>();
   const idle: Link[] = [];
-  /** Who waits for a connection; called with none, they are refused. */
+  /** Callers that wait for a connection; called with none, they are refused. */
   const waiting = createDeadlineTimer<(link?: Link) => void>({ onDue: (refuse) => refuse() });
   let closing = false;
   let onQuiet: (() => void) | undefined;

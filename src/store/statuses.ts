@@ -11,6 +11,7 @@ import { MAX_STATUS_SPAN } from '../bounds/store.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { Database, Sql } from './database.ts';
 
+/** A stretch of a conversation's messages. */
 export interface Span {
   conversationId: CanonicalId;
   /** Exclusive. */

@@ -14,7 +14,7 @@ export interface StorageDeps {
   /** The longest message, in characters. */
   maxContentLength: number;
   log: Log;
-  /** Told of every batch seen through: how many messages, how long. */
+  /** Called for every batch seen through: how many messages, in how many milliseconds. */
   onBatch: (size: number, durationMs: number) => void;
 }
 

@@ -18,15 +18,16 @@ import { addParticipant, countParticipants, removeParticipant } from './particip
 
 export interface StoreDeps {
   database: Database;
-  /** Group commit. */
+  /** Stores messages by group commit; see writer.ts. */
   writer: { append(draft: MessageDraft): Promise<AppendOutcome> };
   limits: StoreLimits;
-  /** Told by the check of heads which database it has asked. */
+  /** Learns from the check of heads which database was asked. */
   epochs?: Epochs;
 }
 
 type StoreLimits = DeliveryReadLimits & HistoryLimits & ListLimits;
 
+/** The store of one process. */
 export function createStore({ database, writer, limits, epochs }: StoreDeps): Store {
   return {
     appendMessage: (draft) => writer.append(draft),

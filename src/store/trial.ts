@@ -9,10 +9,12 @@ import { Unchanged } from './transaction.ts';
 import { findMissingTriggers } from './triggers.ts';
 
 const FOREIGN_KEY_VIOLATION = '23503';
-/** One, two, three and four bytes in UTF-8. */
+/** Characters of one, two, three and four bytes in UTF-8. */
 const TEXT = 'aéक😀';
 
 /**
+ * Tries it.
+ *
  * @throws Error in one sentence: a trigger is missing or disabled, the encoding is not UTF8, a row is
  *   refused (a column of somebody else's that must not be null, a missing right, another type)
  */

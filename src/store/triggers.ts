@@ -8,7 +8,7 @@ const EXPECTED: readonly (readonly [table: string, trigger: string])[] = [
   ['conversation_participants', 'count_membership_delete'],
 ];
 
-/** Those that are missing or disabled, as `table.trigger`; asked often, so by the tables' own index. */
+/** The triggers that are missing or disabled, as `table.trigger`; asked often, so by the tables' own index. */
 export async function findMissingTriggers(sql: Sql): Promise<string[]> {
   // O: enabled as usual, A: always. Others do not fire in our sessions.
   const rows = await sql<{ name: string }[]>`
@@ -24,7 +24,7 @@ export async function findMissingTriggers(sql: Sql): Promise<string[]> {
 }
 
 /**
- * A dump that is being restored has its tables first, then their rows, its triggers last: until then
+ * Refuses a database that is being restored: a dump has its tables first, then their rows, its triggers last: until then
  * what is not there proves nothing, and what is written would go wrong.
  *
  * @throws DatabaseUnavailable `incomplete`, naming what is missing
@@ -36,6 +36,7 @@ export async function requireTriggers(sql: Sql): Promise<void> {
   throw new DatabaseUnavailable('incomplete', new Error(what));
 }
 
+/** Whether an error says that the database is being restored. */
 export function isIncomplete(error: unknown): boolean {
   return error instanceof DatabaseUnavailable && error.reason === 'incomplete';
 }

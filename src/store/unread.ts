@@ -8,7 +8,7 @@ import type { Database, Sql } from './database.ts';
 
 type Fragment = ReturnType<Sql>;
 
-/** What a look asks, each as SQL: after and up to which positions, for whom. */
+/** A look's conversation, person and positions, each as SQL. */
 interface Look {
   conversationId: Fragment;
   userId: Fragment;
@@ -41,7 +41,7 @@ export function toUnread(seen: number, afterSeq: number, lastSeq: number): Unrea
   return { count: exact ? seen : positions, exact };
 }
 
-/** One look that shares its query with nobody. */
+/** Counts what is unread by one look that shares its query with nobody. */
 export async function readUnread(
   database: Database,
   { conversationId, userId, lastReadSeq, lastSeq }: UnreadRequest,
