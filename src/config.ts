@@ -101,7 +101,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     corsOrigins: originsOf(values),
     /** Whether pages of others are kept away: every caller is believed, and nobody meant them. */
     guardsPages: guardsPages(values),
-    /** By which names it may be called, null: by any. */
+    /** The names by which the service may be called; null: any. */
     trustedHosts: trustedHostsOf(values),
     rateLimits: rateLimitsOf(values),
     work: Object.freeze({
@@ -120,7 +120,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
     }),
     metrics: Object.freeze({
       token: values.METRICS_TOKEN ?? null,
-      /** null: on the port of everything else. */
+      /** The port of the figures; null: they are on the port of everything else. */
       port: values.METRICS_PORT ?? null,
     }),
     drainGraceMs: values.DRAIN_GRACE_MS,
@@ -158,7 +158,7 @@ function tlsOf({ TLS_KEY_FILE: keyFile, TLS_CERT_FILE: certFile }: Environment) 
     : Object.freeze({ keyFile, certFile });
 }
 
-/** null: no limits. Unset: on in production. */
+/** The rates; null: there are no limits. Where nothing is said, there are in production. */
 function rateLimitsOf(values: Environment) {
   const mode = values.RATE_LIMIT ?? (values.NODE_ENV === 'production' ? 'on' : 'off');
   if (mode === 'off') return null;
@@ -173,7 +173,7 @@ function rateLimitsOf(values: Environment) {
   });
 }
 
-/** Unset: on, but in production. */
+/** Whether there is a page; where nothing is said, there is, but in production. */
 function pageIsOn({ DEMO_PAGE, NODE_ENV }: Environment): boolean {
   return (DEMO_PAGE ?? (NODE_ENV === 'production' ? 'off' : 'on')) === 'on';
 }
@@ -182,7 +182,7 @@ function pageIsOn({ DEMO_PAGE, NODE_ENV }: Environment): boolean {
 const believesAll = (values: Environment): boolean =>
   authModeOf(values) === 'insecure' && values.NODE_ENV !== 'production';
 
-/** Unset: this machine alone where every caller is believed, else every IPv4 address. */
+/** The address to listen on. Where none is given: this machine alone if every caller is believed, else every IPv4 address. */
 function hostOf(values: Environment): string {
   return values.HOST ?? (believesAll(values) ? 'localhost' : '0.0.0.0');
 }

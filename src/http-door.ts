@@ -18,7 +18,7 @@ import type { WorkerSeat } from './workers/worker-seat.ts';
 type Passed = 'chat' | 'doorkeeper' | 'version' | 'draining' | 'readiness' | 'log';
 
 export interface HttpDoorDeps extends Pick<HttpAppDeps, Passed> {
-  /** Owns the port. */
+  /** The app that owns the port. */
   uws: TemplatedApp;
   config: Config;
   limits: NonNullable<HttpAppDeps['limits']>;

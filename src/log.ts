@@ -38,7 +38,7 @@ const SHOWN_FIELDS = [
 
 export interface LogSettings {
   level: string;
-  /** For people instead of machines. */
+  /** Whether lines are for people instead of machines. */
   pretty: boolean;
 }
 

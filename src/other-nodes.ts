@@ -18,7 +18,7 @@ import type { MemoryBudget } from './shared/memory-budget.ts';
 
 export interface OtherNodesDeps {
   config: Config;
-  /** Which database this process talks to. */
+  /** The name of the database that this process talks to. */
   epoch: string;
   realtime: RealtimeSettings;
   memory: MemoryBudget;

@@ -20,15 +20,19 @@ export interface PortsDeps {
 
 export interface Ports {
   readonly port: number;
-  /** null: figures have none of their own. */
+  /** The port of the figures; null: they have none of their own. */
   readonly metricsPort: number | null;
-  /** No new connections but for figures. */
+  /** Takes no new connections any more but for figures. */
   stop(): void;
   /** Nothing listens any more, and nothing is served. */
   close(): void;
 }
 
-/** @throws ListenError with one sentence when one of them cannot be had; then neither is taken */
+/**
+ * Listens on both ports.
+ *
+ * @throws ListenError with one sentence when one of them cannot be had; then neither is taken
+ */
 export async function openPorts({ app, config, figures, sharedPort }: PortsDeps): Promise<Ports> {
   const listen = sharedPort === undefined ? listenExclusive : listenShared;
   const { host, metrics } = config;

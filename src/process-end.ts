@@ -10,7 +10,7 @@ import { MAX_UNEXPECTED_TOLD, STOP_DEADLINE_MS } from './bounds/process.ts';
 import type { Logger } from './log.ts';
 
 export interface Ending {
-  /** Whether it ends already. */
+  /** Whether the process is already ending. */
   begun(): boolean;
   /** Ends the process. Called again it only makes an exit code of 0 another one. */
   begin(exitCode: number): void;

@@ -19,7 +19,7 @@ import { findPort } from './workers/port.ts';
 import { createSupervisor, type Supervisor } from './workers/supervisor.ts';
 import { takeSeat } from './workers/worker-seat.ts';
 
-/** Of pm2's cluster mode, or anybody else's use of node:cluster. */
+/** The sentence for pm2's cluster mode, or anybody else's use of node:cluster. */
 const CLUSTERED =
   "pm2's cluster mode, like node:cluster, gives out connections that this service takes by itself: " +
   'start it once, in fork mode (`exec_mode: "fork"`), and set WORKERS for several processes.';
@@ -150,7 +150,7 @@ function settings(fields: object = {}): { config: Config; log: Logger } {
   return { config, log: log.child(fields) };
 }
 
-/** Of the embedded PostgreSQL: during a rolling restart there is a worker more. */
+/** How many connections the embedded PostgreSQL has to take: during a rolling restart there is a worker more. */
 function connectionsNeeded({ database }: Config, workers: number): number {
   return (workers + 1) * (database.poolMax + CONNECTIONS_BESIDES_POOL);
 }

@@ -9,7 +9,7 @@ export const CLOSE_POLL_MS = 5;
 export const WRITE_BATCH_BYTES = 64 * 1024;
 
 // bus/redis-options
-/** What an operator gets unless he says otherwise. */
+/** The limits of the bus where nothing else is said. */
 export const REDIS_BUS_LIMITS = Object.freeze({
   probeIntervalMs: 500,
   probeTimeoutMs: 1500,

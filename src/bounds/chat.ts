@@ -26,13 +26,13 @@ export const PASS_WORK_PER_CHARACTER = 2;
 export const TOTAL_WORK_PER_CHARACTER = 3;
 
 // chat/schemas
-/** Messages, and conversations, of a page when the caller does not say. */
+/** How many messages, and conversations, are on a page when the caller does not say. */
 export const DEFAULT_HISTORY_LIMIT = 50;
 export const DEFAULT_CONVERSATIONS_LIMIT = 100;
 /** Most of them that a caller may ask for. */
 export const MAX_HISTORY_LIMIT = 200;
 export const MAX_CONVERSATIONS_LIMIT = 500;
-/** As wide as messages.client_message_id, in characters. */
+/** Most characters of a client_message_id: as wide as its column. */
 export const MAX_CLIENT_MESSAGE_ID_LENGTH = 64;
 
 // chat/typing

@@ -3,7 +3,7 @@
 // delivery/commands
 /** How long a socket that is to be closed may take to have its commands answered. */
 export const EVENT_FINISH_MS = 3_000;
-/** What one socket may have waiting for its joins, and what a send holds beside its text. */
+/** Most characters of sends, as they are kept, that one socket may have waiting for its joins. */
 export const MAX_WAITING_SIZE = 2_000_000;
 /** Characters of an unknown event's name that are said back. */
 export const MAX_SHOWN_EVENT = 64;

@@ -13,11 +13,11 @@ export const MAX_KEPT_LINES = 200;
 export const CLUSTER_QUIT_MS = 5_000;
 
 // embedded/embedded-postgres
-/** Recovery after a crash replays at most about a gigabyte of WAL. */
+/** How long PostgreSQL may take to start: recovery after a crash replays at most about a gigabyte of WAL. */
 export const START_MS = 60_000;
 /** A port that was free may be taken before PostgreSQL binds it: so often another is tried. */
 export const PORT_ATTEMPTS = 5;
-/** A service, and who looks at its database. */
+/** Least connections it takes: those of a service, and of somebody who looks at its database. */
 export const MIN_EMBEDDED_CONNECTIONS = 50;
 
 // embedded/owner-lock
@@ -25,11 +25,11 @@ export const MIN_EMBEDDED_CONNECTIONS = 50;
 export const MAX_LOCK_ATTEMPTS = 5;
 
 // embedded/postmaster
-/** After the bounded fast shutdown: how long the immediate one may take before SIGKILL. */
+/** How long the immediate shutdown, after the bounded fast one, may take before SIGKILL. */
 export const POSTMASTER_QUIT_MS = 2_000;
 
 // embedded/processes
 /** How often it is asked whether a process has ended. */
 export const PROCESS_POLL_MS = 20;
-/** How long `ps` may take. */
+/** How long the command `ps` may take. */
 export const PS_MS = 5_000;

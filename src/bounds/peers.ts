@@ -3,7 +3,7 @@
 // peers/peers
 /** Two processes of one network; one that is too busy to accept within it is as good as gone. */
 export const PEER_CONNECT_MS = 3_000;
-/** What the answer may come later than the other process would give up by itself. */
+/** How much later an answer may come than the other process would give up by itself. */
 export const PEER_SLACK_MS = 5_000;
 /** A single frame may be longer than a payload: the conversation of 256 people with their names. */
 export const MIN_ANSWER_BYTES = 1_048_576;
@@ -11,11 +11,11 @@ export const MIN_ANSWER_BYTES = 1_048_576;
 export const PEER_KEEP_IDLE_MS = 5_000;
 
 // peers/registry
-/** Where a process is to be found is forgotten so long after it was last said. */
+/** How long after it was last said it is remembered where a process is to be found. */
 export const ENTRY_LIFE_SECONDS = 30;
 /** How often it is said again: a third of its life, so that one failure does no harm. */
 export const ENTRY_REFRESH_MS = 10_000;
-/** After a failure, until it is said again. */
+/** How long after a failure it is said again. */
 export const ENTRY_RETRY_MS = 1_000;
 /** A start waits no longer for a Redis that is away. */
 export const ENTRY_FIRST_CHECK_MS = 1_000;

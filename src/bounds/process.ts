@@ -3,21 +3,21 @@
 // descriptors
 /** The process itself: about 25, and files that are read, names asked for, key sets fetched. */
 export const PROCESS_RESERVE = 48;
-/** Of PostgreSQL, in one process: the writer's, and what opens before what it replaces is closed. */
+/** Connections to PostgreSQL besides the pool: the writer's, and those that open before an old one is closed. */
 export const CONNECTIONS_BESIDES_POOL = 5;
 /** Four links, each of which may be replaced before it is closed. */
 export const REDIS_RESERVE = 8;
 /** Places for requests while sessions have all of theirs: a share of the connections, and at most. */
 export const REQUESTS_SHARE = 1 / 8;
 export const MAX_REQUESTS_RESERVE = 256;
-/** Fewer connections are no service. */
+/** Least connections for clients: with fewer there is no service. */
 export const MIN_CLIENT_CONNECTIONS = 16;
 
 // draining
-/** At the end: how long messages taken on, and then requests under way, may take. */
+/** How long messages taken on, and then requests under way, may take when the process ends. */
 export const SENDS_FINISH_MS = 3_000;
 export const REQUESTS_FINISH_MS = 3_000;
-/** At the end: how long queries under way may take. */
+/** How long queries under way may take when the process ends. */
 export const POOL_CLOSE_MS = 1_000;
 
 // log
@@ -27,7 +27,7 @@ export const MAX_LOGGED_DEPTH = 5;
 export const MAX_LOGGED_TEXT_LENGTH = 1_000;
 
 // other-nodes
-/** What others publish must fit too while settings differ from node to node. */
+/** Least size of payloads taken from the bus: what others publish must fit while settings differ between nodes. */
 export const MIN_BUS_PAYLOAD_BYTES = 1_048_576;
 
 // config-rules
@@ -44,9 +44,9 @@ export const MIN_HELD_PAYLOADS = 4;
 // process-end
 /** Whatever hangs, the process is gone by then: orchestrators kill after 10 s. */
 export const STOP_DEADLINE_MS = 9_500;
-/** What follows an error that nobody expected is told so often, not in an endless row. */
+/** Most further errors told after one that nobody expected, instead of an endless row. */
 export const MAX_UNEXPECTED_TOLD = 10;
 
 // service
-/** At the end: how long the embedded PostgreSQL may take. */
+/** How long the embedded PostgreSQL may take when the process ends. */
 export const EMBEDDED_STOP_MS = 3_000;

@@ -1,7 +1,7 @@
 /** Bounds of connections, Engine.IO sessions and Socket.IO sockets. */
 
 // realtime/connection-cap
-/** It is told so often at most: a flood of connections shall not become one of lines. */
+/** Least time between two warnings of the cap: a flood of connections shall not become one of lines. */
 export const CAP_WARN_INTERVAL_MS = 60_000;
 
 // realtime/engine-drain

@@ -69,7 +69,7 @@ export const MAX_NOTICES_FORGOTTEN_AT_ONCE = 5_000;
 // store/page-pieces
 /** Conversations whose average length is remembered. */
 export const MAX_REMEMBERED_LENGTHS = 20_000;
-/** What the first page of an unknown conversation may bring at most: a page of the usual length. */
+/** Most characters that the first page of an unknown conversation may bring: a page of the usual length. */
 export const MAX_UNKNOWN_CHARACTERS = 1_000_000;
 
 // store/prepare

@@ -5,7 +5,7 @@
 export const FIGURES_ANSWER_MS = 1_000;
 
 // workers/count
-/** What WORKERS may be at most. */
+/** Most processes that WORKERS may ask for. */
 export const MAX_WORKERS = 64;
 
 // workers/supervisor
@@ -16,9 +16,9 @@ export const RESTART_MAX_MS = 10_000;
 export const STEADY_MS = 60_000;
 
 // workers/worker-process
-/** From the fork until it listens. */
+/** How long a worker may take from the fork until it listens. */
 export const WORKER_START_MS = 60_000;
-/** From SIGTERM until SIGKILL: less than the supervisor's own deadline. */
+/** How long a worker may take from SIGTERM until SIGKILL: less than the supervisor's own deadline. */
 export const WORKER_STOP_MS = 9_000;
 
 // workers/worker-seat

@@ -1,10 +1,10 @@
-/** What a check found. */
+/** The result of one check. */
 export interface Finding {
   /** What was looked at: `PostgreSQL`, `Redis` … */
   subject: string;
   /** `problem`: the service cannot start or keep its promises; `advice`: it can, but look at this. */
   verdict: 'ok' | 'advice' | 'problem';
-  /** What is the case. */
+  /** What the check has found, as a sentence or half of one. */
   found: string;
   /** What to do about it; empty when all is well. */
   advice: string;

@@ -48,7 +48,7 @@ export async function checkRedis({ url, prefix, timeoutMs }: RedisCheckOptions):
   }
 }
 
-/** Of interest, but an access list may keep it to itself. */
+/** The server's version, which is of interest, though an access list may keep it to itself. */
 async function versionOf(client: Redis): Promise<string> {
   const info = await client.info('server').catch(() => '');
   const version = /^(?:redis|valkey)_version:(.*)$/m.exec(info)?.[1]?.trim();

@@ -30,7 +30,7 @@ const NOT_ADDED_UP: Readonly<Record<string, Aggregator>> = {
 };
 
 const AGGREGATORS: readonly unknown[] = ['omit', 'sum', 'first', 'min', 'max', 'average'];
-/** Those figures that only ever grow. */
+/** The types of figures that only ever grow. */
 const COUNTING = new Set(['counter', 'histogram']);
 
 /** All figures of this process that are in `registry`. */
@@ -68,12 +68,12 @@ export function countersOf(figures: Figures): Figures {
   return figures.filter(({ type }) => COUNTING.has(type));
 }
 
-/** All of them as one. */
+/** The figures of several processes merged into those of one. */
 export function mergeFigures(parts: readonly Figures[]): Promise<Figures> {
   return figuresOf(merged(parts));
 }
 
-/** All of them as one, as Prometheus text. */
+/** The figures of several processes merged, as Prometheus text. */
 export function mergedText(parts: readonly Figures[]): Promise<string> {
   return merged(parts).metrics();
 }

@@ -16,16 +16,16 @@ import { readOnScrape } from './stats-metrics.ts';
 export interface Metrics {
   /** The rules for sending, with every call timed and counted by its outcome. */
   measured(messages: Messages): Messages;
-  /** The writer has seen a batch through: how many messages, and milliseconds. */
+  /** Counts a batch the writer has seen through: how many messages, and in how many milliseconds. */
   batchWritten(size: number, durationMs: number): void;
-  /** REST requests by route. */
+  /** Where REST requests are counted by route. */
   readonly requests: ReturnType<typeof createRequestMeter>;
   /** Where the other figures come from; called once, when the parts exist. */
   watch(sources: MetricsSources): void;
   readonly contentType: string;
   /** Everything, as Prometheus text. */
   text(): Promise<string>;
-  /** The same for merging with the figures of other processes. */
+  /** Everything, as it is merged with the figures of other processes. */
   figures(): Promise<Figures>;
 }
 
@@ -35,6 +35,7 @@ const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 /** How often Node looks at its event loop, milliseconds. */
 const EVENT_LOOP_PRECISION_MS = 20;
 
+/** The figures of this process, in a registry of their own. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];

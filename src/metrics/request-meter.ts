@@ -5,7 +5,7 @@
  */
 import { Histogram, type HistogramConfiguration, type Registry } from 'prom-client';
 
-/** Told of one answer: its status, and how many milliseconds it took. */
+/** Counts one answer: its status, and how many milliseconds it took. */
 export type AnswerObserver = (status: number, durationMs: number) => void;
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -18,7 +18,7 @@ type SeriesLabel = 'method' | 'route' | 'status';
 /** The answers of one route with one class of status. */
 class Series {
   readonly labels: Readonly<Record<SeriesLabel, string>>;
-  /** By bucket, not yet added up; the last is beyond all bounds. */
+  /** Answers by bucket, not yet added up; the last is beyond all bounds. */
   readonly counts = new Array<number>(SECONDS.length + 1).fill(0);
   sum = 0;
 
@@ -33,7 +33,7 @@ class Series {
     this.sum += seconds;
   }
 
-  /** As prom-client shows a histogram: buckets that contain the ones before, then sum and count. */
+  /** The values as prom-client shows a histogram: buckets that contain the ones before, then sum and count. */
   values(name: string) {
     let count = 0;
     const buckets = this.counts.map((inBucket, at) => {
@@ -81,6 +81,7 @@ class SeriesHistogram extends Histogram<SeriesLabel | 'le'> {
   }
 }
 
+/** The meter of REST requests, shown in `registers`. */
 export function createRequestMeter(registers: Registry[]) {
   const seconds = new SeriesHistogram({
     name: 'messaging_http_request_duration_seconds',
@@ -90,7 +91,7 @@ export function createRequestMeter(registers: Registry[]) {
     registers,
   });
 
-  /** What to tell of every answer of a route; its series begin with their first answers. */
+  /** The observer of a route's answers; its series begin with their first answers. */
   function route(method: string, pattern: string): AnswerObserver {
     const byClass: Series[] = [];
     return (status, durationMs) => {
@@ -103,7 +104,7 @@ export function createRequestMeter(registers: Registry[]) {
   const none = new Map<string, AnswerObserver>();
   return {
     route,
-    /** What to tell of answers to requests that no route took. */
+    /** The observer of answers to requests that no route took. */
     noRoute(method: string): AnswerObserver {
       const known = METHODS.has(method) ? method : 'other';
       const observer = none.get(known) ?? route(known, NO_ROUTE);

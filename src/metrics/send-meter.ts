@@ -5,6 +5,7 @@ import type { Messages } from '../chat/messages.ts';
 
 const ACK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+/** The meter of sends, shown in `registers`. */
 export function createSendMeter(registers: Registry[]) {
   const outcomes = new Map<string, number>(
     ['stored', 'duplicate', ...Object.keys(errorCatalogue)].map((outcome) => [outcome, 0]),

@@ -23,10 +23,10 @@ export interface MetricsSources {
   writer(): WriterStats;
   database(): ReturnType<Database['stats']>;
   busStatus(): BusStatus;
-  /** null: one node alone. */
+  /** The bus's counters; null where one node is alone. */
   bus(): RedisBusStats | null;
   refusals(): RefusalStats;
   work(): WorkStats;
-  /** null: one node alone. */
+  /** The counters of what passes between processes; null where one node is alone. */
   peers(): PeerStats | null;
 }

@@ -4,6 +4,7 @@ import { closeLabel, closeReasons } from '../realtime/close-reasons.ts';
 import { type Labelled, scrapeReaders } from './scrape-readers.ts';
 import type { MetricsSources } from './sources.ts';
 
+/** Registers everything that the parts count, to be read from `sources` at each scrape. */
 export function readOnScrape(registers: Registry[], sources: MetricsSources): void {
   const { gauge, gauges, counter, counters } = scrapeReaders(registers);
 

@@ -1,27 +1,28 @@
 /**
  * The figures of all workers as one text.
  *
- * Guarantees: one collection at a time and so many a second, answered within `FIGURES_ANSWER_MS`; a worker that is silent is left
- * out and counted; what a worker has counted stays counted when it is silent or gone.
+ * Guarantees: one collection at a time and so many a second, answered within `FIGURES_ANSWER_MS`; a worker
+ * that is silent is left out and counted; what a worker has counted stays counted when it is silent or gone.
  */
 import { FIGURES_ANSWER_MS } from '../bounds/workers.ts';
 import { type Figures, mergedText, mergeFigures } from '../metrics/merge.ts';
 import { atBoundedRate, type Rate } from '../shared/bounded-rate.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-/** Whichever workers are asked, and how often: all of them have to tell. */
+/** How often figures are collected at most: all workers have to tell theirs. */
 const COLLECTED: Rate = { most: 10, windowMs: 1_000 };
 
 export interface CollectionDeps {
   workers(): Iterable<WorkerProcess>;
-  /** Those of the supervisor itself. */
+  /** The figures of the supervisor itself. */
   own(): Promise<Figures>;
-  /** A worker's figures did not come in time. */
+  /** Called when a worker's figures did not come in time. */
   onUnanswered(worker: WorkerProcess): void;
 }
 
+/** The collection of one supervisor. */
 export function createCollection({ workers, own, onUnanswered }: CollectionDeps) {
-  /** What those counted that are gone. */
+  /** The counters of workers that are gone. */
   let gone: Promise<Figures> = Promise.resolve([]);
 
   async function figuresOf(worker: WorkerProcess): Promise<Figures> {

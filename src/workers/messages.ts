@@ -16,9 +16,9 @@ const ToWorker = Type.Union([
     databaseUrl: Type.String(),
     ownDatabase: Type.Boolean(),
   }),
-  /** Do you live? */
+  /** Asks whether the worker lives. */
   Type.Object({ type: Type.Literal('ask') }),
-  /** Your figures, please. */
+  /** Asks for the worker's figures. */
   Type.Object({ type: Type.Literal('collect') }),
   /** The answer to `scrape`: the text for Prometheus. */
   Type.Object({ type: Type.Literal('exposition'), id: Id, text: Type.String() }),
@@ -26,7 +26,7 @@ const ToWorker = Type.Union([
 
 const ToSupervisor = Type.Union([
   Type.Object({ type: Type.Literal('listening') }),
-  /** It cannot start; the sentence says why. */
+  /** The worker cannot start; the sentence says why. */
   Type.Object({ type: Type.Literal('failed'), sentence: Type.String() }),
   /** The answer to `ask`. */
   Type.Object({ type: Type.Literal('alive') }),
@@ -45,7 +45,7 @@ export function readToWorker(message: unknown): ToWorker | null {
   return read(ToWorker, message);
 }
 
-/** The same for the other direction. `figures` are for `metrics/` to look at. */
+/** The message of a worker, or null for anything else. `figures` are for `metrics/` to look at. */
 export function readToSupervisor(message: unknown): ToSupervisor | null {
   return read(ToSupervisor, message);
 }

@@ -20,6 +20,7 @@ export interface PulseDeps {
   onSilent(worker: WorkerProcess): void;
 }
 
+/** Asks all of `workers` once in `intervalMs`, from now until `stop`. */
 export function createPulse({ workers, limits, onSilent }: PulseDeps): { stop(): void } {
   const timer = setInterval(() => {
     for (const worker of workers()) {

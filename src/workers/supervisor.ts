@@ -2,7 +2,8 @@
  * Several processes on one port, kept running.
  *
  * Guarantees: as many workers as wanted, each started again when it dies, ever more slowly while it
- * goes on dying; one that does not answer any more is killed, and so started again; a rolling restart never has fewer listening than before; after `stop` none is left.
+ * goes on dying; one that does not answer any more is killed, and so started again; a rolling restart never
+ * has fewer listening than before; after `stop` none is left.
  * It does nothing else: a supervisor that serves nobody has little to fail at.
  */
 import { PULSE_LIMITS, RESTART_FIRST_MS, RESTART_MAX_MS, STEADY_MS } from '../bounds/workers.ts';
@@ -16,7 +17,7 @@ export interface SupervisorDeps {
   /** The file a worker runs. */
   entry: string;
   workers: number;
-  /** What every worker is told. */
+  /** The order that every worker is given, besides its number. */
   order: Omit<WorkerDeps['order'], 'worker'>;
   /** When a worker that does not answer is given up; left out: the defaults. */
   pulse?: PulseLimits;
@@ -50,6 +51,7 @@ interface Slot {
   nextDelayMs: number;
 }
 
+/** The supervisor of this process; nothing runs before `start`. */
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const { entry, workers, order, log } = deps;
   const slots = Array.from(
@@ -62,7 +64,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       nextDelayMs: RESTART_FIRST_MS,
     }),
   );
-  /** All that have not ended: during a rolling restart also those that go and those that come. */
+  /** All workers that have not ended: during a rolling restart also those that go and those that come. */
   const alive = new Set<WorkerProcess>();
   const counts = { restarts: 0, unanswered: 0 };
   let started = false;
@@ -143,7 +145,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     }, delayMs);
   }
 
-  /** Whether the successor listens; if not, what was there stays. */
+  /** Starts a successor. Returns whether it listens; if not, what was there stays. */
   async function replace(slot: Slot): Promise<boolean> {
     clearTimeout(slot.retry);
     slot.replacing = true;

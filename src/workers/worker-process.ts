@@ -27,18 +27,19 @@ export interface WorkerProcess {
   livedMs(): number;
   /** Its figures now; null when it has none or does not answer in time. One call at a time. */
   figures(timeoutMs: number): Promise<Figures | null>;
-  /** What it had counted when it was last heard. */
+  /** Its counters as it told them last. */
   lastCounters(): Figures;
   /** Asks whether it lives. */
   ask(): void;
   /** How often it has been asked since it was last heard. */
   unanswered(): number;
-  /** SIGKILL: it is past being asked to end. */
+  /** Sends SIGKILL: it is past being asked to end. */
   kill(): void;
-  /** SIGTERM, later SIGKILL; resolves when it is gone: whether by itself. Safe to call again. */
+  /** Sends SIGTERM, later SIGKILL; resolves when it is gone with whether it went by itself. Safe to call again. */
   stop(): Promise<boolean>;
 }
 
+/** Forks a worker and gives it its order; returns at once. */
 export function startWorker({ entry, order, exposition }: WorkerDeps): WorkerProcess {
   const child = fork(entry, [WORKER_ARGUMENT, String(order.worker)], {
     // Structured clones: JSON has no NaN.
@@ -49,9 +50,9 @@ export function startWorker({ entry, order, exposition }: WorkerDeps): WorkerPro
   let gone = false;
   let sentence: string | null = null;
   let last: Figures = [];
-  /** Whether it owes figures. */
+  /** Whether the worker has been asked for figures that have not come. */
   let owesFigures = false;
-  /** Questions whether it lives. */
+  /** Questions whether it lives, asked since it was last heard. */
   let unanswered = 0;
   /** Settles the question under way; one at a time. */
   let asked: ((figures: Figures | null) => void) | null = null;

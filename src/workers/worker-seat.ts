@@ -21,9 +21,9 @@ export interface WorkerSeat {
   readonly supervisorGone: Promise<void>;
   /** Lets the supervisor ask for these figures; returns those of all workers as Prometheus text. */
   share(own: OwnFigures): { readonly contentType: string; text(): Promise<string> };
-  /** This worker takes connections. */
+  /** Tells the supervisor that this worker takes connections. */
   listening(): void;
-  /** It cannot start; resolves when the supervisor has been told. */
+  /** Tells the supervisor why this worker cannot start; resolves when it has been told. */
   failed(sentence: string): Promise<void>;
   /** Leaves the last figures with the supervisor: nothing counted is lost with the process. */
   farewell(): Promise<void>;
@@ -89,13 +89,13 @@ export async function takeSeat(): Promise<WorkerSeat> {
   };
 }
 
-/** Also that there are none, or that they cannot be read: who is silent is not asked again. */
+/** Tells figures, also that there are none or that they cannot be read: who is silent is not asked again. */
 async function tell(own: OwnFigures | null): Promise<void> {
   const figures = await own?.figures().catch(() => null);
   await say({ type: 'figures', figures: figures ?? null });
 }
 
-/** Resolves when it is written, or cannot be: then the supervisor is gone, which is told elsewhere. */
+/** Sends a message; resolves when it is written, or cannot be: then the supervisor is gone, which is told elsewhere. */
 function say(message: ToSupervisor): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected) resolve();
