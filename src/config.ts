@@ -182,7 +182,10 @@ function pageIsOn({ DEMO_PAGE, NODE_ENV }: Environment): boolean {
 const believesAll = (values: Environment): boolean =>
   authModeOf(values) === 'insecure' && values.NODE_ENV !== 'production';
 
-/** The address to listen on. Where none is given: this machine alone if every caller is believed, else every IPv4 address. */
+/**
+ * The address to listen on. Where none is given: this machine alone if every caller is believed, else every
+ * IPv4 address.
+ */
 function hostOf(values: Environment): string {
   return values.HOST ?? (believesAll(values) ? 'localhost' : '0.0.0.0');
 }

@@ -7,9 +7,9 @@ export interface Rate {
 }
 
 /**
- * Returns `compute` with its rate bounded. However often it is asked for, it runs one at a time and at most `rate.most` times in a window: who
- * asks while it runs gets the result of that run, and who asks when the window's runs are used up the
- * latest result there is, be it a rejection.
+ * Returns `compute` with its rate bounded. However often it is asked for, it runs one at a time and at most
+ * `rate.most` times in a window: who asks while it runs gets the result of that run, and who asks when the
+ * window's runs are used up the latest result there is, be it a rejection.
  */
 export function atBoundedRate<T>(compute: () => Promise<T>, rate: Rate): () => Promise<T> {
   let latest: Promise<T> | undefined;

@@ -14,8 +14,8 @@ export type After = (delayMs: number, callback: () => void) => () => void;
 
 export interface DeadlineTimerDeps<T extends NonNullable<unknown>> {
   /**
-   * Called with each item when it is due, as `now` has just said; it waits no longer. What this throws is thrown from the timer;
-   * the rest still comes.
+   * Called with each item when it is due, as `now` has just said; it waits no longer. What this throws is
+   * thrown from the timer; the rest still comes.
    */
   onDue(item: T, nowMs: number): void;
   /** Milliseconds; left out: the monotonic clock, `performance.now()`. */

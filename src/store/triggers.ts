@@ -24,8 +24,8 @@ export async function findMissingTriggers(sql: Sql): Promise<string[]> {
 }
 
 /**
- * Refuses a database that is being restored: a dump has its tables first, then their rows, its triggers last: until then
- * what is not there proves nothing, and what is written would go wrong.
+ * Refuses a database that is being restored. A dump has its tables first, then their rows, and its triggers
+ * last: until then what is not there proves nothing, and what is written would go wrong.
  *
  * @throws DatabaseUnavailable `incomplete`, naming what is missing
  */

@@ -95,7 +95,10 @@ async function tell(own: OwnFigures | null): Promise<void> {
   await say({ type: 'figures', figures: figures ?? null });
 }
 
-/** Sends a message; resolves when it is written, or cannot be: then the supervisor is gone, which is told elsewhere. */
+/**
+ * Sends a message. Resolves when it is written, or cannot be: then the supervisor is gone, which is told
+ * elsewhere.
+ */
 function say(message: ToSupervisor): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected) resolve();
