@@ -23,13 +23,14 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 describe.skipIf(executable === undefined)('the page for everybody', { timeout: TIMEOUT_MS }, () => {
   let browser: Browser;
+  // Before the service, which looks for it when it starts.
+  beforeAll(buildPage, TIMEOUT_MS);
   const scene = useScene();
   let alice: TestPerson;
   let bob: TestPerson;
   let conversation_id: string;
 
   beforeAll(async () => {
-    await buildPage();
     browser = await launchChromium(executable ?? '');
   }, TIMEOUT_MS);
   afterAll(async () => {

@@ -31,6 +31,8 @@ const TIMEOUT_MS = 60_000;
 
 describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS }, () => {
   let browser: Browser;
+  // Before the service, which looks for it when it starts.
+  beforeAll(buildPage, TIMEOUT_MS);
   const scene = useScene({ settings: { SANITIZE_HTML: 'none' } });
   let alice: TestPerson;
   let bob: TestPerson;
@@ -38,7 +40,6 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
   const opened: ChatPage[] = [];
 
   beforeAll(async () => {
-    await buildPage();
     browser = await launchChromium(executable ?? '');
   }, TIMEOUT_MS);
   afterAll(async () => {

@@ -11,11 +11,9 @@ import { useScene } from '../support/scene.ts';
 
 const PAGES = ['/', '/demo/settings', '/docs/', '/docs/json', '/docs/static/swagger-ui.css'];
 
+// One of the pages is the chat page, for which the service looks when it starts.
+beforeAll(buildPage);
 const scene = useScene({ settings: { DEMO_PAGE: 'on' } });
-beforeAll(async () => {
-  // One of the pages is the chat page.
-  await buildPage();
-});
 
 describe('hammered', () => {
   /** How many answers 20 askers get in a second and a half. */
