@@ -120,6 +120,7 @@ describe('the optional package', () => {
 async function copyOfModule(): Promise<string> {
   const root = await temporaryDirectory();
   await cp(SOURCE, join(root, 'embedded'), { recursive: true });
+  await cp(join(SOURCE, '../bounds'), join(root, 'bounds'), { recursive: true });
   await writeFile(join(root, 'package.json'), '{"type":"module"}');
   return root;
 }
