@@ -1,5 +1,12 @@
 /** Bounds of PostgreSQL: connections, the writer, reads, locks, migrations. */
 
+// store/append-session
+/**
+ * How long the writer's plans and what it knows of PostgreSQL's clock are used: planning costs about a
+ * millisecond, and clocks drift apart by a few milliseconds in this time at most.
+ */
+export const SESSION_RENEW_MS = 10_000;
+
 // store/conversations
 /** A rival that does not take the lock (another program) can win the unique index this often. */
 export const MAX_PAIR_ATTEMPTS = 3;
@@ -38,14 +45,6 @@ export const LOCK_PAUSE_MAX_MS = 100;
 // store/lost-futures
 /** How long a client may be away and still be told that what it heard last was lost. */
 export const LOST_FUTURE_LIFE_S = 7 * 86_400;
-
-// store/message-time
-/**
- * A message is dated like the one before it when the clock is behind by no more than this: one
- * standby's clock differs from its primary's by less. A time further ahead is wrong itself (rows of
- * an older service in local time, a clock that has been put right since), and no message is given it.
- */
-export const MAX_CLOCK_CORRECTION_MS = 5_000;
 
 // store/migrate
 /** How long connecting may take. */
@@ -101,8 +100,6 @@ export const MAX_SHARED_LOOK = 1_000;
 // store/writer
 /** Most attempts after serialization failures, deadlocks and the like. */
 export const MAX_BATCH_ATTEMPTS = 8;
-/** Planning costs about a millisecond for all statements together. */
-export const PLAN_LIFE_MS = 10_000;
 
 // store/store
 export const STORE_LIMITS = Object.freeze({
@@ -134,6 +131,4 @@ export const WRITER_LIMITS = Object.freeze({
   lanes: 2,
   sendDeadlineMs: 5000,
   attemptDeadlineMs: 2000,
-  maxKnownSenders: 20_000,
-  senderNameLifeMs: 30_000,
 });

@@ -1,141 +1,142 @@
 /**
- * One transaction for many messages, in two round trips: lock and look, then write and commit.
+ * One statement, and so one round trip and one transaction, for many messages (sql/0013_append_messages.sql).
  *
- * Guarantees: seqs of a conversation continue its last one without a gap, in the order of the
- * drafts; membership and client_message_ids are judged after the conversations are locked, so a
- * removal or a rival's message is either seen or waits for us; what somebody else has locked is left
- * out and holds up nothing; outcomes are returned after COMMIT.
+ * Guarantees: seqs of a conversation continue its last one without a gap, in the order of the drafts;
+ * membership and client_message_ids are judged after the conversations are locked, so a removal or a rival's
+ * message is either seen or waits for us; what somebody else has locked is left out and holds up nothing;
+ * outcomes are returned after the commit.
  */
-import type { MessageDraft } from '../chat/ports.ts';
-import { type DraftOutcome, type Pair, pairKey, planBatch, type View } from './append-plan.ts';
-import {
-  forgetPlans,
-  lockConversations,
-  readByIds,
-  readKeyed,
-  readSenders,
-  type SenderRow,
-  writeMessages,
-} from './append-statements.ts';
+import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
+import type { Message } from '../chat/schemas.ts';
+import { type AppendOrders, type AppendRow, appendMessages } from './append-statements.ts';
+import { toIsoTimestamp } from './column-types.ts';
 import type { Sql } from './link.ts';
-import type { MessageRow } from './rows.ts';
-import type { SenderCache } from './sender-cache.ts';
+import { type MessageRow, toMessage } from './rows.ts';
 
-export interface Attempt {
-  /** An earlier attempt may have been committed: look the drafts' own ids up first. */
-  mayBeStored: boolean;
-  /** Whether the tables may have grown much since the statements were planned. */
-  plansAreOld: boolean;
-  /** Senders known from earlier batches. */
-  senders: SenderCache;
-  /** Whether locked conversations are waited for, each for LOCK_WAIT_MS at most. */
-  waits: boolean;
-  /** Whether somebody still waits for draft `index`; asked before anything is written. */
-  isWanted(index: number): boolean;
-  /** Called when the statements that could store these drafts are about to be sent. */
-  onCommitting(indexes: readonly number[]): void;
-}
+/** Of a draft whose conversation somebody else has locked: nothing is known yet. */
+export const LOCKED = 'locked';
+/** Of a draft that was not stored because its deadline was over in PostgreSQL. */
+export const LATE = 'late';
+
+export type DraftOutcome = AppendOutcome | typeof LOCKED | typeof LATE;
 
 /**
- * Stores the drafts in their order. Outcome `i` belongs to draft `i`; it is missing when nobody
- * wanted the draft any more, and LOCKED when its conversation could not be had: then it was not
- * written.
- * Rejects with what PostgreSQL says when one row can not be stored, or waits for a lock: then none is.
+ * Stores the drafts in their order. Outcome `i` belongs to draft `i`.
+ * Rejects with what PostgreSQL says when one row cannot be stored, or waits for a lock: then none is.
  */
 export async function appendBatch(
   sql: Sql,
   drafts: readonly MessageDraft[],
-  attempt: Attempt,
+  orders: AppendOrders,
 ): Promise<DraftOutcome[]> {
-  const plan = planBatch(drafts, await look(sql, drafts, attempt), attempt);
-  if (plan.messages.length === 0) {
-    // Not COMMIT: after a row lock it waits for the disk, and a refusal would tell by its time
-    // whether there was a conversation to lock.
-    await sql.unsafe('ROLLBACK');
-    return plan.outcomes;
-  }
-  attempt.onCommitting(plan.written);
-  const [, ended] = await Promise.all([
-    writeMessages(sql, plan.messages, plan.heads).execute(),
-    sql.unsafe('COMMIT').execute(),
-  ]);
-  // A COMMIT that undoes is answered with another word, not with an error.
-  if (ended.command !== 'COMMIT') throw new Error(`COMMIT was answered with ${ended.command}`);
-  return plan.outcomes;
-}
-
-async function look(sql: Sql, drafts: readonly MessageDraft[], attempt: Attempt): Promise<View> {
-  const conversationIds = new Set<string>();
-  const distinct = new Map<string, Pair>();
-  const pairs = drafts.map(({ conversationId, senderId }) => {
-    conversationIds.add(conversationId);
-    const key = pairKey(conversationId, senderId);
-    let pair = distinct.get(key);
-    if (pair === undefined) {
-      const known = attempt.senders.get(key);
-      pair = {
-        key,
-        conversationId,
-        senderId,
-        known,
-        exists: known !== undefined,
-        name: known?.name,
-      };
-      distinct.set(key, pair);
-    }
-    return pair;
+  const { firsts, placeOf } = withoutRepeats(drafts);
+  const conversationIds = new Set(firsts.map((draft) => draft.conversationId));
+  const rows = await appendMessages(sql, [...conversationIds], firsts, orders);
+  const answers = firsts.map((draft, place) => answerTo(draft, rows[place]));
+  if (firsts.length === drafts.length) return answers.map(({ outcome }) => outcome);
+  return drafts.map((draft, index) => {
+    const place = placeOf[index] ?? 0;
+    const answer = answers[place];
+    if (answer === undefined) throw new Error('append_messages gave too few rows');
+    const isFirst = firsts[place] === draft;
+    return isFirst || answer.message === undefined
+      ? answer.outcome
+      : repeatOf(answer.message, draft);
   });
-  const strangers = [...distinct.values()].filter((pair) => pair.known === undefined);
-  const keyed = drafts.filter((draft) => draft.clientMessageId !== null);
-  const none: Promise<MessageRow[]> = Promise.resolve([]);
-  const [, , heads, strangersFound, keyedRows, ownRows] = await Promise.all([
-    // execute() sends now: a query of postgres.js that is merely awaited is sent a little later, and
-    // what follows must not overtake the lock.
-    attempt.plansAreOld ? forgetPlans(sql).execute() : undefined,
-    sql.unsafe('BEGIN ISOLATION LEVEL READ COMMITTED').execute(),
-    lockConversations(sql, [...conversationIds], attempt.waits).execute(),
-    readPairs(sql, strangers),
-    keyed.length > 0 ? readKeyed(sql, keyed) : none,
-    attempt.mayBeStored
-      ? readByIds(
-          sql,
-          drafts.map((draft) => draft.id),
-        )
-      : none,
-  ]);
-  // Known under another version of the members, or of a conversation that could not be locked: that
-  // says nothing. One more round trip, rarely.
-  const versions = new Map(heads.map((head) => [head.id, head.members_version]));
-  const stale = [...distinct.values()].filter(
-    ({ known, conversationId }) =>
-      known !== undefined && known.membersVersion !== versions.get(conversationId),
-  );
-  for (const [pair, { exists, member, name }] of [
-    ...strangersFound,
-    ...(await readPairs(sql, stale)),
-  ]) {
-    pair.exists = exists;
-    pair.name = member ? name : undefined;
-    const membersVersion = versions.get(pair.conversationId);
-    if (member && membersVersion !== undefined) {
-      attempt.senders.put(pair.key, { membersVersion, name });
-    }
-  }
-  return { heads, pairs, keyed: keyedRows, own: ownRows };
 }
 
-/** The pairs with what is known of them. */
-async function readPairs(sql: Sql, pairs: readonly Pair[]): Promise<[Pair, SenderRow][]> {
-  if (pairs.length === 0) return [];
-  const rows = await readSenders(
-    sql,
-    pairs.map((pair) => pair.conversationId),
-    pairs.map((pair) => pair.senderId),
-  );
-  const found: [Pair, SenderRow][] = [];
-  for (const row of rows) {
-    const pair = pairs[row.place - 1];
-    if (pair !== undefined) found.push([pair, row]);
+/**
+ * Without the drafts that repeat an earlier one of the same batch; `placeOf[i]` is where draft `i`, or the
+ * one that it repeats, stands among the firsts.
+ */
+function withoutRepeats(drafts: readonly MessageDraft[]): {
+  firsts: readonly MessageDraft[];
+  placeOf: readonly number[];
+} {
+  if (drafts.length === 1) return { firsts: drafts, placeOf: [0] };
+  const places = new Map<string, number>();
+  const firsts: MessageDraft[] = [];
+  const placeOf = drafts.map((draft) => {
+    const { conversationId, senderId, clientMessageId } = draft;
+    if (clientMessageId === null) return firsts.push(draft) - 1;
+    // UUIDs have one length, so two of them side by side are unambiguous, and so is a key after them.
+    const key = conversationId + senderId + clientMessageId;
+    let place = places.get(key);
+    if (place === undefined) {
+      place = firsts.push(draft) - 1;
+      places.set(key, place);
+    }
+    return place;
+  });
+  return { firsts, placeOf };
+}
+
+interface Answer {
+  outcome: DraftOutcome;
+  /** What is stored under the draft's client_message_id now. */
+  message?: Message;
+}
+
+function answerTo(draft: MessageDraft, row: AppendRow | undefined): Answer {
+  switch (row?.outcome) {
+    case 'stored': {
+      const message = storedMessage(draft, row);
+      return {
+        outcome: { outcome: 'stored', message, membersVersion: row.members_version },
+        message,
+      };
+    }
+    case 'stored_earlier': {
+      const message = earlierMessage(row.earlier);
+      return {
+        outcome: { outcome: 'stored', message, membersVersion: row.members_version },
+        message,
+      };
+    }
+    case 'repeat': {
+      const message = earlierMessage(row.earlier);
+      return { outcome: repeatOf(message, draft), message };
+    }
+    case 'not_a_participant':
+    case 'no_conversation':
+      return { outcome: { outcome: row.outcome } };
+    case 'locked':
+    case 'late':
+      return { outcome: row.outcome };
+    case undefined:
+      throw new Error('append_messages gave too few rows');
   }
-  return found;
+}
+
+function storedMessage(
+  draft: MessageDraft,
+  row: Extract<AppendRow, { outcome: 'stored' }>,
+): Message {
+  return {
+    id: draft.id,
+    conversation_id: draft.conversationId,
+    seq: row.seq,
+    sender_id: draft.senderId,
+    sender_name: row.sender_name,
+    content: draft.content,
+    message_type: draft.messageType,
+    media_url: draft.mediaUrl,
+    client_message_id: draft.clientMessageId,
+    status: 'sent',
+    created_at: row.created_at,
+  };
+}
+
+/** From JSON, in which PostgreSQL writes times in another way than in rows. */
+function earlierMessage(row: MessageRow): Message {
+  const createdAt = row.created_at === null ? null : toIsoTimestamp(row.created_at);
+  return toMessage({ ...row, created_at: createdAt });
+}
+
+function repeatOf(message: Message, draft: MessageDraft): AppendOutcome {
+  const saysTheSame =
+    draft.content === message.content &&
+    draft.messageType === message.message_type &&
+    draft.mediaUrl === message.media_url;
+  return saysTheSame ? { outcome: 'duplicate', message } : { outcome: 'idempotency_conflict' };
 }

@@ -10,13 +10,12 @@
  */
 import { ChatError } from '../chat/errors.ts';
 import type { AppendOutcome } from '../chat/ports.ts';
-import { type Attempt, appendBatch } from './append-batch.ts';
-import { LOCKED } from './append-plan.ts';
+import { appendBatch, LATE, LOCKED } from './append-batch.ts';
 import type { Ticket } from './append-queue.ts';
+import type { AppendSessions } from './append-session.ts';
 import type { Lane, Log } from './database.ts';
 import { DatabaseUnavailable, isServerError } from './link.ts';
 import { isLocked } from './lock-waits.ts';
-import type { SenderCache } from './sender-cache.ts';
 import { asUnavailable, retryPauseMs } from './transaction.ts';
 
 /** Tickets that somebody else's lock holds up, those of a conversation together and in their order. */
@@ -29,9 +28,7 @@ export interface HeldUp {
 
 export interface AppendRetryDeps {
   lane: Lane;
-  senders: SenderCache;
-  /** Whether to plan the statements anew. */
-  plansAreOld: boolean;
+  sessions: AppendSessions;
   /** Whether locked conversations are waited for, each for LOCK_WAIT_MS at most. */
   waits: boolean;
   log: Log;
@@ -70,13 +67,20 @@ export async function commitBatch(
 
 /** `unsure`: an earlier attempt may have stored these messages. */
 async function seeThrough(batch: readonly Ticket[], work: Work, unsure: boolean): Promise<void> {
-  const ours = passing(batch, work);
+  let ours = passing(batch, work);
   for (let attempt = 1; ; attempt += 1) {
     // The others have been told that it failed: what is not yet stored must not be stored later.
     const live = ours.filter((ticket) => !ticket.settled);
     if (live.length === 0) return;
     const result = await tryOnce(live, work, unsure);
     if (result === 'done') return;
+    if ('late' in result) {
+      // Not yet by the clock here, or PostgreSQL's has been set: it is asked what time it is, and again.
+      ours = result.late;
+      work.onRetry();
+      await pause(retryPauseMs(attempt));
+      continue;
+    }
 
     work.onRetry();
     unsure ||= result.unknown;
@@ -136,38 +140,33 @@ async function tryOnce(
   live: readonly Ticket[],
   work: Work,
   unsure: boolean,
-): Promise<'done' | { error: unknown; unknown: boolean }> {
+): Promise<'done' | { late: Ticket[] } | { error: unknown; unknown: boolean }> {
+  const { lane, sessions, waits } = work;
   const drafts = live.map((ticket) => ticket.draft);
-  let committing = false;
-  const attempt: Attempt = {
-    mayBeStored: unsure,
-    plansAreOld: work.plansAreOld,
-    waits: work.waits,
-    senders: work.senders,
-    isWanted: (index) => live[index]?.settled === false,
-    onCommitting: (indexes) => {
-      committing = true;
-      for (const index of indexes) {
-        const ticket = live[index];
-        if (ticket !== undefined) ticket.mayBeStored = true;
-      }
-    },
-  };
+  const deadlineAt = Math.min(...live.map((ticket) => ticket.deadlineAt));
+  let sent = false;
   try {
-    const outcomes = await work.lane.run(
-      (sql) => appendBatch(sql, drafts, attempt),
-      work.attemptDeadlineMs,
-    );
+    const outcomes = await lane.run(async (sql) => {
+      const deadlineMs = await sessions.toServerTime(sql, deadlineAt);
+      sent = true;
+      for (const ticket of live) ticket.mayBeStored = true;
+      const answered = await appendBatch(sql, drafts, { waits, unsure, deadlineMs });
+      if (answered.includes(LATE)) sessions.doubt(sql);
+      return answered;
+    }, work.attemptDeadlineMs);
     const locked: Ticket[] = [];
+    const late: Ticket[] = [];
     live.forEach((ticket, index) => {
       const outcome = outcomes[index];
       if (outcome === LOCKED) locked.push(ticket);
+      else if (outcome === LATE) late.push(ticket);
       else if (outcome !== undefined) work.settle(ticket, outcome);
     });
+    for (const ticket of [...locked, ...late]) ticket.mayBeStored = unsure;
     setAside(locked, 'locked', work);
-    return 'done';
+    return late.length > 0 ? { late } : 'done';
   } catch (error) {
-    return { error, unknown: committing && error instanceof DatabaseUnavailable };
+    return { error, unknown: sent && error instanceof DatabaseUnavailable };
   }
 }
 

@@ -66,7 +66,6 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
       sendDeadlineMs: settings.sendDeadlineMs,
     },
     log,
-    epochs,
     onBatch,
   });
   const { maxContentLength } = deps;

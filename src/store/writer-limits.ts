@@ -17,8 +17,4 @@ export interface WriterLimits {
   sendDeadlineMs: number;
   /** Longest wait for one attempt; short enough for another to find out what the first one did. */
   attemptDeadlineMs: number;
-  /** Most senders remembered. */
-  maxKnownSenders: number;
-  /** How old the name shown with a new message may be. */
-  senderNameLifeMs: number;
 }

@@ -6,7 +6,7 @@
  * bounded in number and bytes; what somebody else has locked holds up its own conversation alone. A
  * lone message is written at once; whatever arrives while a batch is in flight makes the next one.
  */
-import { MAX_BATCH_ATTEMPTS, PLAN_LIFE_MS } from '../bounds/store.ts';
+import { MAX_BATCH_ATTEMPTS } from '../bounds/store.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
 import type { CanonicalId } from '../shared/ids.ts';
@@ -14,13 +14,12 @@ import { createAside } from './append-aside.ts';
 import { bytesOf } from './append-draft.ts';
 import { createAppendQueue, type Ticket } from './append-queue.ts';
 import { commitBatch, type HeldUp } from './append-retry.ts';
+import { createAppendSessions } from './append-session.ts';
 import { WRITER_SETTINGS } from './append-statements.ts';
 import { createUnanswered } from './append-unanswered.ts';
 import type { Database, Lane, Log } from './database.ts';
-import type { Epochs } from './epoch.ts';
 import { greet } from './greeting.ts';
 import { DatabaseUnavailable } from './link.ts';
-import { createSenderCache } from './sender-cache.ts';
 import type { WriterLimits } from './writer-limits.ts';
 
 export interface WriterStats {
@@ -56,16 +55,9 @@ export interface Writer {
 export interface WriterDeps {
   database: Pick<Database, 'lane'>;
   limits: WriterLimits;
-  /** Tells when what is remembered of the database no longer holds. */
-  epochs?: Pick<Epochs, 'onChange'>;
   log: Log;
   /** Told of every batch seen through: how many messages, how long. */
   onBatch?: (size: number, durationMs: number) => void;
-}
-
-interface WriterLane extends Lane {
-  /** When its statements were last planned, or that is assumed. */
-  plannedAt: number;
 }
 
 const MIN_SHARE = 100;
@@ -77,13 +69,10 @@ const NOT_STORED = 'The message could not be stored in time. Try again shortly.'
 const OUTCOME_UNKNOWN =
   'It is not known whether the message was stored. Sending it again with the same client_message_id is safe.';
 
-export function createWriter({ database, limits, epochs, log, onBatch }: WriterDeps): Writer {
+export function createWriter({ database, limits, log, onBatch }: WriterDeps): Writer {
   const queue = createAppendQueue();
   const unanswered = createUnanswered(giveUp);
-  const openLane = (): WriterLane => ({
-    ...database.lane(WRITER_SETTINGS),
-    plannedAt: performance.now(),
-  });
+  const openLane = (): Lane => database.lane(WRITER_SETTINGS);
   const idleLanes = Array.from({ length: limits.lanes }, openLane);
   // Not connected before it is needed.
   const asideLane = openLane();
@@ -92,11 +81,7 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
     attempt: (tickets, waits) => commit(asideLane, tickets, waits),
     onThrough: free,
   });
-  const senders = createSenderCache({
-    maxEntries: limits.maxKnownSenders,
-    lifeMs: limits.senderNameLifeMs,
-  });
-  epochs?.onChange(senders.clear);
+  const sessions = createAppendSessions();
   const counts = { batches: 0, messages: 0, retries: 0 };
   let dispatching = false;
   let draining = false;
@@ -156,7 +141,7 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
     }
   }
 
-  async function writeBatch(lane: WriterLane, batch: Ticket[]): Promise<void> {
+  async function writeBatch(lane: Lane, batch: Ticket[]): Promise<void> {
     const heldUp = await commit(lane, batch, false);
     idleLanes.push(lane);
     if (heldUp.locked.length + heldUp.timedOut.length === 0) return free(batch);
@@ -172,19 +157,12 @@ export function createWriter({ database, limits, epochs, log, onBatch }: WriterD
   }
 
   /** Sees a batch through, but for what is held up. */
-  async function commit(
-    lane: WriterLane,
-    batch: readonly Ticket[],
-    waits: boolean,
-  ): Promise<HeldUp> {
+  async function commit(lane: Lane, batch: readonly Ticket[], waits: boolean): Promise<HeldUp> {
     const startedAt = performance.now();
-    const plansAreOld = startedAt - lane.plannedAt > PLAN_LIFE_MS;
-    if (plansAreOld) lane.plannedAt = startedAt;
     const heldUp = await commitBatch(batch, {
       lane,
-      plansAreOld,
+      sessions,
       waits,
-      senders,
       log,
       attemptDeadlineMs: limits.attemptDeadlineMs,
       maxAttempts: MAX_BATCH_ATTEMPTS,

@@ -90,14 +90,10 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'store/append-batch.ts',
-        find: 'attempt.onCommitting(plan.written);',
-        replace: `attempt.onCommitting(plan.written);
-  setTimeout(() => void sql.unsafe('COMMIT').catch(() => undefined), 40);`,
-      },
-      {
-        file: 'store/append-batch.ts',
-        find: "sql.unsafe('COMMIT').execute(),",
-        replace: "{ command: 'COMMIT' },",
+        find: 'const rows = await appendMessages(',
+        replace: `setTimeout(() => void sql.unsafe('COMMIT').catch(() => undefined), 40);
+  await sql.unsafe('BEGIN');
+  const rows = await appendMessages(`,
       },
     ],
   },
@@ -107,14 +103,14 @@ export const mutants: readonly Mutant[] = [
     holdMs: 2_000,
     patches: [
       {
-        file: 'store/append-plan.ts',
-        find: 'const first = key === null ? undefined : byKey.get(key);',
-        replace: 'const first: Message | undefined = undefined as Message | undefined;',
+        file: 'store/append-batch.ts',
+        find: 'if (clientMessageId === null)',
+        replace: 'if (clientMessageId !== undefined)',
       },
       {
         file: 'store/append-statements.ts',
-        find: 'messages.map((message) => message.client_message_id)',
-        replace: 'messages.map(() => null)',
+        find: 'drafts.map((draft) => draft.clientMessageId)',
+        replace: 'drafts.map(() => null)',
       },
     ],
   },
@@ -167,9 +163,9 @@ export const mutants: readonly Mutant[] = [
     holdMs: 5_000,
     patches: [
       {
-        file: 'store/append-batch.ts',
-        find: 'attempt.mayBeStored',
-        replace: '(attempt.mayBeStored && Date.now() < 0)',
+        file: 'store/append-retry.ts',
+        find: '{ waits, unsure, deadlineMs }',
+        replace: '{ waits, unsure: false, deadlineMs }',
       },
     ],
   },
@@ -179,9 +175,9 @@ export const mutants: readonly Mutant[] = [
     holdMs: 2_000,
     patches: [
       {
-        file: 'store/append-plan.ts',
-        find: 'return LOCKED;',
-        replace: "return { outcome: 'no_conversation' };",
+        file: 'store/append-batch.ts',
+        find: "    case 'locked':",
+        replace: "    case 'locked': return { outcome: { outcome: 'no_conversation' } };",
       },
     ],
   },

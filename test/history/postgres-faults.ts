@@ -62,7 +62,7 @@ export const freezePostgres: Fault = {
   },
 };
 
-/** The COMMIT happens and its reply does not arrive; in turn the connection closes or is silent. */
+/** Messages are stored and the answer that they are does not arrive; in turn the connection closes or is silent. */
 export const swallowCommits: Fault = {
   name: 'commit-swallowed',
   holdMs: 6_000,
@@ -74,7 +74,7 @@ export const swallowCommits: Fault = {
     async function swallow({ postgresLink }: ClusterNode): Promise<void> {
       while (performance.now() < until) {
         const effect = random.chance(0.5) ? 'close' : 'silence';
-        await postgresLink.swallowNext({ from: 'server', text: 'COMMIT', effect });
+        await postgresLink.swallowNext({ from: 'server', text: 'stored', effect });
         swallowed += 1;
         await sleep(random.between(50, 1_000));
       }

@@ -188,7 +188,10 @@ describe('a connection lost', () => {
   });
 });
 
-describe('an unknown COMMIT', () => {
+/** What goes over the wire with the message, and with the answer that it is stored. */
+const TEXT = { client: 'the lost one', server: 'stored' };
+
+describe('an unknown outcome', () => {
   test.each([
     ['the reply is lost and the connection closes', 'server', 'close'],
     ['the reply is lost and the connection goes silent', 'server', 'silence'],
@@ -200,13 +203,14 @@ describe('an unknown COMMIT', () => {
       const writer = behindProxy();
       const room = await newRoom(db.sql);
       stored(await writer.append(draft(room, { content: '0' })));
-      const swallowed = proxy.swallowNext({ from, text: 'COMMIT', effect });
-      const sends = upTo(10).map((index) => writer.append(draft(room, { content: `${index}` })));
+      const swallowed = proxy.swallowNext({ from, text: TEXT[from], effect });
+      const texts = upTo(10).map((index) => (index === 5 ? TEXT.client : `${index}`));
+      const sends = texts.map((content) => writer.append(draft(room, { content })));
       await swallowed;
       const later = writer.append(draft(room, { content: '11' }));
       const answers = (await Promise.all([...sends, later])).map(stored);
       expect(answers.map((message) => message.seq)).toEqual(upTo(12).slice(1));
-      expect(await contents(room)).toEqual(upTo(12).map((index) => String(index - 1)));
+      expect(await contents(room)).toEqual(['0', ...texts, '11']);
       const rows = await rowsOf(db.sql, room);
       expect(answers.map((message) => message.id)).toEqual(rows.slice(1).map((row) => row.id));
     },
@@ -216,7 +220,7 @@ describe('an unknown COMMIT', () => {
     const writer = behindProxy(1200);
     const room = await newRoom(db.sql);
     stored(await writer.append(draft(room)));
-    const swallowed = proxy.swallowNext({ from: 'server', text: 'COMMIT', effect: 'close' });
+    const swallowed = proxy.swallowNext({ from: 'server', text: TEXT.server, effect: 'close' });
     const again = { clientMessageId: 'k', content: 'maybe' };
     const answer: Promise<ChatError> = writer.append(draft(room, again)).then(
       () => Promise.reject(new Error('answered although nobody can know')),

@@ -91,6 +91,25 @@ describe('PostgreSQL frozen with its children', () => {
     expect((await rowsOf(sql, room)).slice(0, before.length)).toEqual(before);
   });
 
+  test('with a message on its way: refused is refused, also when PostgreSQL comes to it later', async () => {
+    await server.freeze();
+    const send = node.writer.append(draft(room, { content: 'too late' }));
+    await expect(send).rejects.toMatchObject({ code: 'unavailable' });
+    await server.thaw();
+    await timeToStored();
+    await waitFor(
+      async () => {
+        const [row] = await sql<{ busy: number }[]>`
+          SELECT count(*)::int AS busy FROM pg_stat_activity
+          WHERE application_name = 'messaging-test' AND state = 'active'`;
+        return row?.busy === 0;
+      },
+      { what: 'PostgreSQL to have come to everything' },
+    );
+    expect((await rowsOf(sql, room)).map(({ content }) => content)).not.toContain('too late');
+    await expectGapless();
+  });
+
   test('while batches are in flight: nothing acknowledged is lost, nothing is doubled', async () => {
     const acknowledged: string[] = [];
     let stop = false;

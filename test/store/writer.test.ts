@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AppendOutcome } from '../../src/chat/ports.ts';
+import { appendMessages } from '../../src/store/append-statements.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait.ts';
@@ -49,6 +50,13 @@ async function lock(room: Room): Promise<() => Promise<void>> {
     await connection`COMMIT`;
     connection.release();
   };
+}
+
+/** Connections of some node, for what asks PostgreSQL beside a writer. */
+function database(): Node['database'] {
+  const [first] = nodes;
+  if (first === undefined) throw new Error('No node is open');
+  return first.database;
 }
 
 const kinds = (outcomes: AppendOutcome[]) => outcomes.map((outcome) => outcome.outcome);
@@ -155,20 +163,14 @@ describe('the name shown', () => {
   const rename = (room: Room, name: string | null) =>
     db.sql`UPDATE auth.users SET name = ${name} WHERE id = ${room.members[0] ?? ''}`;
 
-  test('is the stored one, or null, and may lag behind for senderNameLifeMs', async () => {
-    const exact = node({ senderNameLifeMs: 0 });
-    const lagging = node({ senderNameLifeMs: 3_600_000, maxKnownSenders: 1 });
-    const [room, second] = await Promise.all([newRoom(db.sql), newRoom(db.sql)]);
-    const nameFrom = async (from: typeof writer) =>
-      stored(await from.append(draft(room))).sender_name;
-    expect(await nameFrom(exact)).toBe('User 0');
-    expect(await nameFrom(lagging)).toBe('User 0');
+  test('is the stored one of that moment, or null', async () => {
+    const room = await newRoom(db.sql);
+    const shown = async () => stored(await writer.append(draft(room))).sender_name;
+    expect(await shown()).toBe('User 0');
+    await rename(room, 'Somebody else');
+    expect(await shown()).toBe('Somebody else');
     await rename(room, null);
-    expect(await nameFrom(exact)).toBeNull();
-    expect(await nameFrom(lagging)).toBe('User 0');
-    // Another sender takes the only place in its memory.
-    await lagging.append(draft(second));
-    expect(await nameFrom(lagging)).toBeNull();
+    expect(await shown()).toBeNull();
   });
 });
 
@@ -379,6 +381,28 @@ describe('refusals', () => {
     });
   });
 
+  test('see what commits meanwhile also where the database sets another isolation', async () => {
+    const room = await newRoom(db.sql);
+    const [leaver = ''] = room.members;
+    const name = new URL(db.url).pathname.slice(1);
+    const isolation = 'default_transaction_isolation';
+    await db.sql.unsafe(`ALTER DATABASE ${name} SET ${isolation} = 'repeatable read'`);
+    try {
+      const mine = node();
+      stored(await mine.append(draft(room)));
+      const unlock = await lock(room);
+      const send = mine.append(draft(room, { clientMessageId: 'k' }));
+      await waitFor(() => mine.stats().heldUp === 1, { what: 'the batch to meet the lock' });
+      await db.sql`
+        INSERT INTO messaging.messages (conversation_id, sender_id, seq, content, client_message_id)
+        VALUES (${room.id}, ${leaver}, 2, 'Hello', 'k')`;
+      await unlock();
+      expect(await send).toMatchObject({ outcome: 'duplicate', message: { seq: 2 } });
+    } finally {
+      await db.sql.unsafe(`ALTER DATABASE ${name} RESET ${isolation}`);
+    }
+  });
+
   test('a sender removed and taken in again is one again', async () => {
     const room = await newRoom(db.sql);
     const [user = ''] = room.members;
@@ -397,6 +421,25 @@ describe('refusals', () => {
     await db.sql`DELETE FROM messaging.messages WHERE conversation_id = ${room.id}`;
     await db.sql`DELETE FROM auth.users WHERE id = ${user}`;
     expect(await kindOf()).toBe('not_a_participant');
+  });
+});
+
+describe('a draft whose deadline is over', () => {
+  const ask = (room: Room, deadlineMs: number) =>
+    database().query((sql) =>
+      appendMessages(sql, [room.id], [draft(room)], { waits: false, unsure: false, deadlineMs }),
+    );
+
+  test('by PostgreSQL’s clock is not stored; what was there before is still told', async () => {
+    const room = await newRoom(db.sql);
+    const [row] = await ask(room, Date.now() - 60_000);
+    expect(row).toMatchObject({ outcome: 'late' });
+    expect(await rowsOf(db.sql, room)).toEqual([]);
+    const [head] = await db.sql`
+      SELECT last_seq::int, last_message_at FROM messaging.conversations WHERE id = ${room.id}`;
+    expect(head).toEqual({ last_seq: 0, last_message_at: null });
+    const [stranger] = await ask({ ...room, members: [newId()] }, Date.now() - 60_000);
+    expect(stranger).toMatchObject({ outcome: 'not_a_participant' });
   });
 });
 
