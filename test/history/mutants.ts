@@ -91,9 +91,13 @@ export const mutants: readonly Mutant[] = [
       {
         file: 'store/append-batch.ts',
         find: 'const rows = await appendMessages(',
+        replace: "await sql.unsafe('BEGIN');\n  const rows = await appendMessages(",
+      },
+      {
+        file: 'store/append-batch.ts',
+        find: 'const answers = firsts.map(',
         replace: `setTimeout(() => void sql.unsafe('COMMIT').catch(() => undefined), 40);
-  await sql.unsafe('BEGIN');
-  const rows = await appendMessages(`,
+  const answers = firsts.map(`,
       },
     ],
   },
