@@ -3,6 +3,7 @@
  * stays prepared.
  */
 import type { MessageDraft } from '../chat/ports.ts';
+import type { CanonicalId } from '../shared/ids.ts';
 import type { Sql } from './link.ts';
 import type { MessageRow } from './rows.ts';
 
@@ -56,7 +57,7 @@ export interface AppendOrders {
 /** Stores drafts, of which no two may have the same sender and client_message_id; a row for each. */
 export const appendMessages = (
   sql: Sql,
-  conversationIds: readonly string[],
+  conversationIds: readonly CanonicalId[],
   drafts: readonly MessageDraft[],
   { waits, unsure, deadlineMs }: AppendOrders,
 ) =>

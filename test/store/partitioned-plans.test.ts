@@ -4,6 +4,8 @@
 
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { explaining } from '../../bench/harness/explain.ts';
+import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { appendMessages, WRITER_SETTINGS } from '../../src/store/append-statements.ts';
 import type { Database, Sql } from '../../src/store/database.ts';
 import { advanceStatuses } from '../../src/store/statuses.ts';
