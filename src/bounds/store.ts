@@ -81,7 +81,7 @@ export const PREPARE_CLOSE_MS = 1_000;
 export const MAX_STATUS_SPAN = 10_000;
 
 // store/storage
-/** A frozen node holds its batch locked for so long; the others wait for it. */
+/** A node that is frozen in a transaction holds what it has locked for so long; the others wait for it. */
 export const IDLE_IN_TRANSACTION_MS = 3_000;
 
 // store/transaction
