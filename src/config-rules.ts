@@ -101,6 +101,7 @@ function hasKey(values: Environment): boolean {
   );
 }
 
+/** The mode that is set; where none is, `jwt` as soon as there is a key or a service token. */
 export function authModeOf(values: Environment): 'jwt' | 'insecure' {
   return values.AUTH_MODE ?? (hasKey(values) ? 'jwt' : 'insecure');
 }
@@ -127,6 +128,7 @@ function isProxyRange(text: string): boolean {
   }
 }
 
+/** The parts of a comma-separated list, without white space and empty ones. */
 export function listOf(value: string | undefined): string[] {
   return (value ?? '')
     .split(',')

@@ -15,20 +15,25 @@ export interface Room {
   readonly connections: number;
   /** Sessions of Socket.IO at once: MAX_CONNECTIONS, or what fits. */
   readonly sessions: number;
-  /** The limit of the system. */
+  /** How many files the system lets the process open. */
   readonly descriptors: number;
-  /** Descriptors kept for all but clients. */
+  /** Descriptors kept for everything that is not a client. */
   readonly reserved: number;
 }
 
 type Needs = Pick<Config, 'database' | 'redis' | 'realtime'>;
 
-/** @param limitsFile where Linux tells a process its limits; elsewhere there is none */
+/**
+ * How many files the system lets this process open; infinity where it does not say.
+ *
+ * @param limitsFile where Linux tells a process its limits; elsewhere there is none
+ */
 export function readDescriptorLimit(limitsFile = '/proc/self/limits'): number {
   const limit = /^Max open files\s+(\d+)/m.exec(readOrNothing(limitsFile))?.[1];
   return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
 }
 
+/** How many clients there is room for in a process that may open `descriptors` files. */
 export function roomFor({ database, redis, realtime }: Needs, descriptors: number): Room {
   const forRedis = redis.url === null ? 0 : REDIS_RESERVE;
   const reserved = PROCESS_RESERVE + database.poolMax + CONNECTIONS_BESIDES_POOL + forRedis;

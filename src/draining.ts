@@ -20,7 +20,7 @@ import type { Writer } from './store/writer.ts';
 /** What there is to end, but for the ports. */
 export interface NodeParts {
   server: Pick<SocketServer, 'drain' | 'close'>;
-  /** null: the process is alone, as with `redis`. */
+  /** This process's part among the others; null, as `redis` is, where the process is alone. */
   peerNode: Pick<PeerNode, 'drain' | 'close'> | null;
   delivery: Pick<Delivery, 'close'>;
   chat: Pick<Chat, 'typing'>;

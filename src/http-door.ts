@@ -29,7 +29,7 @@ export interface HttpDoorDeps extends Pick<HttpAppDeps, Passed> {
   database: Database;
   /** The database is the embedded one: people may be made up in it. */
   ownDatabase: boolean;
-  /** One of several processes on the port; left out: the only one. */
+  /** This process's seat among several on the port; left out: it is the only one. */
   worker?: WorkerSeat;
 }
 
@@ -76,7 +76,7 @@ export async function createHttpDoor(deps: HttpDoorDeps): Promise<HttpDoor> {
   return { figures, idle: bridge.idle, close: () => http.close() };
 }
 
-/** Of this process, or of all that share the port. */
+/** The figures of this process, or of all that share the port. */
 function figuresOf({ config, metrics, worker }: HttpDoorDeps): MetricsDeps {
   const { contentType, text } = worker?.share(metrics) ?? metrics;
   const { token } = config.metrics;

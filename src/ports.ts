@@ -10,7 +10,7 @@ import {
 } from './realtime/uws.ts';
 
 export interface PortsDeps {
-  /** Serves everything; its routes are there. */
+  /** The app that serves everything; its routes have been added. */
   app: TemplatedApp;
   config: Pick<Config, 'host' | 'port' | 'metrics'>;
   figures: MetricsDeps;

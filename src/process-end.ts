@@ -16,12 +16,13 @@ export interface Ending {
   begin(exitCode: number): void;
 }
 
-/** One clear sentence on the terminal, and exit 1: of a process that does not get to run. */
+/** Ends a process that does not get to run: with one clear sentence on the terminal, and exit code 1. */
 export function refuse(error: unknown): never {
   process.stderr.write(`messaging-service cannot start: ${sentenceOf(error)}\n`);
   process.exit(1);
 }
 
+/** The sentence to tell an operator for what was thrown. */
 export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -30,7 +31,11 @@ export function sentenceOf(error: unknown): string {
 let onUnexpected: (error: unknown) => void = refuse;
 process.on('uncaughtException', (error) => onUnexpected(error));
 
-/** @param work what is to be done before the process ends; called once */
+/**
+ * The one way in which this process ends.
+ *
+ * @param work what is to be done before the process ends; called once
+ */
 export function createEnding(log: Logger, work: () => Promise<void>): Ending {
   let begun = false;
   let code = 0;

@@ -21,6 +21,7 @@ export interface ConversationsDeps {
   work: PersonalWork;
 }
 
+/** The rules on one store and one audience; calls of a person wait in their line of `work`. */
 export function createConversations({ store, events, fanOutLimit, work }: ConversationsDeps) {
   /**
    * Takes a change that everybody in a conversation is told of from the caller's rate.

@@ -65,6 +65,7 @@ export interface MembershipDeps {
   work: PersonalWork;
 }
 
+/** What the rules require of participants, read from one store. */
 export function createMembership({ store, work }: MembershipDeps) {
   /** Looks under way: a person's many devices that join at once ask the same. */
   const looks = new Map<string, Promise<Unread>>();

@@ -18,6 +18,7 @@ export interface MessagesDeps {
   work: PersonalWork;
 }
 
+/** The rules on one store and one audience; history waits in the reader's line of `work`. */
 export function createMessages({ store, events, contentRules, sendLimit, work }: MessagesDeps) {
   /**
    * Stores one message and announces it. Resolves after COMMIT; a repeat of a `client_message_id`

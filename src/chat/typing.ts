@@ -24,6 +24,7 @@ export interface TypingDeps {
   clock: Clock;
 }
 
+/** Who is typing on this node; its one timer runs while somebody is. */
 export function createTyping({ membership, events, clock }: TypingDeps) {
   const typists = new Map<string, Typist>();
   const byOrigin = new Map<string, Set<string>>();

@@ -18,6 +18,7 @@ import { checkRedis } from './redis-check.ts';
 
 export type { Finding } from './finding.ts';
 
+/** Makes all checks that the settings call for; resolves with their findings in a fixed order. */
 export async function examine(config: Config): Promise<Finding[]> {
   const { database, redis } = config;
   const workers = countWorkers(config);

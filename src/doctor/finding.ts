@@ -10,14 +10,17 @@ export interface Finding {
   advice: string;
 }
 
+/** The finding that all is well. */
 export function ok(subject: string, found: string): Finding {
   return { subject, verdict: 'ok', found, advice: '' };
 }
 
+/** The finding that the service can run, but should not be left so. */
 export function advise(subject: string, found: string, advice: string): Finding {
   return { subject, verdict: 'advice', found, advice };
 }
 
+/** The finding that something keeps the service from running, or from its promises. */
 export function problem(subject: string, found: string, advice: string): Finding {
   return { subject, verdict: 'problem', found, advice };
 }

@@ -8,6 +8,7 @@ import { cautionAboutNode, whyNodeIsUnsupported } from '../platform.js';
 import { loadNativeServer } from '../realtime/uws.ts';
 import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
 
+/** Whether the service runs on this version of Node; where it has faults, the finding says which. */
 export function checkNode(version: string = process.versions.node): Finding {
   const memoryGb = (totalmem() / 1e9).toFixed(1);
   const found = `version ${version}; ${availableParallelism()} cores, ${memoryGb} GB of memory`;

@@ -17,6 +17,7 @@ export interface PostgresCheckOptions {
   connectTimeoutMs: number;
 }
 
+/** The findings about the PostgreSQL at `url`; one that cannot be reached is a finding. */
 export async function checkPostgres(options: PostgresCheckOptions): Promise<Finding[]> {
   const sql = postgres(options.url, {
     max: 1,

@@ -13,6 +13,7 @@ export interface RedisCheckOptions {
   timeoutMs: number;
 }
 
+/** The finding about the Redis at `url`; one that cannot be reached is a finding. */
 export async function checkRedis({ url, prefix, timeoutMs }: RedisCheckOptions): Promise<Finding> {
   const connections: RedisConnection[] = [];
   let lostBy: unknown;

@@ -9,9 +9,9 @@
 import type { HttpResponse } from '../realtime/uws.ts';
 
 export interface BodyEvents {
-  /** The client took what was waiting; the source may go on. */
+  /** Called when the client took what was waiting: the source may go on. */
   onDrain(): void;
-  /** uWebSockets.js has all of the body, and the response object is dead. */
+  /** Called when uWebSockets.js has all of the body: the response object is dead. */
   onSent(): void;
 }
 
@@ -19,6 +19,7 @@ function nothing(): void {
   return;
 }
 
+/** The body of one response, from its first piece to its end. */
 export class UwsBody {
   needsDrain = false;
   bufferedBytes = 0;
@@ -26,9 +27,9 @@ export class UwsBody {
   readonly #announced: number;
   readonly #events: BodyEvents;
   #queue: Uint8Array[] = [];
-  /** Bytes given to `write`. */
+  /** Bytes that `write` was given so far. */
   #offered = 0;
-  /** Bytes taken by uWebSockets.js. */
+  /** Bytes that uWebSockets.js has taken so far. */
   #taken = 0;
   #sent = false;
 

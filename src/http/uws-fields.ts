@@ -33,6 +33,7 @@ const unsafeValue = /[^\t\x20-\x7e\x80-\xff]/;
 const plainName = /^[A-Za-z0-9-]+$/;
 const closeToken = /(?:^|[\s,])close(?:$|[\s,])/i;
 
+/** A block without fields. */
 export function emptyBlock(): FieldBlock {
   return { text: '', binary: undefined, contentLength: -1, close: false };
 }

@@ -11,11 +11,11 @@ export interface RequestHead {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly hasBody: boolean;
-  /** The body has no announced length. */
+  /** Whether the body comes in chunks, without an announced length. */
   readonly isChunked: boolean;
   /** The announced length of the body in bytes, 0 when none was announced. */
   readonly contentLength: number;
-  /** The client said `Connection: close`. */
+  /** Whether the client said `Connection: close`. */
   readonly close: boolean;
   /** Why the request must not be served, undefined when it may. */
   readonly refusal: Refusal | undefined;

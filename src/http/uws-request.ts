@@ -4,7 +4,8 @@
  *
  * Guarantees: everything is copied out of uWebSockets.js before its callback returns; at most
  * `maxBodyBytes` of a body are held, counted in the budget of the process, for `bodyTimeoutMs`; what
- * comes after is dropped and the reader gets an error with `statusCode` 413; 'close' comes once, after the response or with the abort, never before.
+ * comes after is dropped and the reader gets an error with `statusCode` 413; 'close' comes once, after the
+ * response or with the abort, never before.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
@@ -41,19 +42,20 @@ class AbortedError extends Error {
   }
 }
 
+/** One request; made in the callback of uWebSockets.js. */
 export class UwsRequest extends Readable implements Holder {
   readonly httpVersion = '1.1';
   readonly httpVersionMajor = 1;
   readonly httpVersionMinor = 1;
   readonly method: string;
-  /** Writable: Fastify's `rewriteUrl` sets it. */
+  /** Path and query; it can be written, because Fastify's `rewriteUrl` does. */
   url: string;
   readonly headers: IncomingHttpHeaders;
   readonly trailers: NodeJS.Dict<string> = {};
   readonly rawTrailers: string[] = [];
   /** The client went away, or the connection was destroyed, before the response was sent. */
   aborted = false;
-  /** The whole request has arrived. */
+  /** Whether the whole request has arrived. */
   complete: boolean;
   /** Whether it is known who calls. Whoever finds out says so. */
   identified = false;
@@ -183,7 +185,7 @@ export class UwsRequest extends Readable implements Holder {
     }
   }
 
-  /** The response was sent in full. */
+  /** To be called when the response was sent in full. */
   settle(): void {
     this.#letGo();
     if (!this.destroyed && this.complete && this.listenerCount('close') > 0) this.destroy();

@@ -15,13 +15,14 @@ export class ResponseError extends Error {
   }
 }
 
+/** The head of one response; nothing is sent from here. */
 export class UwsResponseHead extends EventEmitter {
   statusCode = 200;
   statusMessage = '';
   sendDate = true;
   /** Status and fields are settled; they leave with the first bytes of the body or the end. */
   headersSent = false;
-  /** Set with `headersSent`. */
+  /** The fields as they will be written; set with `headersSent`. */
   protected block: FieldBlock | undefined;
   #fields: Map<string, [name: string, value: OutgoingHttpHeader]> | undefined;
 

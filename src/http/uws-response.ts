@@ -33,6 +33,7 @@ export interface ResponseDeps {
 // uWebSockets.js closes an idle one after 10 s, give or take its clock of 4 s.
 const keepAlive = 'keep-alive\r\nKeep-Alive: timeout=6';
 
+/** One response, from the request's arrival until it is sent, aborted or destroyed. */
 export class UwsResponse extends UwsResponseHead implements Answering {
   /** As in Node it stays true; `writableEnded` and `destroyed` say more. */
   readonly writable = true;

@@ -18,7 +18,7 @@ export interface ConnectErrorData {
   data?: unknown;
 }
 
-/** `40{"sid":"…"}`, `40/admin,{"sid":"…"}`. */
+/** The answer to a CONNECT that is let in: `40{"sid":"…"}`, `40/admin,{"sid":"…"}`. */
 export function encodeConnect(
   namespace: string,
   data?: Readonly<Record<string, unknown>>,
@@ -27,12 +27,12 @@ export function encodeConnect(
   return [data === undefined ? head : head + JSON.stringify(data)];
 }
 
-/** `44{"message":"…"}`, `44/admin,{"message":"…","data":…}`. */
+/** The answer to a CONNECT that is refused: `44{"message":"…"}`, `44/admin,{"message":"…","data":…}`. */
 export function encodeConnectError(namespace: string, error: ConnectErrorData): [string] {
   return [`44${prefix(namespace)}${JSON.stringify(error)}`];
 }
 
-/** `41`, `41/admin,`. */
+/** A DISCONNECT: `41`, `41/admin,`. */
 export function encodeDisconnect(namespace: string): [string] {
   return [`41${prefix(namespace)}`];
 }
@@ -52,7 +52,7 @@ export function encodeEvent(
   return encodeArgs('42', '45', namespace, args, ackId);
 }
 
-/** ACK or BINARY_ACK; otherwise as `encodeEvent`. */
+/** An ACK, or a BINARY_ACK where there are attachments; otherwise what `encodeEvent` does. */
 export function encodeAck(namespace: string, args: readonly unknown[], ackId: number): Frame[] {
   return encodeArgs('43', '46', namespace, args, ackId);
 }

@@ -23,7 +23,7 @@ export {
 
 /** Bounds on what the other side may send; a packet beyond one is a `ProtocolError`. */
 export interface SocketLimits {
-  /** Binary attachments of one packet. */
+  /** Most binary attachments of one packet. */
   maxAttachments: number;
   /** Nesting of arrays and objects in the JSON payload; the argument array itself counts one. */
   maxDepth: number;
@@ -31,7 +31,7 @@ export interface SocketLimits {
   maxNodes: number;
   /** Characters of a namespace, its slash included. */
   maxNamespaceLength: number;
-  /** Characters of an event name. */
+  /** Most characters of an event name. */
   maxEventNameLength: number;
 }
 

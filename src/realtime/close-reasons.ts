@@ -15,6 +15,7 @@ interface CloseFacts {
   means: string;
 }
 
+/** Reason → what it means; the reasons are the stock server's words where it has any. */
 export const closeReasons = {
   'transport close': {
     fault: 'nobody',

@@ -24,6 +24,7 @@ export interface PollingLimits {
   readonly compressThresholdBytes: number;
 }
 
+/** The transport of one session while it polls: what waits for its next GET. */
 export class PollingTransport {
   /** Bytes that wait, as a payload. */
   waitingBytes = 0;

@@ -50,6 +50,7 @@ export interface PostDeps<Owner> {
   deadlines(ms: number, onDue: (body: Incoming<Owner>) => void): TickDeadlines<Incoming<Owner>>;
 }
 
+/** The receiver of one server, for the bodies that polling sessions send. */
 export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<Owner> {
   const { limits, memory, log } = deps;
   const late = deps.deadlines(limits.bodyTimeoutMs, (incoming) =>
