@@ -33,13 +33,13 @@ const GRACE_MS = 30_000;
 const CONTENT_BYTES = 52;
 const ALONE = 'alone';
 const SATURATED = 0.9;
-/** Of the others' p99 with the abuser, to that without, as far as the server decides it. */
+/** Most that the others' p99 with the abuser may be, as a multiple of that without, where the server decides it. */
 const AT_MOST = 1.5;
 
 const beside = (name: AbuserName): string => `beside ${name}`;
 const elsewhere = (name: AbuserName): string => `${name} at another server`;
 
-/** For a second and not ten, at about the rates of the defaults: a short run has many windows in it. */
+/** Limits at about the default rates, in windows of a second and not of ten: a short run has many of them. */
 const LIMITS = {
   sends: 30,
   requests: 100,

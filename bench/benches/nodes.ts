@@ -23,7 +23,7 @@ import { after } from '../load/traffic.ts';
 
 const ONE = 'all at one node';
 const TWO = 'half at each node';
-/** With the pace set by the sending node, and at a rate that leaves all of them time to spare. */
+/** The two ways to send: the sending node sets the pace, or the rate leaves all nodes time to spare. */
 const BUSY = 'foreign messages, closed loop';
 const CALM = 'foreign messages, open loop';
 /** Unanswered messages of each sender at the other node. */

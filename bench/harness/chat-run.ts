@@ -31,7 +31,7 @@ export interface Running {
   servers: Server[];
   ports: number[];
   pids: number[];
-  /** null: a subject that stores nothing. */
+  /** The database of the subject; null: it stores nothing. */
   sql: BenchDatabase['sql'] | null;
   databaseUrl: string | null;
   stop(): Promise<void>;

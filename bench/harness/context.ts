@@ -8,7 +8,7 @@ export interface BenchContext {
   tree: Tree;
   /** PostgreSQL, as a role that may create databases. */
   serverUrl: string;
-  /** null: benches over several nodes are left out. */
+  /** Where Redis is; null: benches over several nodes are left out. */
   redisUrl: string | null;
   size: Size;
   rounds: number;

@@ -85,7 +85,7 @@ export function commitOf(ref: string): string {
 
 /** What makes a figure: the product, its dependencies, and those who measure it. */
 const SOURCES = ['src', 'sql', 'bench', 'package.json', 'package-lock.json'];
-/** Among them, but no sources. */
+/** Files that lie among the sources and are none. */
 const NOT_SOURCES = [':!bench/results', ':!*.md'];
 
 function commit(): string {

@@ -13,7 +13,7 @@ export interface Call {
   name: string;
   requests: string[];
   numbered?: boolean;
-  /** Of calls that store: how much is stored now. Each answer must have made it one more. */
+  /** For calls that store: how many rows are stored now. Each answer must have made it one more. */
   stored?: () => Promise<number>;
   expect: Http['expect'];
   /** One at a time, where latency is asked for and not throughput. */

@@ -11,7 +11,7 @@ export interface Server {
   port: number;
   pid: number;
   residentBytes(): number;
-  /** After a garbage collection. */
+  /** The server's memory in bytes, after a garbage collection. */
   memory(): Promise<{ rss: number; heapUsed: number; external: number; arrayBuffers: number }>;
   startProfile(): Promise<void>;
   stopProfile(file: string): Promise<void>;

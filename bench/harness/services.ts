@@ -15,7 +15,7 @@ const PROBE_MS = 1_000;
 export interface Services {
   postgresUrl: string;
   redisUrl: string | null;
-  /** Of PostgreSQL: what it is and how it is set. */
+  /** What PostgreSQL this is and how it is set, by name. */
   postgresFacts: Record<string, string>;
   /** Its data, when it runs on this machine and says where; not for showing. */
   postgresDirectory: string | null;

@@ -26,7 +26,7 @@ export interface Tree {
   product: string;
   /** A baseline's or the load generator's entry point, built. */
   script(name: string): string;
-  /** To be loaded before a server. */
+  /** The module that is loaded before a server of the tree. */
   probe: string;
   /** Where the product's own files are; migrations are read from there. */
   directory: string;

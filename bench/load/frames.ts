@@ -38,7 +38,7 @@ function emptyFrame(opcode: number, length: number): { frame: Buffer; from: numb
   return { frame, from };
 }
 
-/** The same text again and again: one pong for all sockets. */
+/** The pong of all sockets: it is always the same text. */
 export const PONG = textFrame('3');
 
 /**

@@ -44,7 +44,7 @@ export interface JoinOptions {
   tokenSecret?: string | undefined;
   /** Asked with the join; null: none. */
   afterSeq(index: number): number | null;
-  /** Of the load that goes on; joins are seen here only. */
+  /** The listeners of the load that goes on from here; joins are seen here only. */
   events: Pick<ClientEvents, 'onMessage' | 'onAck' | 'onError'>;
   onClose?(client: Client): void;
   /** Once for each room it has joined. */

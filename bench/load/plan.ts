@@ -82,11 +82,11 @@ const Abuse = Type.Object({
   /** One of abusers/all.ts. */
   abuser: Type.String(),
   port: Type.Integer(),
-  /** Of the server's database. */
+  /** Where the server's database is. */
   databaseUrl: Type.String(),
-  /** With which the server's tokens are signed. */
+  /** The secret with which the server's tokens are signed. */
   tokenSecret: Type.String(),
-  /** It ends when told to, or after so long, or so many attempts. */
+  /** The abuser ends when it is told to, or after so long, or after so many attempts. */
   maxMs: Type.Integer(),
   maxAttempts: Type.Integer(),
 });
@@ -117,28 +117,28 @@ export type Faults = Static<typeof Faults>;
 const Used = Type.Object({
   durationMs: Type.Number(),
   serverCpuMs: Type.Number(),
-  /** Of each of its processes, in the order of `serverPids`: an event loop has one core. */
+  /** CPU time of each of the server's processes, in the order of `serverPids`: an event loop has one core. */
   eachServerCpuMs: Type.Array(Type.Number()),
   loadCpuMs: Type.Number(),
   /** All processes called postgres on this machine, other people's too. */
   postgresCpuMs: Type.Number(),
-  /** The same of redis-server and valkey-server. */
+  /** CPU time of redis-server and valkey-server. */
   redisCpuMs: Type.Number(),
 });
 export type Used = Static<typeof Used>;
 
 export const LoadResult = Type.Object({
   used: Used,
-  /** In the measured time: sends accepted, requests answered as expected, or connections made. */
+  /** Sends accepted, requests answered as expected, or connections made in the measured time. */
   done: Type.Integer(),
-  /** In the measured time. */
+  /** Messages delivered in the measured time. */
   delivered: Type.Integer(),
-  /** In the whole run. */
+  /** What `done` counts, in the whole run. */
   totalDone: Type.Integer(),
   ackLatency: Latency,
   deliveryLatency: Latency,
   faults: Faults,
-  /** Of an abuser: how often each kind of attempt ended how, as `send rate_limited`. */
+  /** For an abuser: how often each kind of attempt ended how, as `send rate_limited`. */
   outcomes: Type.Optional(Type.Record(Type.String(), Type.Integer())),
 });
 export type LoadResult = Static<typeof LoadResult>;

@@ -20,7 +20,7 @@ import { onceATurn, oneAtATime } from './turns.ts';
 
 const PAGE = 40;
 const MAX_LIST_PAGES = 5;
-/** Of a conversation that is not looked at. */
+/** Most messages kept of a conversation that is not looked at. */
 const MAX_WINDOW = 400;
 
 export interface ChatClientDeps {

@@ -17,7 +17,7 @@ export function dayOf(iso: string): string {
   return day.format(date);
 }
 
-/** For the list: a time today, else a day. */
+/** When something was, as the list shows it: the time if it was today, else the day. */
 export function whenOf(iso: string): string {
   const date = new Date(iso);
   const isToday = date.toDateString() === new Date().toDateString();

@@ -68,7 +68,7 @@ export function openLine(identity: () => Identity, onState: (state: LineState) =
       return socket.id;
     },
 
-    /** As of the stock client. */
+    /** What the stock client's `on` does. */
     on: socket.on.bind(socket) as MessagingSocket['on'],
 
     /**

@@ -14,7 +14,7 @@ interface Props {
   settings: PageSettings;
   /** The people are looked at: the newest are wanted. */
   onLook(): void;
-  /** The same person, with another token. */
+  /** Called with the same person and another token. */
   onRenewed(identity: Identity): void;
   /** Somebody else wants this pane. */
   onLeave(): void;

@@ -32,7 +32,7 @@ export interface Thread {
   messages: Message[];
   first: number;
   outgoing: Outgoing[];
-  /** For the list; may be older than the window. */
+  /** The message that the list shows; it may be older than the window. */
   lastMessage: Message | null;
   lastReadSeq: number;
   /** How far this person has seen it, and how far the service has been told that it was received. */

@@ -16,7 +16,7 @@ export const abusedId = (n = 0): string => conversationId(FIRST + n);
 export interface AbusePlace {
   port: number;
   databaseUrl: string;
-  /** With which the server's tokens are signed. */
+  /** The secret with which the server's tokens are signed. */
   tokenSecret: string;
 }
 
@@ -43,7 +43,7 @@ export interface Abuser {
 }
 
 export interface Abusing {
-  /** By kind: makes the n-th attempt. False: it could not be made now. */
+  /** Kind of attempt → what makes the n-th one; false: it could not be made now. */
   attempt: Readonly<Record<string, (n: number) => boolean>>;
   /** Lets go of everything. */
   end(): void | Promise<void>;

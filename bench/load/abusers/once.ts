@@ -7,7 +7,7 @@ const MAX_OPEN = 100;
 
 export interface Once {
   credential: string;
-  /** In X-Forwarded-For. */
+  /** The address to state in X-Forwarded-For. */
   address: string;
   /** What it answers the handshake with; left out: CONNECT. */
   connect?: string;

@@ -7,7 +7,7 @@ export interface Call {
   path: string;
   /** Left out: a caller who presents none. */
   token?: string;
-  /** In X-Forwarded-For. */
+  /** The address to state in X-Forwarded-For. */
   address: string;
   body?: object;
 }
