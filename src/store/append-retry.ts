@@ -1,6 +1,6 @@
 /**
  * Sees a batch through to an outcome for every ticket: again after what passes by itself, in halves
- * when one row can not be stored, by looking the messages up when nobody knows whether a commit
+ * when one row cannot be stored, by looking the messages up when nobody knows whether a commit
  * happened. What waits for somebody else's lock is handed back, not waited for.
  *
  * Guarantees: nobody is told an outcome that is not known; a message is never stored twice; when a
@@ -108,7 +108,7 @@ async function seeThrough(batch: readonly Ticket[], work: Work, unsure: boolean)
   }
 }
 
-/** One row of the batch can not be stored: halving finds it, and the rest is stored without it. */
+/** One row of the batch cannot be stored: halving finds it, and the rest is stored without it. */
 async function seeHalvesThrough(
   batch: readonly Ticket[],
   work: Work,
@@ -174,7 +174,7 @@ function refuseRow(ticket: Ticket, error: unknown, { settle, refuse }: AppendRet
   // The sender was deleted between the look and the insert: participations go with the user.
   if (codeOf(error) === FOREIGN_KEY_VIOLATION) settle(ticket, { outcome: 'not_a_participant' });
   else if (isAboutData(error)) {
-    refuse(ticket, new ChatError('invalid_request', 'This message can not be stored.'));
+    refuse(ticket, new ChatError('invalid_request', 'This message cannot be stored.'));
   } else refuse(ticket, asUnavailable(error));
 }
 

@@ -37,7 +37,7 @@ export interface WriterStats {
 
 export interface Writer {
   /**
-   * Stores a message. Rejects with ChatError: `invalid_request` for what PostgreSQL can not hold,
+   * Stores a message. Rejects with ChatError: `invalid_request` for what PostgreSQL cannot hold,
    * `unavailable` when too much waits, or when there is no certain outcome by the deadline; only
    * then may the message have been stored, and the same client_message_id is safe to send again.
    */
@@ -64,7 +64,7 @@ const MIN_SHARE = 100;
 
 const SHUTTING_DOWN = 'This server is shutting down. Try again on another one.';
 const TOO_MUCH_WAITS = 'Too many messages are waiting. Try again shortly.';
-const IS_HELD_UP = 'This conversation can not be written to at the moment. Try again shortly.';
+const IS_HELD_UP = 'This conversation cannot be written to at the moment. Try again shortly.';
 const NOT_STORED = 'The message could not be stored in time. Try again shortly.';
 const OUTCOME_UNKNOWN =
   'It is not known whether the message was stored. Sending it again with the same client_message_id is safe.';
@@ -114,7 +114,7 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
     });
   }
 
-  /** One conversation must not use up the queue while it can not be written to. */
+  /** One conversation must not use up the queue while it cannot be written to. */
   function isTooFarBehind(conversationId: CanonicalId): boolean {
     if (!aside.has(conversationId)) return false;
     return queue.waitingIn(conversationId) >= limits.maxBehindLocked;

@@ -125,7 +125,7 @@ function missedBounds(
     if (!(value <= bound + TOLERANCE_MS)) missed.push(`${what} ${Math.round(value)} ms > ${bound}`);
   };
   hold('caught up after', measures.caughtUpMs, CATCH_UP_MS);
-  // A node that can not read PostgreSQL can not see what it has missed.
+  // A node that cannot read PostgreSQL cannot see what it has missed.
   if (fault.away !== 'postgres') hold('heard after', measures.detectMs, DETECT_MS);
   if (fault.away === 'postgres') {
     hold('resumed after', measures.firstOkMs, RESUME_MS);

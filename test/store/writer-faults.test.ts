@@ -216,7 +216,7 @@ describe('an unknown outcome', () => {
     },
   );
 
-  test('that can not be looked up in time is said to be unknown, and sending again is safe', async () => {
+  test('that cannot be looked up in time is said to be unknown, and sending again is safe', async () => {
     const writer = behindProxy(1200);
     const room = await newRoom(db.sql);
     stored(await writer.append(draft(room)));

@@ -221,7 +221,7 @@ describe('a conversation that is set aside', () => {
     expect((await Promise.all(sends)).map((each) => stored(each).seq)).toEqual(upTo(3));
   });
 
-  test('and a row beside it that can not be stored: everything in its order', async () => {
+  test('and a row beside it that cannot be stored: everything in its order', async () => {
     const writer = node({ lanes: 1 });
     const [locked, bad, good] = (await rooms(3)) as [Room, Room, Room];
     await db.sql.unsafe(
@@ -244,7 +244,7 @@ describe('a conversation that is set aside', () => {
   });
 });
 
-describe('a lock that can not be passed over holds up its conversation alone', () => {
+describe('a lock that cannot be passed over holds up its conversation alone', () => {
   /** Sends to all, one of which is held up until the stranger lets go. */
   async function expectAlone(stuck: Room, holder: Stranger, change = {}): Promise<AppendOutcome> {
     const writer = node();

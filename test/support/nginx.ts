@@ -26,7 +26,7 @@ function findNginx(): string | undefined {
     });
 }
 
-/** The program, installed if this machine allows it; undefined where it can not be had. */
+/** The program, installed if this machine allows it; undefined where it cannot be had. */
 export async function nginxBinary(say: (line: string) => void): Promise<string | undefined> {
   if (findNginx() === undefined) await installPackage('nginx-light', say);
   return findNginx();

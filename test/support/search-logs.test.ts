@@ -34,7 +34,7 @@ it.each([
   ['at its end', 'an end with pass-port'],
   ['inside a word', '{"args":["xpass-wordx"]}\n'],
   ['that is a token', 'Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc\n'],
-  ['that is a password in a URL', 'can not reach redis://:hunter2@10.0.0.1:6379\n'],
+  ['that is a password in a URL', 'cannot reach redis://:hunter2@10.0.0.1:6379\n'],
 ])('finds a secret %s', async (_where, text) => {
   await notes({ secret: 'pass-word' }, { secret: 'pass-port' });
   await log('7-1.log', 'a start\n');
