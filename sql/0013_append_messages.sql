@@ -132,7 +132,8 @@ BEGIN
     SELECT set_config('synchronous_commit', 'off', true)
     WHERE NOT EXISTS (SELECT FROM placed WHERE outcome = 'stored')
   )
-  SELECT p.outcome, p.seq, p.created_at, p.name, p.members_version,
+  -- The types are those of the result, whatever others have made of the columns.
+  SELECT p.outcome, p.seq::bigint, p.created_at::timestamp, p.name, p.members_version::bigint,
     CASE WHEN p.outcome IN ('stored_earlier', 'repeat') THEN (
       SELECT to_jsonb(message) FROM (
         SELECT m.id, m.conversation_id, m.seq, m.sender_id, u.name::text AS sender_name, m.content,

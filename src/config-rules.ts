@@ -7,6 +7,7 @@ import {
 } from './bounds/process.ts';
 import type { Environment } from './environment.ts';
 import { originOf } from './shared/origin.ts';
+import { parseUrl } from './shared/url.ts';
 
 /** What nodes say to each other holds a frame, and little besides. */
 export function maxEnvelopeBytes(maxContentLength: number): number {
@@ -113,7 +114,8 @@ function requireUrl(
   problems: string[],
 ): void {
   if (value === undefined) return;
-  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+  const url = parseUrl(value);
+  if (url === undefined || !protocols.includes(url.protocol)) {
     problems.push(`${name} is not understood: it is a URL that starts with ${protocols[0]}//.`);
   }
 }

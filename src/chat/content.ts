@@ -8,6 +8,7 @@
 
 import { MAX_MEDIA_URL_LENGTH } from '../bounds/chat.ts';
 import { isStorable, type StorableText } from '../shared/storable-text.ts';
+import { parseUrl } from '../shared/url.ts';
 import { ChatError } from './errors.ts';
 import { stripMarkup } from './sanitize.ts';
 import type { MessageType } from './schemas.ts';
@@ -128,10 +129,11 @@ function cleanMediaUrl(mediaUrl: string | null): StorableText {
     throw refusal('media_url', 'media_url is required for message_type image');
   }
   if (mediaUrl.length > MAX_MEDIA_URL_LENGTH) throw tooLongUrl();
-  if (/[\s\p{Cc}]/u.test(mediaUrl) || !isStorable(mediaUrl) || !URL.canParse(mediaUrl)) {
+  const fits = !/[\s\p{Cc}]/u.test(mediaUrl) && isStorable(mediaUrl);
+  const url = fits ? parseUrl(mediaUrl) : undefined;
+  if (url === undefined) {
     throw refusal('media_url', 'media_url must be a URL, without white space');
   }
-  const url = new URL(mediaUrl);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw refusal('media_url', 'media_url must be http or https');
   }

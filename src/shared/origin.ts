@@ -1,4 +1,5 @@
 /** Web origins, in the one spelling by which they are compared. */
+import { parseUrl } from './url.ts';
 
 const httpOrigin = /^(https?):\/\/[^\s/?#@\\]+\/?$/i;
 
@@ -7,7 +8,7 @@ const httpOrigin = /^(https?):\/\/[^\s/?#@\\]+\/?$/i;
  * undefined for what is no origin of a page on the web: another scheme, a path, `null`.
  */
 export function originOf(text: string): string | undefined {
-  return httpOrigin.test(text) && URL.canParse(text) ? new URL(text).origin : undefined;
+  return httpOrigin.test(text) ? parseUrl(text)?.origin : undefined;
 }
 
 /** Whether a page of `origin` came from the very server that is asked as `host`, a Host field. */

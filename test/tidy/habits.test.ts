@@ -76,6 +76,10 @@ describe('the service', () => {
     expect(filesWith(service, /\bnew Redis\(/)).toEqual(['src/redis/connection.ts']);
   });
 
+  it('asks nobody whether a text is a URL but shared/url.ts', () => {
+    expect(filesWith(service, /\bURL\.canParse\(/)).toEqual([]);
+  });
+
   it('keeps what is private to a class by #, which holds at run time as well', () => {
     expect(placesOf(service, /^\s*private\s|\(private\s/)).toEqual([]);
   });
