@@ -3,7 +3,9 @@
 # with the Debian and the Node that package.json names under `production`. PostgreSQL and Redis are
 # those of the machine (DATABASE_URL, REDIS_URL, the usual local ports), or the tests start their own.
 #
-#   scripts/production-platform.sh              the image, and the suites that touch the native server
+#   scripts/production-platform.sh              the image, and the suites that touch the native server, but for
+#                                               those that are about processes (workers, stopping, signals)
+#   scripts/production-platform.sh --processes  these, too
 #   scripts/production-platform.sh --all        the image, and the whole of `npm test`
 #   scripts/production-platform.sh -- COMMAND   one command in this clone, for instance
 #                                               npx vitest run test/realtime
@@ -21,16 +23,18 @@ readonly LIMIT_S=600 LIMIT_ALL_S=1800
 # Beside what debootstrap takes: the packages npm fetches, and tests that start a Redis of their own.
 readonly DEBIAN_PACKAGES=ca-certificates,redis-server
 readonly NPM=npm@11
-readonly NATIVE_SUITES=(realtime conformance http peers workers audience delivery process)
+readonly NATIVE_SUITES=(realtime conformance http peers audience delivery)
+readonly PROCESS_SUITES=(workers process)
 
 clone="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 readonly clone
 
 main() {
-  local all='' report='' limit="$LIMIT_S"
+  local extent='' report='' limit="$LIMIT_S"
   while (($# > 0)); do
     case "$1" in
-      --all) all=1 limit="$LIMIT_ALL_S" && shift ;;
+      --all) extent=--all limit="$LIMIT_ALL_S" && shift ;;
+      --processes) extent=--processes && shift ;;
       --report) report="$2" && shift 2 ;;
       --) shift && break ;;
       *) sed -n '2,/^set -/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed '$d' >&2 && exit 2 ;;
@@ -59,7 +63,7 @@ main() {
   exec 8>&-
 
   local arguments=("$@")
-  if ((${#arguments[@]} == 0)); then arguments=("${all:+--all}"); else limit=0; fi
+  if ((${#arguments[@]} == 0)); then arguments=("$extent"); else limit=0; fi
   # Its end, however it comes about, is the end of everything inside; and this script's end is its own.
   setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private \
     bash "${BASH_SOURCE[0]}" --inside "$root" "$run" "${report:-/dev/null}" "$limit" "${arguments[@]}" <&0 &
@@ -182,9 +186,11 @@ fresh() { mkdir -p "$1" && echo "$1"; }
 # In the root, on its Node.
 chrooted() {
   cd /clone
-  if [[ "$1" != --all && -n "$1" ]]; then exec "$@"; fi
+  local extent="$1"
+  if [[ -n "$extent" && "$extent" != --all && "$extent" != --processes ]]; then exec "$@"; fi
   local failed=0 suites=()
-  if [[ "$1" != --all ]]; then suites=("${NATIVE_SUITES[@]/#/test/}" test/platform); fi
+  if [[ "$extent" != --all ]]; then suites=("${NATIVE_SUITES[@]/#/test/}" test/platform); fi
+  if [[ "$extent" == --processes ]]; then suites+=("${PROCESS_SUITES[@]/#/test/}"); fi
   timed 'the image' node scripts/build-image.ts || failed=1
   IMAGE_DIR=/app timed 'the tests' node_modules/.bin/vitest run "${suites[@]}" \
     --reporter=default --reporter=json --outputFile.json=/tmp/report.json || failed=1
