@@ -12,8 +12,6 @@ CREATE OR REPLACE FUNCTION messaging.append_messages(
   waits BOOLEAN,
   -- Whether an earlier call may have stored these drafts: then their own ids are looked up.
   unsure BOOLEAN,
-  -- When nobody waits for an answer any more, in milliseconds since 1970 by this server's clock.
-  deadline_ms DOUBLE PRECISION,
   -- The drafts, in the order in which they follow each other. No two have the same sender and
   -- client_message_id.
   ids UUID[],
@@ -22,7 +20,9 @@ CREATE OR REPLACE FUNCTION messaging.append_messages(
   contents TEXT[],
   message_types TEXT[],
   media_urls TEXT[],
-  client_message_ids TEXT[]
+  client_message_ids TEXT[],
+  -- When nobody waits for its answer any more, in milliseconds since 1970 by this server's clock.
+  deadlines_ms BIGINT[]
 ) RETURNS TABLE (
   -- One row for each draft, in their order:
   --   stored            under seq, at created_at
@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION messaging.append_messages(
 DECLARE
   held UUID[];
   all_held BOOLEAN;
-  is_late BOOLEAN;
+  present_ms BIGINT;
   present TIMESTAMP;
 BEGIN
   -- In the order of the ids, which is everybody's order. FOR NO KEY UPDATE, because FOR UPDATE would wait
@@ -57,7 +57,7 @@ BEGIN
       ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED);
   END IF;
   all_held := cardinality(held) = cardinality(conversations);
-  is_late := extract(epoch FROM clock_timestamp()) * 1000 > deadline_ms;
+  present_ms := extract(epoch FROM clock_timestamp()) * 1000;
   present := date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC');
 
   RETURN QUERY
@@ -74,12 +74,13 @@ BEGIN
         WHEN own.id IS NOT NULL THEN 'stored_earlier'
         WHEN sender.takes_part IS NULL THEN 'not_a_participant'
         WHEN repeated.id IS NOT NULL THEN 'repeat'
-        WHEN is_late THEN 'late'
+        WHEN d.deadline_ms < present_ms THEN 'late'
         ELSE 'stored'
       END AS outcome
-    FROM unnest(ids, conversation_ids, sender_ids, contents, message_types, media_urls, client_message_ids)
+    FROM unnest(ids, conversation_ids, sender_ids, contents, message_types, media_urls, client_message_ids,
+        deadlines_ms)
       WITH ORDINALITY AS d (id, conversation_id, sender_id, content, message_type, media_url,
-        client_message_id, place)
+        client_message_id, deadline_ms, place)
     LEFT JOIN LATERAL (
       SELECT * FROM messaging.conversations c WHERE c.id = d.conversation_id LIMIT 1
     ) c ON TRUE

@@ -7,6 +7,10 @@
  */
 export const SESSION_RENEW_MS = 10_000;
 
+// store/append-retry
+/** A message that is late for PostgreSQL with more time left than this is late by a clock that has been set. */
+export const CLOCKS_DIFFER_MS = 100;
+
 // store/conversations
 /** A rival that does not take the lock (another program) can win the unique index this often. */
 export const MAX_PAIR_ATTEMPTS = 3;

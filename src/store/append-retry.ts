@@ -8,13 +8,14 @@
  * within a conversation survives retries and halving, and when a ticket is handed back, so is
  * whatever follows it in its conversation.
  */
+import { CLOCKS_DIFFER_MS } from '../bounds/store.ts';
 import { ChatError } from '../chat/errors.ts';
-import type { AppendOutcome } from '../chat/ports.ts';
-import { appendBatch, LATE, LOCKED } from './append-batch.ts';
+import type { AppendOutcome, MessageDraft } from '../chat/ports.ts';
+import { appendBatch, type DraftOutcome, LATE, LOCKED } from './append-batch.ts';
 import type { Ticket } from './append-queue.ts';
 import type { AppendSessions } from './append-session.ts';
 import type { Lane, Log } from './database.ts';
-import { DatabaseUnavailable, isServerError } from './link.ts';
+import { DatabaseUnavailable, isServerError, type UnavailableReason } from './link.ts';
 import { isLocked } from './lock-waits.ts';
 import { asUnavailable, retryPauseMs } from './transaction.ts';
 
@@ -51,6 +52,14 @@ interface Work extends AppendRetryDeps {
 const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
 const DATA_EXCEPTION = /^22/;
+/** Reasons that prove that the statement was not executed. */
+const NOT_RUN: ReadonlySet<UnavailableReason> = new Set([
+  'refused',
+  'crowded',
+  'read_only',
+  'incomplete',
+  'outdated',
+]);
 
 /** Resolves, with those that are held up, when every other ticket of the batch is settled. Never rejects. */
 export async function commitBatch(
@@ -74,11 +83,9 @@ async function seeThrough(batch: readonly Ticket[], work: Work, unsure: boolean)
     if (live.length === 0) return;
     const result = await tryOnce(live, work, unsure);
     if (result === 'done') return;
-    if ('late' in result) {
-      // Not yet by the clock here, or PostgreSQL's has been set: it is asked what time it is, and again.
-      ours = result.late;
-      work.onRetry();
-      await pause(retryPauseMs(attempt));
+    if ('again' in result) {
+      ours = result.again;
+      attempt -= 1;
       continue;
     }
 
@@ -140,34 +147,52 @@ async function tryOnce(
   live: readonly Ticket[],
   work: Work,
   unsure: boolean,
-): Promise<'done' | { late: Ticket[] } | { error: unknown; unknown: boolean }> {
+): Promise<'done' | { again: Ticket[] } | { error: unknown; unknown: boolean }> {
   const { lane, sessions, waits } = work;
   const drafts = live.map((ticket) => ticket.draft);
-  const deadlineAt = Math.min(...live.map((ticket) => ticket.deadlineAt));
+  const deadlines = new Map(live.map(({ draft, deadlineAt }) => [draft, deadlineAt]));
   let sent = false;
   try {
     const outcomes = await lane.run(async (sql) => {
-      const deadlineMs = await sessions.toServerTime(sql, deadlineAt);
+      const aheadMs = await sessions.aheadMs(sql);
+      // Connecting takes its time: who has been told meanwhile that nothing was stored must be right.
+      if (live.some((ticket) => ticket.settled)) return undefined;
       sent = true;
       for (const ticket of live) ticket.mayBeStored = true;
-      const answered = await appendBatch(sql, drafts, { waits, unsure, deadlineMs });
-      if (answered.includes(LATE)) sessions.doubt(sql);
+      const deadlineMsOf = (draft: MessageDraft) => (deadlines.get(draft) ?? 0) + aheadMs;
+      const answered = await appendBatch(sql, drafts, { waits, unsure, deadlineMsOf });
+      if (lateFarAhead(live, answered).length > 0) sessions.doubt(sql);
       return answered;
     }, work.attemptDeadlineMs);
+    if (outcomes === undefined) return { again: live.filter((ticket) => !ticket.settled) };
     const locked: Ticket[] = [];
-    const late: Ticket[] = [];
+    const written = new Set<string>();
     live.forEach((ticket, index) => {
       const outcome = outcomes[index];
+      if (outcome === LOCKED || outcome === LATE) ticket.mayBeStored = unsure;
       if (outcome === LOCKED) locked.push(ticket);
-      else if (outcome === LATE) late.push(ticket);
-      else if (outcome !== undefined) work.settle(ticket, outcome);
+      else if (outcome !== undefined && outcome !== LATE) {
+        if (outcome.outcome === 'stored') written.add(ticket.draft.conversationId);
+        work.settle(ticket, outcome);
+      }
     });
-    for (const ticket of [...locked, ...late]) ticket.mayBeStored = unsure;
     setAside(locked, 'locked', work);
-    return late.length > 0 ? { late } : 'done';
+    // The other late ones are answered at their deadline, and so are those after which others of their
+    // conversation have been stored.
+    const again = lateFarAhead(live, outcomes).filter(
+      ({ draft }) => !written.has(draft.conversationId),
+    );
+    return again.length > 0 ? { again } : 'done';
   } catch (error) {
-    return { error, unknown: sent && error instanceof DatabaseUnavailable };
+    const unknown = sent && error instanceof DatabaseUnavailable && !NOT_RUN.has(error.reason);
+    return { error, unknown };
   }
+}
+
+/** Late in spite of much time left: PostgreSQL's clock has been set, and is to be asked anew. */
+function lateFarAhead(tickets: readonly Ticket[], outcomes: readonly DraftOutcome[]): Ticket[] {
+  const soon = performance.now() + CLOCKS_DIFFER_MS;
+  return tickets.filter(({ deadlineAt }, index) => outcomes[index] === LATE && deadlineAt > soon);
 }
 
 function refuseRow(ticket: Ticket, error: unknown, { settle, refuse }: AppendRetryDeps): void {

@@ -15,10 +15,10 @@ interface Session {
 
 export interface AppendSessions {
   /**
-   * The moment `at` (on the clock of performance.now()) by PostgreSQL's clock, in milliseconds since 1970; no
-   * later than it really is. Asks PostgreSQL on a new connection and every SESSION_RENEW_MS.
+   * How far PostgreSQL's clock (milliseconds since 1970) is ahead of performance.now(); no more than it really
+   * is. Asks PostgreSQL on a new connection and every SESSION_RENEW_MS.
    */
-  toServerTime(sql: Sql, at: number): Promise<number>;
+  aheadMs(sql: Sql): Promise<number>;
   /** PostgreSQL's clock does not agree with what was made of it: ask again. */
   doubt(sql: Sql): void;
 }
@@ -38,11 +38,10 @@ export function createAppendSessions(): AppendSessions {
   }
 
   return {
-    toServerTime: async (sql, at) => {
+    aheadMs: async (sql) => {
       const known = sessions.get(sql);
       const isFresh = known !== undefined && performance.now() - known.renewedAt < SESSION_RENEW_MS;
-      const { aheadMs } = isFresh ? known : await renew(sql);
-      return at + aheadMs;
+      return (isFresh ? known : await renew(sql)).aheadMs;
     },
     doubt: (sql) => {
       sessions.delete(sql);

@@ -50,23 +50,26 @@ export interface AppendOrders {
   waits: boolean;
   /** Whether an earlier call may have stored the drafts. */
   unsure: boolean;
-  /** When nobody waits any more, in milliseconds since 1970 by PostgreSQL's clock. */
-  deadlineMs: number;
+  /** When nobody waits for a draft any more, in milliseconds since 1970 by PostgreSQL's clock. */
+  deadlineMsOf(draft: MessageDraft): number;
 }
 
+// Flags go as numbers: what the driver sends again (a plan that no longer fits) it has made text of, and a
+// text is no `true` for it.
 /** Stores drafts, of which no two may have the same sender and client_message_id; a row for each. */
 export const appendMessages = (
   sql: Sql,
   conversationIds: readonly CanonicalId[],
   drafts: readonly MessageDraft[],
-  { waits, unsure, deadlineMs }: AppendOrders,
+  { waits, unsure, deadlineMsOf }: AppendOrders,
 ) =>
   sql<AppendRow[]>`
-    SELECT * FROM messaging.append_messages(${conversationIds}::uuid[], ${waits}, ${unsure},
-      ${deadlineMs}, ${drafts.map((draft) => draft.id)}::uuid[],
+    SELECT * FROM messaging.append_messages(${conversationIds}::uuid[],
+      ${Number(waits)}::int = 1, ${Number(unsure)}::int = 1, ${drafts.map((draft) => draft.id)}::uuid[],
       ${drafts.map((draft) => draft.conversationId)}::uuid[],
       ${drafts.map((draft) => draft.senderId)}::uuid[],
       ${drafts.map((draft) => draft.content)}::text[],
       ${drafts.map((draft) => draft.messageType)}::text[],
       ${drafts.map((draft) => draft.mediaUrl)}::text[],
-      ${drafts.map((draft) => draft.clientMessageId)}::text[])`;
+      ${drafts.map((draft) => draft.clientMessageId)}::text[],
+      ${drafts.map((draft) => Math.floor(deadlineMsOf(draft)))}::bigint[])`;

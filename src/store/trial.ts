@@ -63,6 +63,9 @@ async function write(sql: Sql): Promise<void> {
         (conversation_id, participant_id, last_read_seq, last_delivered_seq)
       VALUES (${id}, ${user.id}, 0, 0)`;
   }
+  // Nothing, by the function that all messages are stored by: it is there, and may be called.
+  await sql`
+    SELECT FROM messaging.append_messages('{}', FALSE, FALSE, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')`;
   await sql`UPDATE messaging.conversations SET last_seq = 1 WHERE id = ${id}`;
   await sql`
     INSERT INTO messaging.messages (id, conversation_id, seq, sender_id, content, message_type,

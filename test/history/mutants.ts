@@ -168,8 +168,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'store/append-retry.ts',
-        find: '{ waits, unsure, deadlineMs }',
-        replace: '{ waits, unsure: false, deadlineMs }',
+        find: '{ waits, unsure, deadlineMsOf }',
+        replace: '{ waits, unsure: false, deadlineMsOf }',
       },
     ],
   },

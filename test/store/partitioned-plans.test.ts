@@ -131,7 +131,7 @@ describe('one partition is read by', () => {
     const sent = draft({ id: talk, members: [bob] }, { clientMessageId: 'a key' });
     const touched = await partitionsTouched(async (transaction) => {
       const sql = transaction as unknown as Sql;
-      const orders = { waits: false, unsure, deadlineMs: Number.MAX_VALUE };
+      const orders = { waits: false, unsure, deadlineMsOf: () => Number.MAX_SAFE_INTEGER };
       const [row] = await appendMessages(sql, [talk], [sent], orders);
       expect({ ...row, seq: Number(row && 'seq' in row ? row.seq : 0) }).toMatchObject({
         outcome: 'stored',

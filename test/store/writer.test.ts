@@ -421,7 +421,11 @@ describe('refusals', () => {
 describe('a draft whose deadline is over', () => {
   const ask = (room: Room, deadlineMs: number) =>
     database().query((sql) =>
-      appendMessages(sql, [room.id], [draft(room)], { waits: false, unsure: false, deadlineMs }),
+      appendMessages(sql, [room.id], [draft(room)], {
+        waits: false,
+        unsure: false,
+        deadlineMsOf: () => deadlineMs,
+      }),
     );
 
   test('by PostgreSQL’s clock is not stored; what was there before is still told', async () => {
