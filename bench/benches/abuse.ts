@@ -219,7 +219,7 @@ function trafficOf(
     window: 0,
     ratePerSecond,
     warmUpMs: context.pick({ tiny: 300, quick: 2_000, full: 3_000 }),
-    measureMs: context.pick({ tiny: 1_000, quick: 5_000, full: 8_000 }),
+    measureMs: context.pick({ tiny: 2_000, quick: 5_000, full: 8_000 }),
     settleMs: context.pick({ tiny: 10_000, quick: 15_000, full: 30_000 }),
     contentBytes: CONTENT_BYTES,
     ownAddresses: true,
