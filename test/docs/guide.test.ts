@@ -105,10 +105,11 @@ describe('with tokens', () => {
     });
   }
 
-  it.for(CASES)(
+  // Side by side: each mostly waits, for tokens to end and for pauses between tries.
+  it.concurrent.for(CASES)(
     'the program for %s loses nothing and doubles nothing',
     { timeout: TIMEOUT_MS },
-    async ([_name, program], { skip, onTestFinished }) => {
+    async ([_name, program], { expect, skip, onTestFinished }) => {
       skip(program.lacks !== null);
       const proxy = await startTcpProxy({ host: '127.0.0.1', port: scene.app.port });
       onTestFinished(() => proxy.stop());
@@ -201,7 +202,7 @@ describe('with tokens', () => {
 describe('in development', () => {
   const scene = useScene({ settings: { AUTH_MODE: 'insecure' } });
 
-  it.for(CASES)(
+  it.concurrent.for(CASES)(
     'the program for %s needs no token',
     { timeout: TIMEOUT_MS },
     async ([_name, program], { skip, onTestFinished }) => {
