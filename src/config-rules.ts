@@ -7,6 +7,7 @@ import {
 } from './bounds/process.ts';
 import type { Environment } from './environment.ts';
 import { originOf } from './shared/origin.ts';
+import { readPostgresUrl } from './shared/postgres-url.ts';
 import { parseUrl } from './shared/url.ts';
 
 /** What nodes say to each other holds a frame, and little besides. */
@@ -21,7 +22,10 @@ function maxFrameBytes(maxContentLength: number): number {
 
 /** Adds a sentence to `problems` for whatever does not fit the rest. */
 export function checkTogether(values: Environment, problems: string[]): void {
-  requireUrl('DATABASE_URL', values.DATABASE_URL, ['postgres:', 'postgresql:'], problems);
+  if (values.DATABASE_URL !== undefined) {
+    const target = readPostgresUrl(values.DATABASE_URL);
+    if ('fault' in target) problems.push(`DATABASE_URL ${target.fault}`);
+  }
   requireUrl('REDIS_URL', values.REDIS_URL, ['redis:', 'rediss:'], problems);
   if (values.REDIS_URL === undefined && Number(values.WORKERS) > 1) {
     problems.push(

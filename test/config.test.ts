@@ -97,6 +97,8 @@ describe('settings', () => {
     ['MAX_PAYLOAD_BYTES', '1e6'],
     ['RATE_LIMIT', 'maybe'],
     ['DATABASE_URL', 'mysql://x/y'],
+    ['DATABASE_URL', 'postgres:///x?host=/a,/b'],
+    ['DATABASE_URL', 'postgres://u:100%@host/x'],
     ['REDIS_URL', 'localhost'],
     ['CORS_ORIGINS', 'https://a.example/path'],
     ['TRUSTED_PROXIES', 'loopback, 10.0.0.0/33'],

@@ -1,6 +1,7 @@
 /** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import { CONNECTIONS_BESIDES_POOL, POSTGRES_END_S } from '../bounds/doctor.ts';
+import { connectPostgres } from '../store/connect.ts';
 import { awaitFirstAnswer } from '../store/first-answer.ts';
 import { readMigrationStatus } from '../store/migration-status.ts';
 import { findMissingTriggers } from '../store/triggers.ts';
@@ -19,7 +20,7 @@ export interface PostgresCheckOptions {
 
 /** The findings about the PostgreSQL at `url`; one that cannot be reached is a finding. */
 export async function checkPostgres(options: PostgresCheckOptions): Promise<Finding[]> {
-  const sql = postgres(options.url, {
+  const sql = connectPostgres(options.url, {
     max: 1,
     connect_timeout: options.connectTimeoutMs / 1_000,
     connection: { application_name: 'messaging-doctor', statement_timeout: 10_000 },

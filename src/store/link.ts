@@ -11,6 +11,7 @@ import postgres from 'postgres';
 import { KEEP_ALIVE_S } from '../bounds/store.ts';
 import { ChatError } from '../chat/errors.ts';
 import { columnTypes } from './column-types.ts';
+import { connectPostgres } from './connect.ts';
 
 // Parameters are text, numbers, booleans, null and flat arrays of them: no custom wrappers.
 export type Sql = postgres.Sql;
@@ -144,7 +145,7 @@ export function openLink(deps: LinkDeps): Link {
       ...deps.settings,
     },
   };
-  const sql: Sql = postgres(deps.url, settings);
+  const sql: Sql = connectPostgres(deps.url, settings);
 
   async function end(timeoutMs: number): Promise<void> {
     await sql.end({ timeout: timeoutMs / MS_PER_S });

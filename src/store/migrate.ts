@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { MIGRATE_CONNECT_MS, MIGRATE_END_S, MIGRATE_LOCK_MS } from '../bounds/store.ts';
+import { connectPostgres } from './connect.ts';
 import { awaitFirstAnswer } from './first-answer.ts';
 
 /** sql/ lies beside src/ and dist/: the same two steps up from either. */
@@ -50,7 +51,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   const log = options.log ?? (() => undefined);
   const lockTimeoutMs = options.lockTimeoutMs ?? MIGRATE_LOCK_MS;
   const migrations = await readMigrations(options.directory ?? SQL_DIRECTORY);
-  const sql = postgres(options.databaseUrl, {
+  const sql = connectPostgres(options.databaseUrl, {
     max: 1, // the lock is the session's: everything must run on the one connection
     connect_timeout: MIGRATE_CONNECT_MS / 1000,
     idle_timeout: 0,
