@@ -1,6 +1,6 @@
 /** The PostgreSQL and the Redis that benches use: those named, the local ones, or an embedded one. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -53,6 +53,7 @@ async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'messaging-bench-postgres-'));
   const embedded = await startEmbeddedPostgres({
     dataDir,
+    port: await freePort(), // trees to compare with, and baselines, may know TCP alone
     log: () => undefined,
     stopTimeoutMs: STOP_MS,
   });
@@ -63,6 +64,18 @@ async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      const port = address !== null && typeof address === 'object' ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
 }
 
 async function usable(url: string): Promise<boolean> {

@@ -15,8 +15,6 @@ export const CLUSTER_QUIT_MS = 5_000;
 // embedded/embedded-postgres
 /** How long PostgreSQL may take to start: recovery after a crash replays at most about a gigabyte of WAL. */
 export const START_MS = 60_000;
-/** A port that was free may be taken before PostgreSQL binds it: so often another is tried. */
-export const PORT_ATTEMPTS = 5;
 /** Least connections it takes: those of a service, and of somebody who looks at its database. */
 export const MIN_EMBEDDED_CONNECTIONS = 50;
 
@@ -33,3 +31,7 @@ export const POSTMASTER_QUIT_MS = 2_000;
 export const PROCESS_POLL_MS = 20;
 /** How long the command `ps` may take. */
 export const PS_MS = 5_000;
+
+// embedded/socket-directory
+/** Of the path of a Unix socket: macOS and the BSDs take 103 bytes, Linux 107 (`sun_path` and its NUL). */
+export const MAX_SOCKET_PATH_BYTES = 103;

@@ -76,7 +76,10 @@ async function createUser(): Promise<{ uid: number; gid: number }> {
 }
 
 /** Whether the account may enter `directory` and everything above it. */
-async function canReach(directory: string, ids: { uid: number; gid: number }): Promise<boolean> {
+export async function canReach(
+  directory: string,
+  ids: { uid: number; gid: number },
+): Promise<boolean> {
   for (let path = directory; ; path = dirname(path)) {
     const { mode, uid, gid } = await stat(path);
     const bit = uid === ids.uid ? 0o100 : gid === ids.gid ? 0o010 : 0o001;

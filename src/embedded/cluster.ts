@@ -15,6 +15,7 @@ import { commandLine, processState, waitUntilGone } from './processes.ts';
 export interface ClusterPlace {
   dataDir: string;
   clusterDir: string;
+  /** Of the superuser, for connections over TCP. */
   passwordFile: string;
   binaries: PostgresBinaries;
   account: Account;
@@ -32,11 +33,11 @@ export function programEnvironment(binaries: PostgresBinaries): NodeJS.ProcessEn
 }
 
 /**
- * Makes sure the cluster exists and fits the programs, and returns the superuser's password.
+ * Makes sure the cluster exists and fits the programs.
  *
  * @throws EmbeddedPostgresError
  */
-export async function prepareCluster(place: ClusterPlace): Promise<string> {
+export async function prepareCluster(place: ClusterPlace): Promise<void> {
   const major = await programMajor(place);
   const found = await readText(join(place.clusterDir, 'PG_VERSION'));
   if (found === undefined) {
@@ -52,13 +53,6 @@ export async function prepareCluster(place: ClusterPlace): Promise<string> {
       `The files in ${place.clusterDir} were made by PostgreSQL ${found} and this is ${major}: move them over with pg_dump, or move the directory away to begin with an empty database.`,
     );
   }
-  const password = await readText(place.passwordFile);
-  if (password === undefined || password === '') {
-    throw new EmbeddedPostgresError(
-      `The password of the embedded PostgreSQL, ${place.passwordFile}, is missing: restore it or move ${place.clusterDir} away to begin with an empty database.`,
-    );
-  }
-  return password;
 }
 
 /** Runs `postgres --version`: also the proof that the programs run on this machine. */
@@ -71,7 +65,7 @@ async function programMajor(place: ClusterPlace): Promise<string> {
   );
 }
 
-async function createCluster(place: ClusterPlace): Promise<string> {
+async function createCluster(place: ClusterPlace): Promise<void> {
   const prefix = `${basename(place.clusterDir)}.new-`;
   const parent = dirname(place.clusterDir);
   for (const name of await readdir(parent)) {
@@ -110,7 +104,6 @@ async function createCluster(place: ClusterPlace): Promise<string> {
     await rm(draft, { recursive: true, force: true });
     throw error;
   }
-  return password;
 }
 
 /**

@@ -2,25 +2,29 @@
 // directory between starts. At most one service uses a data directory; what a killed service left
 // behind is cleared; whatever stands in the way is told in one sentence (EmbeddedPostgresError).
 //
-// It listens on 127.0.0.1 with a generated password, kept in the data directory for its owner only.
+// It listens on a Unix socket that its account and root alone can reach, and on no port.
 
 import { chmod, mkdir, realpath } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { MIN_EMBEDDED_CONNECTIONS, PORT_ATTEMPTS, START_MS } from '../bounds/embedded.ts';
+import { MIN_EMBEDDED_CONNECTIONS, START_MS } from '../bounds/embedded.ts';
+import { socketUrl, tcpUrl, writeAccessRules } from './access.ts';
 import { chooseAccount } from './account.ts';
 import { locateBinaries } from './binaries.ts';
 import { type ClusterPlace, prepareCluster, stopOrphan } from './cluster.ts';
 import { EmbeddedPostgresError, explainFileError, explainOutput } from './errors.ts';
 import { acquireOwnerLock } from './owner-lock.ts';
 import { type Postmaster, startPostmaster } from './postmaster.ts';
+import { makeSocketDirectory, type SocketDirectory } from './socket-directory.ts';
 
 export { EmbeddedPostgresError } from './errors.ts';
 
 export interface EmbeddedPostgresDeps {
   /** Where the files live; created if missing. */
   dataDir: string;
-  /** The TCP port on 127.0.0.1; left out, a free one. */
+  /**
+   * A TCP port of 127.0.0.1 to listen on as well, with a password, for tests and benches with something
+   * between that knows TCP alone (a proxy, an earlier version). Left out, as by the service: none.
+   */
   port?: number;
   /** Connections it has to take; it takes at least `MIN_EMBEDDED_CONNECTIONS`. */
   maxConnections?: number;
@@ -31,7 +35,7 @@ export interface EmbeddedPostgresDeps {
 }
 
 export interface EmbeddedPostgres {
-  /** Connection string of a superuser, password included: not for a log. */
+  /** Connection string of a superuser; with `port` that over TCP, password included: not for a log. */
   url: string;
   /** The postmaster's process id. */
   pid: number;
@@ -49,6 +53,7 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(deps: EmbeddedPostgresDeps): Promise<EmbeddedPostgres> {
   const given = resolve(deps.dataDir);
   let release: (() => Promise<void>) | undefined;
+  let socket: SocketDirectory | undefined;
   try {
     const dataDir = await makeDataDir(given);
     const binaries = await locateBinaries(join(dataDir, 'lib'));
@@ -63,22 +68,30 @@ export async function startEmbeddedPostgres(deps: EmbeddedPostgresDeps): Promise
       log: deps.log,
     };
     await stopOrphan(place, deps.stopTimeoutMs);
-    const password = await prepareCluster(place);
-    const { postmaster, port } = await startOnPort(place, deps);
-    return running(postmaster, deps, release, {
-      url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
-    });
+    await prepareCluster(place);
+    socket = await makeSocketDirectory(place);
+    const { port } = deps;
+    const url = port === undefined ? socketUrl(socket.path) : await tcpUrl(place, port);
+    const postmaster = await start(place, socket, deps);
+    return running(postmaster, { deps, url, socket, release });
   } catch (error) {
+    await socket?.remove().catch(() => undefined); // the next start clears it
     await release?.();
     throw explainFileError(given, error);
   }
 }
 
+interface Holdings {
+  deps: EmbeddedPostgresDeps;
+  url: string;
+  socket: SocketDirectory;
+  /** Gives the data directory free. */
+  release: () => Promise<void>;
+}
+
 function running(
   postmaster: Postmaster,
-  deps: EmbeddedPostgresDeps,
-  release: () => Promise<void>,
-  { url }: { url: string },
+  { deps, url, socket, release }: Holdings,
 ): EmbeddedPostgres {
   let stopping: Promise<void> | undefined;
   const died = new Promise<string>((resolveDied) => {
@@ -89,7 +102,11 @@ function running(
   });
   async function stop(): Promise<void> {
     await postmaster.stop(deps.stopTimeoutMs);
-    await release();
+    try {
+      await socket.remove();
+    } finally {
+      await release();
+    }
   }
   return {
     url,
@@ -102,28 +119,26 @@ function running(
   };
 }
 
-async function startOnPort(
+async function start(
   place: ClusterPlace,
-  { port: fixedPort, maxConnections = 0 }: EmbeddedPostgresDeps,
-): Promise<{ postmaster: Postmaster; port: number }> {
-  for (let attempt = 1; ; attempt++) {
-    const port = fixedPort ?? (await freePort());
-    const outcome = await startPostmaster(place, {
-      port,
-      maxConnections: Math.max(maxConnections, MIN_EMBEDDED_CONNECTIONS),
-      timeoutMs: START_MS,
-    });
-    if (!('failed' in outcome)) return { postmaster: outcome, port };
-    const taken = outcome.lines.some((line) => line.includes('Address already in use'));
-    if (taken && fixedPort !== undefined) {
-      throw new EmbeddedPostgresError(
-        `Port ${port}, on which the embedded PostgreSQL should listen, is taken: free it or name another.`,
-      );
-    }
-    if (!taken || attempt === PORT_ATTEMPTS) {
-      throw explainOutput(place.dataDir, 'Starting the embedded PostgreSQL', outcome.lines);
-    }
+  socket: SocketDirectory,
+  { port, maxConnections = 0 }: EmbeddedPostgresDeps,
+): Promise<Postmaster> {
+  const outcome = await startPostmaster(place, {
+    socketDirectory: socket.path,
+    accessRules: await writeAccessRules(place),
+    ...(port === undefined ? {} : { port }),
+    maxConnections: Math.max(maxConnections, MIN_EMBEDDED_CONNECTIONS),
+    timeoutMs: START_MS,
+  });
+  if (!('failed' in outcome)) return outcome;
+  const { lines } = outcome;
+  if (port !== undefined && lines.some((line) => line.includes('Address already in use'))) {
+    throw new EmbeddedPostgresError(
+      `Port ${port}, on which the embedded PostgreSQL should listen, is taken: free it or name another.`,
+    );
   }
+  throw explainOutput(place.dataDir, 'Starting the embedded PostgreSQL', lines);
 }
 
 /** Makes the directory so that another account can pass through it, and returns its real path. */
@@ -131,16 +146,4 @@ async function makeDataDir(path: string): Promise<string> {
   const created = await mkdir(path, { recursive: true });
   if (created !== undefined && process.getuid?.() === 0) await chmod(path, 0o755);
   return realpath(path);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolvePort, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = address !== null && typeof address === 'object' ? address.port : 0;
-      probe.close(() => resolvePort(port));
-    });
-  });
 }

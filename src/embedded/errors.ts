@@ -59,8 +59,8 @@ export function explainOutput(
       `The database files in ${dataDir} cannot be read or written (${reason}): change their owner or name another DATA_DIR.`,
     );
   }
-  if (/could not bind|could not create any TCP/.test(output)) {
-    return new EmbeddedPostgresError(`The embedded PostgreSQL got no port: ${reason}.`);
+  if (/could not bind|could not create any (TCP|Unix)/.test(output)) {
+    return new EmbeddedPostgresError(`The embedded PostgreSQL cannot listen: ${reason}.`);
   }
   return new EmbeddedPostgresError(
     `${what} failed (${reason}): if the files in ${dataDir} are damaged, restore a copy or move them away to begin with an empty database.`,

@@ -10,8 +10,7 @@ import { MAX_KEPT_LINES, POSTMASTER_QUIT_MS } from '../bounds/embedded.ts';
 import { type ClusterPlace, programEnvironment } from './cluster.ts';
 
 const SETTINGS: Readonly<Record<string, string>> = {
-  listen_addresses: '127.0.0.1',
-  unix_socket_directories: '', // their paths are limited to about 100 characters; TCP has no such trap
+  unix_socket_permissions: '0700', // the directory keeps others out already
   shared_buffers: '128MB',
   // Losing power must not lose an acknowledged message, here neither.
   fsync: 'on',
@@ -30,6 +29,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_min_error_statement: 'panic',
   logging_collector: 'off',
 };
+
+/** PostgreSQL's own default: clients who are told a directory alone look for it there. */
+const SOCKET_PORT = 5432;
 
 /** Waits for the end of its input, which is the end of the service however it ends. */
 const WATCHDOG = `trap '' HUP INT TERM
@@ -50,15 +52,30 @@ export interface StartFailure {
   lines: readonly string[];
 }
 
+export interface PostmasterOptions {
+  /** The directory of its Unix socket. */
+  socketDirectory: string;
+  /** The file that says who may connect. */
+  accessRules: string;
+  /** A TCP port of 127.0.0.1 as well; left out, there is none. */
+  port?: number;
+  maxConnections: number;
+  timeoutMs: number;
+}
+
 /** Starts the postmaster; resolves when it accepts connections, ended, or `timeoutMs` is over. */
 export async function startPostmaster(
   place: ClusterPlace,
-  { port, maxConnections, timeoutMs }: { port: number; maxConnections: number; timeoutMs: number },
+  options: PostmasterOptions,
 ): Promise<Postmaster | StartFailure> {
   const settings = Object.entries({
     ...SETTINGS,
-    port: String(port),
-    max_connections: String(maxConnections),
+    // A list, in which quotes keep a path together.
+    unix_socket_directories: `"${options.socketDirectory.replaceAll('"', '""')}"`,
+    hba_file: options.accessRules,
+    listen_addresses: options.port === undefined ? '' : '127.0.0.1',
+    port: String(options.port ?? SOCKET_PORT), // it names the socket, too
+    max_connections: String(options.maxConnections),
   });
   const { file, args } = place.account.command(place.binaries.postgres, [
     '-D',
@@ -90,6 +107,7 @@ export async function startPostmaster(
     const watchdog = startWatchdog(child.pid, join(place.clusterDir, 'postmaster.pid'));
     void exited.then(() => watchdog.kill('SIGKILL'));
   }
+  const { timeoutMs } = options;
   const timer = abortableTimeout(timeoutMs);
   const outcome = await Promise.race([ready, exited.then(() => 'ended' as const), timer.over]);
   timer.cancel();

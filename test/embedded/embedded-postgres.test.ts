@@ -1,8 +1,9 @@
-import { access, cp, lstat, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, cp, lstat, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../support/ports.ts';
 import { createHarness, kill, processesOn, query, waitForNone } from './harness.ts';
 
 const SOURCE = fileURLToPath(new URL('../../src/embedded', import.meta.url));
@@ -33,10 +34,19 @@ describe('a data directory', () => {
     ).toEqual([{ fsync: 'on', commit: 'on', encoding: 'UTF8', zone: 'UTC', uuid_length: 36 }]);
   });
 
-  test('keeps the password for its owner only, and no other opens the database', async () => {
+  test('is as the release before made it: its rules and password are those it will start with again', async () => {
     const dataDir = await usedDirectory();
-    const { url } = await start(dataDir);
+    await start(dataDir);
+    const rules = await readFile(join(dataDir, 'postgres', 'pg_hba.conf'), 'utf8');
+    const methods = rules.match(/^(?:local|host) .*$/gm)?.map((line) => line.split(/ +/).at(-1));
+    expect(new Set(methods)).toEqual(new Set(['scram-sha-256']));
     expect((await stat(join(dataDir, 'postgres-password'))).mode & 0o777).toBe(0o600);
+  });
+
+  test('opens over TCP, for tests that ask for a port, to the password alone', async () => {
+    const dataDir = await usedDirectory();
+    const { url } = await start(dataDir, await freePort());
+    expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     const wrong = new URL(url);
     wrong.password = 'wrong';
     await expect(query(wrong.href, 'SELECT 1')).rejects.toThrow(/password authentication failed/);

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import postgres from 'postgres';
 import { afterAll, afterEach, vi } from 'vitest';
 import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/embedded/embedded-postgres.ts';
+import { connectPostgres } from '../../src/store/connect.ts';
 import { listProcesses } from '../support/processes.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -147,7 +147,7 @@ export async function killWatchdog(dataDir: string): Promise<void> {
 
 /** Runs statements on one short-lived connection. */
 export async function query(url: string, ...statements: string[]): Promise<unknown[]> {
-  const sql = postgres(url, { max: 1, connect_timeout: 10, onnotice: () => undefined });
+  const sql = connectPostgres(url, { max: 1, connect_timeout: 10, onnotice: () => undefined });
   try {
     let rows: unknown[] = [];
     for (const statement of statements) rows = [...(await sql.unsafe(statement))];

@@ -85,9 +85,9 @@ describe('files that cannot be used', () => {
     expect(await refusal(start(dataDir))).toMatch(/holds files but no PostgreSQL database/);
   });
 
-  test('without their password', async () => {
+  test('without their password, where it is asked for', async () => {
     await rm(join(dataDir, 'postgres-password'));
-    expect(await refusal(start(dataDir))).toMatch(/password.*is missing/);
+    expect(await refusal(start(dataDir, await freePort()))).toMatch(/password.*is missing/);
   });
 
   test('and the refusal gives the directory free', async () => {

@@ -11,7 +11,7 @@ import {
 import { freePort } from './ports.ts';
 import { childrenOf } from './processes.ts';
 
-const STOP_TIMEOUT_MS = 10_000;
+const STOP_TIMEOUT_MS = 20_000;
 /** Another process may take the probed port first; so often another one is tried. */
 const PORT_ATTEMPTS = 5;
 
@@ -39,7 +39,10 @@ export interface OwnPostgres {
   stop(): Promise<void>;
 }
 
-export async function startOwnPostgres(): Promise<OwnPostgres> {
+/** @param log receives the lines PostgreSQL writes */
+export async function startOwnPostgres(
+  log: (line: string) => void = () => undefined,
+): Promise<OwnPostgres> {
   const dataDir = await mkdtemp(join(tmpdir(), 'messaging-test-own-postgres-'));
   let port = await freePort();
   let running: EmbeddedPostgres | undefined;
@@ -51,7 +54,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
     running = await startEmbeddedPostgres({
       dataDir,
       port,
-      log: () => undefined,
+      log,
       stopTimeoutMs: STOP_TIMEOUT_MS,
     });
   }

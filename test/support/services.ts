@@ -3,19 +3,19 @@
 // PostgreSQL and a redis-server or valkey-server from the PATH; for Redis on Debian or Ubuntu, as
 // root, the distribution's package. What was started here is stopped at the end.
 
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { installRedis } from './apt-redis.ts';
+import { startOwnPostgres } from './postgres.ts';
 import { findRedisBinary, redisAnswers, startOwnRedis } from './redis-server.ts';
 import { dropDatabase, dropStaleTestDatabases, newDatabaseName } from './test-databases.ts';
 
 const LOCAL_POSTGRES_URL = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_REDIS_URL = 'redis://127.0.0.1:6379';
 const PROBE_TIMEOUT_S = 3;
-const STOP_TIMEOUT_MS = 20_000;
 /** Directories of killed runs older than this are removed by the next run. */
 const STALE_AFTER_MS = 60 * 60 * 1000;
 
@@ -74,28 +74,13 @@ async function findPostgres(): Promise<Service> {
   if ((await postgresComplaint(LOCAL_POSTGRES_URL)) === undefined) {
     return { url: LOCAL_POSTGRES_URL, stop: nothingToStop };
   }
-  const { startEmbeddedPostgres } = await import('../../src/embedded/embedded-postgres.ts');
-  const dataDir = await mkdtemp(join(tmpdir(), 'messaging-test-postgres-'));
-  try {
-    const lines: string[] = [];
-    const embedded = await startEmbeddedPostgres({
-      dataDir,
-      log: (line) => lines.push(line),
-      stopTimeoutMs: STOP_TIMEOUT_MS,
-    }).catch((error: unknown) => {
-      process.stderr.write(lines.map((line) => `[postgres] ${line}\n`).join(''));
-      throw error;
-    });
-    say('No PostgreSQL on 127.0.0.1:5432: the tests use an embedded one.');
-    const stop = async (): Promise<void> => {
-      await embedded.stop();
-      await rm(dataDir, { recursive: true, force: true });
-    };
-    return { url: embedded.url, stop };
-  } catch (error) {
-    await rm(dataDir, { recursive: true, force: true });
+  const lines: string[] = [];
+  const own = await startOwnPostgres((line) => lines.push(line)).catch((error: unknown) => {
+    process.stderr.write(lines.map((line) => `[postgres] ${line}\n`).join(''));
     throw error;
-  }
+  });
+  say('No PostgreSQL on 127.0.0.1:5432: the tests use an embedded one.');
+  return { url: own.url, stop: () => own.stop() };
 }
 
 /** Why the tests cannot use this server, or nothing when they can. */
