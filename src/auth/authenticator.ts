@@ -46,7 +46,7 @@ export interface AuthenticatorLimits {
   /** A token longer than this is refused unread. */
   maxTokenLength: number;
   maxCachedTokens: number;
-  /** A key that was taken back is honoured no longer than this. */
+  /** A verified token is remembered for this long: added to the age of a key set that has lost its key. */
   cacheTtlMs: number;
   keySet: KeySetLimits;
 }

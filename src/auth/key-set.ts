@@ -1,21 +1,28 @@
 /**
  * Keys fetched from a JSON Web Key Set.
  *
- * Guarantees: the set is fetched once for any number of tokens, again when it is too old or names no
- * key for a token (but then not more often than `cooldownMs`), and not at all for `retryPauseMs`
- * after a failure: neither a stranger's invented `kid`s nor an outage become load on its server.
- * Whatever is wrong with the set is `KeySetUnavailable`, so that it is not blamed on the caller.
+ * Guarantees: the set is fetched once for any number of tokens; again, and nobody waits for it, while it is
+ * in use and no longer fresh; again before it is used when it is too old, or names no key for a token (but
+ * then not more often than `cooldownMs`); and not at all for `retryPauseMs` after a failure: neither a
+ * stranger's invented `kid`s nor an outage become load on its server. A key that the issuer has taken back
+ * is found for `maxAgeMs` at most, and while the issuer gives no set, for `maxAgeAwayMs`. Whatever is wrong
+ * with the set is `KeySetUnavailable`, so that it is not blamed on the caller.
  *
  * jose's own remote set counts by the time of day: with the clock set back, a key that was taken
  * back would be honoured, and a new one refused, for as long as it was set back.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 
+/** See bounds/auth.ts for why they are what they are. */
 export interface KeySetLimits {
   /** The set is not asked for an unknown key more often than this. */
   cooldownMs: number;
-  /** The set is kept no longer than this. */
+  /** A set of this age that is asked for a key is fetched again, beside that. */
+  refreshAgeMs: number;
+  /** A set of this age is used only when no other can be had. */
   maxAgeMs: number;
+  /** A set of this age is not used, whatever has become of its server. */
+  maxAgeAwayMs: number;
   timeoutMs: number;
   /** How long after a failed fetch none is tried. */
   retryPauseMs: number;
@@ -36,46 +43,71 @@ const OF_THE_TOKEN: ReadonlySet<string> = new Set([
   errors.JOSENotSupported.code,
 ]);
 
+interface FetchedSet {
+  find: JWTVerifyGetKey;
+  /** When it was asked for, by the monotonic clock: what it says may be as old as that. */
+  askedAtMs: number;
+}
+
 /** Finds the key of a token; rejects with `KeySetUnavailable`, or jose's word on the token. */
 export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey {
-  let keys: JWTVerifyGetKey | undefined;
-  let fetching: Promise<JWTVerifyGetKey> | undefined;
-  // Times of the monotonic clock.
-  let fetchedAtMs = 0;
+  let current: FetchedSet | undefined;
+  let fetching: Promise<FetchedSet> | undefined;
+  /** The last fetch failed: whoever can do with the set there is does not wait for the next. */
+  let isAway = false;
+  // Of the monotonic clock.
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
 
-  async function fetchKeys(): Promise<JWTVerifyGetKey> {
-    if (performance.now() < pausedUntilMs) throw new Error('failed a moment ago');
+  async function fetchSet(): Promise<FetchedSet> {
+    const askedAtMs = performance.now();
+    if (askedAtMs < pausedUntilMs) throw new Error('failed a moment ago');
     try {
-      const fetched = await fetchSet(url, limits.timeoutMs);
-      fetchedAtMs = performance.now();
-      keys = fetched;
-      return fetched;
+      current = { find: await fetchKeys(url, limits.timeoutMs), askedAtMs };
+      isAway = false;
+      return current;
     } catch (error) {
+      isAway = true;
       pausedUntilMs = performance.now() + limits.retryPauseMs;
       throw error;
     }
   }
 
   /** Whoever asks while it is being done waits for the same. */
-  const fetched = (): Promise<JWTVerifyGetKey> => {
-    fetching ??= fetchKeys().finally(() => {
+  const fetched = (): Promise<FetchedSet> => {
+    fetching ??= fetchSet().finally(() => {
       fetching = undefined;
     });
     return fetching;
   };
-  const isYoungerThan = (ageMs: number): boolean => performance.now() - fetchedAtMs < ageMs;
+  const refresh = (): void => {
+    // That it failed is kept in `isAway`, and told to those who cannot do without it.
+    fetched().catch(() => undefined);
+  };
+
+  /** The set to look into, as young as its server allows. */
+  async function set(): Promise<FetchedSet> {
+    const known = current;
+    if (known === undefined) return await fetched();
+    const ageMs = performance.now() - known.askedAtMs;
+    if (ageMs >= limits.maxAgeAwayMs) return await fetched();
+    if (ageMs < limits.refreshAgeMs) return known;
+    if (ageMs < limits.maxAgeMs || isAway) {
+      refresh();
+      return known;
+    }
+    return await fetched().catch(() => known);
+  }
 
   return async (header, token) => {
     try {
-      const find = keys !== undefined && isYoungerThan(limits.maxAgeMs) ? keys : await fetched();
+      const { find, askedAtMs } = await set();
       try {
         return await find(header, token);
       } catch (error) {
         const isUnknown = error instanceof errors.JWKSNoMatchingKey;
-        if (!isUnknown || isYoungerThan(limits.cooldownMs)) throw error;
+        if (!isUnknown || performance.now() - askedAtMs < limits.cooldownMs) throw error;
       }
-      return await (await fetched())(header, token);
+      return await (await fetched()).find(header, token);
     } catch (error) {
       if (error instanceof errors.JOSEError && OF_THE_TOKEN.has(error.code)) throw error;
       throw new KeySetUnavailable(error);
@@ -84,7 +116,7 @@ export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey
 }
 
 /** @throws whatever is wrong with the address, the answer or the set in it */
-async function fetchSet(url: string, timeoutMs: number): Promise<JWTVerifyGetKey> {
+async function fetchKeys(url: string, timeoutMs: number): Promise<JWTVerifyGetKey> {
   const response = await fetch(url, {
     headers: { accept: 'application/json, application/jwk-set+json' },
     redirect: 'manual',

@@ -1,6 +1,7 @@
 /** JWT_JWKS_URL: fetched once, again for a new key, and an outage is not the caller's fault. */
 
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -83,11 +84,30 @@ describe('caching', () => {
     expect(fetches).toBe(1);
   });
 
-  it('fetches again when the set is too old', async () => {
+  it('fetches again beside the calls while it is in use', async () => {
     expect(await verdict(token('ES256'))).toBe('ok');
-    later(KEY_SET_LIMITS.maxAgeMs - 1);
+    later(KEY_SET_LIMITS.refreshAgeMs - 1);
     expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 1]);
+    const hanging: ServerResponse[] = [];
+    const asked = new Promise<void>((resolve) => {
+      answer = (response) => {
+        hanging.push(response);
+        resolve();
+      };
+    });
     later(1);
+    // Nobody waits: the answer has not come, and these have theirs.
+    expect([await verdict(token('ES256')), await verdict(token('RS256'))]).toEqual(['ok', 'ok']);
+    await asked;
+    expect(fetches).toBe(2);
+    for (const response of hanging) response.end(JSON.stringify({ keys: [jwkOf('ES256')] }));
+    await vi.waitFor(async () => expect(await verdict(token('RS256'))).toBe('unauthenticated'));
+    expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 2]);
+  });
+
+  it('fetches again before use when nobody has used it for too long', async () => {
+    expect(await verdict(token('ES256'))).toBe('ok');
+    later(KEY_SET_LIMITS.maxAgeMs);
     expect([await verdict(token('ES256')), fetches]).toEqual(['ok', 2]);
   });
 
@@ -113,7 +133,24 @@ describe('rotation', () => {
     expect(await verdict(token('RS256'))).toBe('unauthenticated');
   });
 
-  it('a token of a key that was taken back is honoured no longer than a minute', async () => {
+  it('a new token of a key that was taken back is let in no longer than a set may be old', async () => {
+    expect(await verdict(token('RS256'))).toBe('ok');
+    serve(jwkOf('ES256'));
+    // Nobody asks for a key that is not in the old set, and nobody calls in between.
+    later(KEY_SET_LIMITS.maxAgeMs);
+    expect([await verdict(token('RS256')), fetches]).toEqual(['unauthenticated', 2]);
+  });
+
+  it('the docs say how long that is, with what is remembered', () => {
+    const minutes = (ms: number) => `${ms / 60_000} minutes`;
+    const page = readFileSync(new URL('../../docs/identity.md', import.meta.url), 'utf8');
+    const { maxAgeMs, maxAgeAwayMs } = KEY_SET_LIMITS;
+    const { cacheTtlMs } = AUTHENTICATOR_LIMITS;
+    expect(page).toContain(`at most ${minutes(maxAgeMs + cacheTtlMs)}`);
+    expect(page).toContain(`at most ${minutes(maxAgeAwayMs + cacheTtlMs)}`);
+  });
+
+  it('a token that is remembered is honoured for a minute after the set has lost its key', async () => {
     const known = token('RS256');
     expect(await verdict(known)).toBe('ok');
     serve();
@@ -248,17 +285,36 @@ describe('an outage', () => {
     expect([await verdict(token('RS256')), fetches]).toEqual(['ok', 2]);
   });
 
-  it('leaves those in who were verified before it', async () => {
-    const keySet = { ...KEY_SET_LIMITS, maxAgeMs: 30_000 };
-    authenticator = createAuthenticator(readConfig({ JWT_JWKS_URL: url }).auth, {
-      ...AUTHENTICATOR_LIMITS,
-      keySet,
+  it('takes the old set for a time, without waiting, and then lets in only whom it remembers', async () => {
+    expect(await verdict(token('RS256'))).toBe('ok');
+    answer = (response) => response.destroy();
+    later(KEY_SET_LIMITS.maxAgeMs);
+    // The first waits for the answer that would have come; the others know.
+    expect([await verdict(token('RS256')), fetches]).toEqual(['ok', 2]);
+    const hanging: ServerResponse[] = [];
+    const asked = new Promise<void>((resolve) => {
+      answer = (response) => {
+        hanging.push(response);
+        resolve();
+      };
     });
+    later(KEY_SET_LIMITS.retryPauseMs);
+    expect([await verdict(token('RS256')), await verdict(token('EdDSA'))]).toEqual(['ok', 'ok']);
+    await asked;
+    expect(fetches).toBe(3);
+    for (const response of hanging) response.destroy();
+    answer = (response) => response.destroy();
+    later(KEY_SET_LIMITS.maxAgeAwayMs - KEY_SET_LIMITS.maxAgeMs - KEY_SET_LIMITS.retryPauseMs - 1);
     const known = token('RS256');
     expect(await verdict(known)).toBe('ok');
-    answer = (response) => response.destroy();
-    later(keySet.maxAgeMs);
+    later(1);
     expect([await verdict(known), await verdict(token('RS256'))]).toEqual(['ok', 'unavailable']);
+    later(KEY_SET_LIMITS.retryPauseMs);
+    serve(jwkOf('RS256'));
+    expect([await verdict(token('RS256')), await verdict(token('EdDSA'))]).toEqual([
+      'ok',
+      'unauthenticated',
+    ]);
   });
 });
 
