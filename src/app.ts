@@ -24,6 +24,7 @@ import { openPorts, type Ports } from './ports.ts';
 import { createSocketServer } from './realtime/socket-server.ts';
 import { createUwsApp } from './realtime/uws.ts';
 import { realtimeSettings, SOCKET_PATH } from './realtime-settings.ts';
+import { createBeat } from './shared/beat.ts';
 import { createMemoryBudget } from './shared/memory-budget.ts';
 import { createHostRule } from './shared/origin.ts';
 import { openStorage } from './store/storage.ts';
@@ -72,7 +73,8 @@ export async function startApp(deps: AppDeps): Promise<App> {
     log,
     onBatch: metrics.batchWritten,
   });
-  const others = createOtherNodes({ config, epoch: epochs.current(), realtime, memory, log });
+  const beat = createBeat();
+  const others = createOtherNodes({ config, epoch: epochs.current(), realtime, memory, beat, log });
   const { bus, redis, peerNode } = others;
 
   const { rateLimits: rates, trustedProxies } = config;
@@ -98,7 +100,15 @@ export async function startApp(deps: AppDeps): Promise<App> {
     ...(limits.events === null ? {} : { packetLimit: limits.events }),
     log,
   });
-  const audience = createAudience({ bus, store, server, epochs, settings: config.audience, log });
+  const audience = createAudience({
+    bus,
+    store,
+    server,
+    epochs,
+    beat,
+    settings: config.audience,
+    log,
+  });
   const rules = createChat({
     store,
     events: audience.events,

@@ -13,6 +13,7 @@ import type { Logger } from './log.ts';
 import { createPeerNode, type PeerNode } from './peers/peers.ts';
 import { type RealtimeSettings, SOCKET_PATH } from './realtime-settings.ts';
 import { createRedisServer, type RedisServer } from './redis/server.ts';
+import type { Beat } from './shared/beat.ts';
 import { newId } from './shared/ids.ts';
 import type { MemoryBudget } from './shared/memory-budget.ts';
 
@@ -22,6 +23,8 @@ export interface OtherNodesDeps {
   epoch: string;
   realtime: RealtimeSettings;
   memory: MemoryBudget;
+  /** When Redis is looked at. */
+  beat: Beat;
   log: Logger;
 }
 
@@ -35,18 +38,19 @@ export interface OtherNodes {
 
 /** Returns at once: Redis is connected to, and connected to again, by itself. */
 export function createOtherNodes(deps: OtherNodesDeps): OtherNodes {
-  const { config, realtime, log } = deps;
+  const { config, realtime, beat, log } = deps;
   const { url, prefix } = config.redis;
   const nodeId = newId();
   if (url === null) {
     return { bus: createMemoryBus({ nodeId }), redis: null, peerNode: null, busStats: () => null };
   }
-  const redis = createRedisServer({ url, prefix, nodeId, log });
+  const redis = createRedisServer({ url, prefix, nodeId, beat, log });
   const bus = createRedisBus({
     server: redis,
     prefix,
     epoch: deps.epoch,
     nodeId,
+    beat,
     log,
     limits: {
       ...REDIS_BUS_LIMITS,

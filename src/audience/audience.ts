@@ -9,6 +9,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Events, Store } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
+import type { Beat } from '../shared/beat.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
 import { createCatchUp } from './catch-up.ts';
@@ -25,6 +26,8 @@ export interface AudienceDeps {
   server: Pick<SocketServer, 'publish' | 'subscribers'>;
   /** Which database PostgreSQL is; told when it is another one, or has gone back. */
   epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
+  /** When this node compares what it has told with PostgreSQL. */
+  beat: Beat;
   settings: AudienceSettings;
   log: {
     debug(fields: object, message: string): void;
@@ -67,7 +70,7 @@ export interface AudienceStats {
 
 /** The audience of a node; its timers run until `close`. */
 export function createAudience(deps: AudienceDeps): Audience {
-  const { bus, store, server, epochs, settings, log } = deps;
+  const { bus, store, server, epochs, beat, settings, log } = deps;
   let deliveries = 0;
   let evicted: (socket: Socket, room: Room) => void = () => undefined;
   const rooms = createRooms({
@@ -81,6 +84,7 @@ export function createAudience(deps: AudienceDeps): Audience {
       evicted(socket, room);
       if (missed) tellRemoved(room, socket, userId);
     },
+    beat,
     limits: {
       holeHoldMs: settings.holeHoldMs,
       ...ROOM_LIMITS,
@@ -105,6 +109,7 @@ export function createAudience(deps: AudienceDeps): Audience {
     rooms,
     users,
     announcer,
+    beat,
     intervalMs: settings.headCheckIntervalMs,
     log,
   });

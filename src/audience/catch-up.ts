@@ -4,6 +4,7 @@
  */
 import { CURSOR_BATCH, FORGET_EVERY_CHECKS } from '../bounds/audience.ts';
 import type { Notice, Store } from '../chat/ports.ts';
+import type { Beat } from '../shared/beat.ts';
 import type { createAnnouncer } from './announcer.ts';
 import { FIRST_MEMBERS_VERSION } from './membership-news.ts';
 import type { Rooms } from './rooms.ts';
@@ -14,13 +15,15 @@ export interface CatchUpDeps {
   rooms: Pick<Rooms, 'open' | 'size'>;
   users: Pick<UserSockets, 'has' | 'size' | 'disconnectOlder'>;
   announcer: Pick<ReturnType<typeof createAnnouncer>, 'here'>;
+  /** When notices are looked for, and how often. */
+  beat: Beat;
   intervalMs: number;
   log: { debug(fields: object, message: string): void };
 }
 
 /** Looks for notices every `intervalMs`, from now until `close`. */
 export function createCatchUp(deps: CatchUpDeps) {
-  const { store, rooms, users, announcer, intervalMs, log } = deps;
+  const { store, rooms, users, announcer, beat, intervalMs, log } = deps;
   const stats = { checks: 0, failures: 0 };
   let since: string | null = null;
   /** The notices that were taken of the last answer: the next one may hold them again. */
@@ -114,10 +117,9 @@ export function createCatchUp(deps: CatchUpDeps) {
     }
   }
 
-  const timer = setInterval(() => {
+  const endBeat = beat.every(intervalMs, () => {
     if (running === null) checkNow();
-  }, intervalMs);
-  timer.unref();
+  });
 
   return {
     stats,
@@ -139,7 +141,7 @@ export function createCatchUp(deps: CatchUpDeps) {
 
     close(): void {
       closed = true;
-      clearInterval(timer);
+      endBeat();
     },
   };
 }

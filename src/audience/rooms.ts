@@ -6,6 +6,7 @@
 
 import type { Bus } from '../bus/bus.ts';
 import type { Store } from '../chat/ports.ts';
+import type { Beat } from '../shared/beat.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import { Room, type RoomDeps } from './room.ts';
 import type { RoomLimits } from './room-limits.ts';
@@ -17,6 +18,8 @@ export interface RoomsDeps {
   store: Store;
   publish: RoomDeps['publish'];
   evicted: RoomDeps['evicted'];
+  /** When heads are compared. */
+  beat: Beat;
   limits: RoomLimits & {
     /** How often the heads of all rooms are compared with PostgreSQL. */
     headCheckIntervalMs: number;
@@ -35,7 +38,7 @@ export interface RoomsStats extends RoomStats {
 }
 
 /** The rooms of a node; heads are compared from now until `close`. */
-export function createRooms({ bus, store, publish, evicted, limits, log }: RoomsDeps) {
+export function createRooms({ bus, store, publish, evicted, beat, limits, log }: RoomsDeps) {
   const rooms = new Map<string, Room>();
   const stats: RoomsStats = { ...newRoomStats(), headChecks: 0, headCheckFailures: 0 };
   const roomDeps: RoomDeps = {
@@ -114,10 +117,9 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
       });
   }
 
-  const timer = setInterval(() => {
+  const endBeat = beat.every(limits.headCheckIntervalMs, () => {
     if (!checking) checkNow();
-  }, limits.headCheckIntervalMs);
-  timer.unref();
+  });
 
   return {
     stats,
@@ -155,7 +157,7 @@ export function createRooms({ bus, store, publish, evicted, limits, log }: Rooms
 
     close(): void {
       closed = true;
-      clearInterval(timer);
+      endBeat();
       for (const room of rooms.values()) room.close();
       rooms.clear();
     },

@@ -11,8 +11,8 @@ export const WRITE_BATCH_BYTES = 64 * 1024;
 // bus/redis-options
 /** The limits of the bus where nothing else is said. */
 export const REDIS_BUS_LIMITS = Object.freeze({
-  probeIntervalMs: 500,
-  probeTimeoutMs: 1500,
+  probeIntervalMs: 1000,
+  probeTimeoutMs: 2000,
   commandTimeoutMs: 1500,
   maxPendingBytes: 16 * 1024 * 1024,
   maxPayloadBytes: 1024 * 1024,

@@ -32,6 +32,12 @@ export const MAX_PROBE_PINGS = 8;
 /** So often another port is tried where any will do. */
 export const MAX_PORT_ATTEMPTS = 10;
 
+// realtime/heartbeat
+/** Members whose pings are due within this time are pinged together, so that the process wakes up once. */
+export const HEARTBEAT_SLOT_MS = 1_000;
+/** Who would be one more is pinged a tick later: everybody else waits while pings are written. */
+export const PINGS_AT_ONCE = 500;
+
 // realtime/socket-server
 /** Limits that fit a chat service; callers override what their configuration names. */
 export const SOCKET_SERVER_LIMITS = Object.freeze({

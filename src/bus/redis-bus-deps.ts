@@ -1,5 +1,6 @@
 /** What bounds the Redis bus, what it counts, and what it needs from outside. */
 import type { RedisServer } from '../redis/server.ts';
+import type { Beat } from '../shared/beat.ts';
 
 export interface RedisBusLimits {
   /** How often the link is probed. */
@@ -35,6 +36,8 @@ export interface RedisBusDeps {
   epoch: string;
   /** This node's name, unique per process start; 1 to 64 printable ASCII characters. */
   nodeId: string;
+  /** When the link is probed. */
+  beat: Beat;
   log: BusLog;
   limits: RedisBusLimits;
 }

@@ -70,6 +70,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
   });
 
   const probe = createProbe({
+    beat: deps.beat,
     intervalMs: limits.probeIntervalMs,
     timeoutMs: limits.probeTimeoutMs,
     send(payload) {

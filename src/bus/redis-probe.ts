@@ -2,11 +2,13 @@
  * Proves that a link carries payloads, by sending one round it and waiting for the echo.
  *
  * Guarantees: a link that falls silent is told to `onSilent` within `timeoutMs` of its last proof.
- * A probe is due every `intervalMs` and has the rest of `timeoutMs` to come back; one is under way
+ * A probe is due at every beat of `intervalMs` and has the rest of `timeoutMs` to come back; one is under way
  * at a time. A stall of this very process is no silence: before the verdict the sockets are read.
  */
+import type { Beat } from '../shared/beat.ts';
 
 export interface ProbeDeps {
+  beat: Beat;
   intervalMs: number;
   /** How long after the last proof the link counts as dead; more than `intervalMs`. */
   timeoutMs: number;
@@ -28,19 +30,20 @@ export interface Probe {
  * @throws RangeError when `timeoutMs` leaves an echo no time.
  */
 export function createProbe(deps: ProbeDeps): Probe {
-  const { intervalMs, timeoutMs } = deps;
+  const { beat, intervalMs, timeoutMs } = deps;
   if (timeoutMs <= intervalMs) throw new RangeError('probeTimeoutMs must exceed probeIntervalMs');
   let number = 0;
   let awaited = '';
   let sentAt = 0;
-  let timer: NodeJS.Timeout | undefined;
+  let overdueTimer: NodeJS.Timeout | undefined;
+  let endBeat: (() => void) | undefined;
   let lastLook: NodeJS.Immediate | undefined;
 
   function send(): void {
     number += 1;
     awaited = String(number);
     sentAt = performance.now();
-    timer = setTimeout(overdue, timeoutMs - intervalMs);
+    overdueTimer = setTimeout(overdue, timeoutMs - intervalMs);
     deps.send(Buffer.from(awaited, 'latin1'));
   }
 
@@ -51,25 +54,31 @@ export function createProbe(deps: ProbeDeps): Probe {
     });
   }
 
-  function stop(): void {
+  function waitNoMore(): void {
     awaited = '';
-    clearTimeout(timer);
+    clearTimeout(overdueTimer);
     if (lastLook !== undefined) clearImmediate(lastLook);
+  }
+
+  function stop(): void {
+    waitNoMore();
+    endBeat?.();
   }
 
   return {
     start() {
       stop();
+      endBeat = beat.every(intervalMs, () => {
+        if (awaited === '') send();
+      });
       send();
     },
 
     heard(payload) {
       // A number, because an echo of an earlier link or a stranger's payload proves nothing.
       if (awaited === '' || Buffer.from(payload).toString('latin1') !== awaited) return;
-      stop();
-      const roundTripMs = performance.now() - sentAt;
-      timer = setTimeout(send, Math.max(0, intervalMs - roundTripMs));
-      deps.onProof(roundTripMs);
+      waitNoMore();
+      deps.onProof(performance.now() - sentAt);
     },
 
     stop,

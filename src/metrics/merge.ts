@@ -23,9 +23,8 @@ const NOT_ADDED_UP: Readonly<Record<string, Aggregator>> = {
   messaging_draining: 'max',
   messaging_bus_up: 'min',
   messaging_bus_round_trip_seconds: 'max',
+  messaging_event_loop_utilization_ratio: 'max',
   nodejs_eventloop_lag_seconds: 'max',
-  nodejs_eventloop_lag_p90_seconds: 'max',
-  nodejs_eventloop_lag_p99_seconds: 'max',
   process_start_time_seconds: 'min',
 };
 

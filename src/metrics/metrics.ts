@@ -5,8 +5,9 @@
  * one), and a scrape costs the hot path nothing: counters are read from the parts' own `stats()` when
  * somebody asks. Only acknowledgements, batches and REST answers are timed as they happen.
  */
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Histogram, Registry } from 'prom-client';
 import type { Messages } from '../chat/messages.ts';
+import { collectProcessMetrics } from './event-loop.ts';
 import { type Figures, figuresOf } from './merge.ts';
 import { createRequestMeter } from './request-meter.ts';
 import { createSendMeter } from './send-meter.ts';
@@ -32,17 +33,11 @@ export interface Metrics {
 const BATCH_MESSAGES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000];
 const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** How often Node looks at its event loop, milliseconds. */
-const EVENT_LOOP_PRECISION_MS = 20;
-
 /** The figures of this process, in a registry of their own. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({
-    register: registry,
-    eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS,
-  });
+  collectProcessMetrics(registry);
   const batchMessages = new Histogram({
     name: 'messaging_store_batch_messages',
     help: 'Messages committed together in one transaction.',

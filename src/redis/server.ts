@@ -10,6 +10,7 @@
  */
 import type { Redis } from 'ioredis';
 import { REDIS_CHECK_MS, REDIS_RETRY_MAX_MS } from '../bounds/redis.ts';
+import type { Beat } from '../shared/beat.ts';
 import {
   createRedisConnection,
   type RedisConnection,
@@ -24,6 +25,8 @@ export interface RedisServerDeps {
   prefix: string;
   /** This node's name, unique per process start. */
   nodeId: string;
+  /** When the server is asked whether it is still the right one. */
+  beat: Beat;
   log: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -65,7 +68,8 @@ export function createRedisServer(deps: RedisServerDeps): RedisServer {
   let state: RedisStatus = { ok: false, reason: 'connecting' };
   let said: string | null = null;
   let trouble: string | null = null;
-  let checkTimer: NodeJS.Timeout | undefined;
+  /** A connection that has been answered: on it the server is asked again at the next beat. */
+  let answered: RedisConnection | undefined;
   let closed = false;
   let firstVerdict: () => void = () => undefined;
   const checked = new Promise<void>((resolve) => {
@@ -79,6 +83,9 @@ export function createRedisServer(deps: RedisServerDeps): RedisServer {
     },
   });
   let current = connect();
+  const endBeat = deps.beat.every(REDIS_CHECK_MS, () => {
+    if (answered === current && !retry.isDue()) void check(current);
+  });
 
   function connect(): RedisConnection {
     const made = open({
@@ -100,14 +107,13 @@ export function createRedisServer(deps: RedisServerDeps): RedisServer {
   /** Ends this connection, and makes another one in a moment: it may lead to another server. */
   function lose(made: RedisConnection, reason: string): void {
     if (made !== current || retry.isDue() || closed) return;
-    clearTimeout(checkTimer);
     made.end();
     down(reason);
     retry.later();
   }
 
   async function check(made: RedisConnection): Promise<void> {
-    clearTimeout(checkTimer);
+    answered = undefined;
     try {
       await requireWrites(made.redis, trialKey);
       trouble = null;
@@ -115,9 +121,7 @@ export function createRedisServer(deps: RedisServerDeps): RedisServer {
     } catch (error) {
       judge(made, error, true);
     }
-    if (!closed && made === current && !retry.isDue()) {
-      checkTimer = setTimeout(() => void check(made), REDIS_CHECK_MS).unref();
-    }
+    if (made === current) answered = made;
   }
 
   /** @param isTrial whether it is what the check itself was answered */
@@ -177,7 +181,7 @@ export function createRedisServer(deps: RedisServerDeps): RedisServer {
     checked: () => checked,
     close() {
       closed = true;
-      clearTimeout(checkTimer);
+      endBeat();
       retry.cancel();
       state = { ok: false, reason: 'closed' };
       current.end();

@@ -8,7 +8,7 @@ import { createCoalescer } from './coalesce.ts';
 import type { Database, Sql } from './database.ts';
 import type { DeliveryReadLimits } from './delivery-reads.ts';
 import { type Epochs, INCOMPLETE } from './epoch.ts';
-import { isIncomplete, requireTriggers } from './triggers.ts';
+import { firing, isIncomplete, requireAll, requireTriggers } from './triggers.ts';
 
 export type HeadReads = Pick<Store, 'readMoved' | 'readHead'>;
 
@@ -28,42 +28,60 @@ export function createHeadReads(
   });
   return {
     async readMoved(known) {
-      const { epoch, moved } = await database.query(async (sql) => {
-        const [epochRows, rows] = await Promise.all([
-          sql<{ epoch: string }[]>`SELECT messaging.epoch() AS epoch`,
-          selectMoved(sql, known),
-          requireTriggers(sql).catch((error: unknown) => {
-            if (isIncomplete(error)) epochs?.heard(INCOMPLETE);
-            throw error;
-          }),
-        ]);
-        return { epoch: epochRows[0]?.epoch, moved: rows };
-      });
-      // Nothing is lost if the answer was made before the change: whoever listens asks again.
-      if (epoch !== undefined) epochs?.heard(epoch);
-      return moved;
+      try {
+        const { epoch, moved } = await database.query((sql) => selectMoved(sql, known));
+        // Nothing is lost if the answer was made before the change: whoever listens asks again.
+        epochs?.heard(epoch);
+        return moved;
+      } catch (error) {
+        if (isIncomplete(error)) epochs?.heard(INCOMPLETE);
+        throw error;
+      }
     },
     readHead: head,
   };
 }
 
-async function selectMoved(sql: Sql, known: readonly ConversationHead[]): Promise<Moved> {
-  const rows = await sql<(ConversationHead | { conversationId: CanonicalId; lastSeq: null })[]>`
-    SELECT w.id AS "conversationId", c.last_seq AS "lastSeq", c.members_version AS "membersVersion"
-    FROM unnest(
-      ${known.map((head) => head.conversationId)}::uuid[],
-      ${known.map((head) => head.lastSeq)}::int8[],
-      ${known.map((head) => head.membersVersion)}::int8[]
-    ) AS w (id, last_seq, members_version)
-    LEFT JOIN messaging.conversations c ON c.id = w.id
-    WHERE c.id IS NULL OR c.last_seq <> w.last_seq OR c.members_version <> w.members_version`;
+/** @throws DatabaseUnavailable `incomplete` while a dump is being restored */
+async function selectMoved(
+  sql: Sql,
+  known: readonly ConversationHead[],
+): Promise<{ epoch: string; moved: Moved }> {
+  // One statement and one answer, also where nothing has moved: an idle process wakes up once for it.
+  const rows = await sql<
+    ({ epoch: string; triggers: string[] } & (
+      | ConversationHead
+      | { conversationId: CanonicalId; lastSeq: null }
+      | { conversationId: null }
+    ))[]
+  >`
+    SELECT now.epoch, now.triggers, w.id AS "conversationId", w."lastSeq", w."membersVersion"
+    FROM (SELECT messaging.epoch() AS epoch, ARRAY(${firing(sql)}) AS triggers) now
+    LEFT JOIN (
+      SELECT w.id, c.last_seq AS "lastSeq", c.members_version AS "membersVersion"
+      FROM unnest(
+        ${known.map((head) => head.conversationId)}::uuid[],
+        ${known.map((head) => head.lastSeq)}::int8[],
+        ${known.map((head) => head.membersVersion)}::int8[]
+      ) AS w (id, last_seq, members_version)
+      LEFT JOIN messaging.conversations c ON c.id = w.id
+      WHERE c.id IS NULL OR c.last_seq <> w.last_seq OR c.members_version <> w.members_version
+    ) w ON TRUE`.catch(async (error: unknown) => {
+    // What it asks of may not be there yet.
+    await requireTriggers(sql);
+    throw error;
+  });
   const moved: ConversationHead[] = [];
   const gone: CanonicalId[] = [];
-  for (const row of rows) {
+  for (const { epoch: _, triggers: __, ...row } of rows) {
+    if (row.conversationId === null) continue;
     if (row.lastSeq === null) gone.push(row.conversationId);
     else moved.push(row);
   }
-  return { moved, gone };
+  const [first] = rows;
+  if (first === undefined) throw new Error('PostgreSQL answers nothing about itself');
+  requireAll(first.triggers);
+  return { epoch: first.epoch, moved: { moved, gone } };
 }
 
 async function selectViews(sql: Sql, known: KnownHead[]): Promise<(HeadView | null)[]> {

@@ -8,19 +8,25 @@ const EXPECTED: readonly (readonly [table: string, trigger: string])[] = [
   ['conversation_participants', 'count_membership_delete'],
 ];
 
-/** The triggers that are missing or disabled, as `table.trigger`; asked often, so by the tables' own index. */
+/** The triggers that are missing or disabled, as `table.trigger`. */
 export async function findMissingTriggers(sql: Sql): Promise<string[]> {
+  return missingFrom((await firing(sql)).map(({ name }) => name));
+}
+
+/** The query for the triggers that are there and fire; asked often, so by the tables' own index. */
+export function firing(sql: Sql) {
   // O: enabled as usual, A: always. Others do not fire in our sessions.
-  const rows = await sql<{ name: string }[]>`
+  return sql<{ name: string }[]>`
     SELECT c.relname || '.' || t.tgname AS name
     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
     WHERE t.tgenabled IN ('O', 'A') AND t.tgrelid IN (
       to_regclass('messaging.conversations'), to_regclass('messaging.conversation_participants')
     )`;
-  const there = new Set(rows.map(({ name }) => name));
-  return EXPECTED.map(([table, trigger]) => `${table}.${trigger}`).filter(
-    (name) => !there.has(name),
-  );
+}
+
+function missingFrom(there: readonly string[]): string[] {
+  const names = EXPECTED.map(([table, trigger]) => `${table}.${trigger}`);
+  return names.filter((name) => !there.includes(name));
 }
 
 /**
@@ -30,7 +36,16 @@ export async function findMissingTriggers(sql: Sql): Promise<string[]> {
  * @throws DatabaseUnavailable `incomplete`, naming what is missing
  */
 export async function requireTriggers(sql: Sql): Promise<void> {
-  const missing = await findMissingTriggers(sql);
+  requireAll((await firing(sql)).map(({ name }) => name));
+}
+
+/**
+ * The same, by what `firing` has answered.
+ *
+ * @throws as `requireTriggers`
+ */
+export function requireAll(there: readonly string[]): void {
+  const missing = missingFrom(there);
   if (missing.length === 0) return;
   const what = `triggers are missing or disabled: ${missing.join(', ')}`;
   throw new DatabaseUnavailable('incomplete', new Error(what));

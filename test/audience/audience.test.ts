@@ -4,6 +4,7 @@ import { createAudience } from '../../src/audience/audience.ts';
 import { createMemoryBus } from '../../src/bus/memory-bus.ts';
 import type { Store } from '../../src/chat/ports.ts';
 import type { ChatSocket } from '../../src/delivery/commands.ts';
+import { createBeat } from '../../src/shared/beat.ts';
 import { foldId } from '../../src/shared/ids.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -23,6 +24,7 @@ it('an eviction that nobody announced: the listener first, then the person, then
     store,
     server: { publish: nothing, subscribers: () => 0 },
     epochs: { current: () => 'epoch', onChange: nothing },
+    beat: createBeat(),
     settings: { headCheckIntervalMs: 60_000, holeHoldMs: 5, maxEnvelopeBytes: 10_000 },
     log: { debug: nothing, warn: nothing },
   });

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type CatchUpDeps, createCatchUp } from '../../src/audience/catch-up.ts';
 import type { Conversation } from '../../src/chat/schemas.ts';
+import { createBeat } from '../../src/shared/beat.ts';
 import { foldId } from '../../src/shared/ids.ts';
 
 const PERSON = foldId('00000000-0000-4000-8000-00000000000a');
@@ -36,6 +37,7 @@ function setUp(answers: (Answer | Promise<Answer>)[]) {
     rooms: { open: () => [], size: () => 0 },
     users: { has: () => true, size: () => 1, disconnectOlder },
     announcer: { here: { conversationCreated, memberChanged: vi.fn(), cursorsMoved: vi.fn() } },
+    beat: createBeat(),
     intervalMs: 5,
     log: { debug: vi.fn() },
   });

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { REDIS_BUS_LIMITS } from '../../src/bounds/bus.ts';
 import { createRedisBus, type RedisBus, type RedisBusLimits } from '../../src/bus/redis-bus.ts';
+import { createBeat } from '../../src/shared/beat.ts';
 import { type OwnRedis, startOwnRedis, trustedServer, uniquePrefix } from '../support/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
@@ -53,6 +54,7 @@ export function useOwnRedis() {
       prefix,
       epoch: 'epoch',
       nodeId,
+      beat: createBeat(),
       log: { info: line('info'), warn: line('warn'), error: line('error') },
       // Nothing is held back, so that a notice too many shows.
       limits: { ...REDIS_BUS_LIMITS, gapIntervalMs: 0, ...limits },

@@ -4,6 +4,7 @@ import { REDIS_BUS_LIMITS } from '../../src/bounds/bus.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
 import { createRedisBus } from '../../src/bus/redis-bus.ts';
+import { createBeat } from '../../src/shared/beat.ts';
 import {
   type OwnRedis,
   redisUrl,
@@ -49,6 +50,7 @@ const redis: Twin = {
         prefix,
         epoch: 'epoch',
         nodeId,
+        beat: createBeat(),
         log,
         limits,
       });
@@ -71,7 +73,15 @@ function createStrictRedis(): Twin {
       const prefix = uniquePrefix();
       const url = `redis://strict:pass@127.0.0.1:${server.port}`;
       return (nodeId) =>
-        createRedisBus({ server: trustedServer(url), prefix, epoch: 'epoch', nodeId, log, limits });
+        createRedisBus({
+          server: trustedServer(url),
+          prefix,
+          epoch: 'epoch',
+          nodeId,
+          beat: createBeat(),
+          log,
+          limits,
+        });
     },
   };
 }

@@ -9,6 +9,7 @@ import type { JoinResult } from '../../src/chat/schemas.ts';
 import { createJoining, type Joining } from '../../src/delivery/joining.ts';
 import { createWorkLine } from '../../src/limits/work-line.ts';
 import type { Socket } from '../../src/realtime/socket.ts';
+import { createBeat } from '../../src/shared/beat.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { createStoreFixture, type StoreFixture } from '../store/fixture.ts';
 import { waitFor } from '../support/wait.ts';
@@ -49,6 +50,7 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
       evicted.push(missed);
       joining.forget(socket, room);
     },
+    beat: createBeat(),
     limits: {
       holeHoldMs: 5,
       maxHeld: 100,

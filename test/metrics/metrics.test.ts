@@ -78,7 +78,8 @@ describe('the names', () => {
       'process_cpu_seconds_total',
       'process_resident_memory_bytes',
       'process_open_fds',
-      'nodejs_eventloop_lag_p99_seconds',
+      'nodejs_eventloop_lag_seconds',
+      'messaging_event_loop_utilization_ratio',
       'nodejs_heap_size_used_bytes',
     ]) {
       expect([...(families.get(name)?.samples.values() ?? [])].length, name).toBe(1);

@@ -38,7 +38,10 @@ function start(pingIntervalMs: number, pingTimeoutMs: number): void {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ now: 0, toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  vi.useFakeTimers({
+    now: 0,
+    toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance'],
+  });
 });
 afterEach(() => {
   wheel.stop();
@@ -52,6 +55,7 @@ describe.each([
   [40, 1_000],
 ])('at an interval of %i ms and a timeout of %i ms', (intervalMs, timeoutMs) => {
   const tickMs = Math.min(Math.max(intervalMs / 100, 5), 50);
+  const slotMs = Math.min(intervalMs / 25, 1_000);
 
   it('pings shortly before the end of the first interval, then once per interval', () => {
     start(intervalMs, timeoutMs);
@@ -67,7 +71,7 @@ describe.each([
     a.pings.forEach((pingMs, i) => {
       const lateMs = pingMs - (openedMs + (i + 1) * intervalMs);
       expect(lateMs).toBeLessThanOrEqual(2); // A timer may be a millisecond late.
-      expect(lateMs).toBeGreaterThanOrEqual(-3 * tickMs - 1);
+      expect(lateMs).toBeGreaterThanOrEqual(-3 * tickMs - slotMs - 1);
     });
     expect(a.timedOut).toEqual([]);
   });
@@ -97,6 +101,39 @@ it('places members by the moment they were added', () => {
   const first = members.map((each) => each.pings[0] ?? 0);
   expect(first).toEqual([...first].sort((a, b) => a - b));
   expect(new Set(first).size).toBe(10);
+});
+
+it('pings together who came within a second, and few more at once than are no burst', () => {
+  start(25_000, 20_000);
+  const members = Array.from({ length: 1_200 }, (_, index) => member(String(index)));
+  for (const each of members.slice(0, 20)) {
+    wheel.add(each);
+    vi.advanceTimersByTime(45);
+  }
+  for (const each of members.slice(20)) wheel.add(each);
+  vi.advanceTimersByTime(25_000);
+  const sizes = new Map<number, number>();
+  for (const { pings } of members) sizes.set(pings[0] ?? 0, (sizes.get(pings[0] ?? 0) ?? 0) + 1);
+  expect([...sizes.values()].reduce((sum, size) => sum + size)).toBe(1_200);
+  expect(sizes.size).toBeLessThan(6);
+  expect(Math.max(...sizes.values())).toBe(500);
+  expect(new Set(members.slice(0, 20).map(({ pings }) => pings[0])).size).toBeLessThanOrEqual(2);
+});
+
+it('has a timer only for what is due', () => {
+  start(1_000, 500);
+  expect(vi.getTimerCount()).toBe(0);
+  vi.advanceTimersByTime(12_345);
+  const a = member();
+  wheel.add(a);
+  vi.advanceTimersByTime(1_000);
+  expect(a.pings).toHaveLength(1);
+  wheel.remove(a);
+  const queue = wheel.deadlines<string>(200, () => undefined);
+  queue.add('deleted');
+  queue.delete('deleted');
+  vi.advanceTimersByTime(1_000);
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 it('forgets removed members, also in the middle of a bucket and of a timeout', () => {

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
 import { createRedisConnection } from '../../src/redis/connection.ts';
 import { createRedisServer, type RedisServer } from '../../src/redis/server.ts';
+import { createBeat } from '../../src/shared/beat.ts';
 
 export { type OwnRedis, startOwnRedis } from './redis-server.ts';
 
@@ -21,7 +22,8 @@ export function uniquePrefix(): string {
 /** The server of a process, as its parts share it; whoever opens it closes it. */
 export function openRedisServer(url: string, prefix: string): RedisServer {
   const log = { info: () => undefined, warn: () => undefined };
-  return createRedisServer({ url, prefix, nodeId: randomBytes(6).toString('hex'), log });
+  const nodeId = randomBytes(6).toString('hex');
+  return createRedisServer({ url, prefix, nodeId, beat: createBeat(), log });
 }
 
 /** For tests of what else can go wrong: nobody doubts this server. */

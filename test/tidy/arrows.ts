@@ -100,7 +100,7 @@ const SERVICE: Arrows = {
   shared: { runtime: [] },
   protocol: { runtime: ['shared'] },
   chat: { runtime: ['shared'] },
-  redis: { runtime: [] },
+  redis: { runtime: [], types: ['shared'] },
   bus: { runtime: ['redis', 'shared'] },
   store: { runtime: ['chat', 'shared'], types: ['config.ts'] },
   auth: { runtime: ['chat', 'shared'] },
