@@ -7,6 +7,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const PROCESSES = [
   'test/{browser,cli,deploy,embedded,package,platform,process,types,workers}/**/*.test.ts',
+  'test/bench/ejabberd.test.ts',
   'test/docs/guide.test.ts',
   'test/history/history.test.ts',
   'test/metrics/metrics-access.test.ts',

@@ -2,10 +2,12 @@
  * The bench suite: `npm run bench [-- name …] [-- --quick]`. Without names all of them.
  *
  * DATABASE_URL names a PostgreSQL whose role may create databases (default the local one, else an
- * embedded one is started); REDIS_URL a Redis for the benches of several nodes.
+ * embedded one is started); REDIS_URL a Redis for the benches of several nodes. ejabberd is compared
+ * with where Debian's package is installed.
  */
 import { mkdirSync } from 'node:fs';
 import { interrupt } from './harness/child.ts';
+import { HOW_TO_GET_EJABBERD } from './harness/ejabberd.ts';
 import { findServices } from './harness/services.ts';
 import { type BenchOptions, readOptions } from './options.ts';
 import { runBenches } from './suite/suite.ts';
@@ -32,6 +34,7 @@ async function main(options: BenchOptions): Promise<void> {
     if (services.redisUrl === null) {
       say('No Redis (REDIS_URL, or the local one): what needs several nodes is left out.');
     }
+    if (services.ejabberd === null) say(`No ejabberd (${HOW_TO_GET_EJABBERD}): it is left out.`);
     const results = await runBenches({ ...options, services, say });
     if (results.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
   } finally {

@@ -15,7 +15,7 @@ import {
   startSubject,
 } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
-import { faultsInTable, roomsOf } from '../harness/database.ts';
+import { type BenchDatabase, roomsOf } from '../harness/database.ts';
 import { type LoadProcess, runLoad, startLoad } from '../harness/load.ts';
 import {
   type BenchResult,
@@ -157,7 +157,7 @@ async function measure(
   const abuser: Abuser | null = of.abuser === null ? null : ABUSERS[of.abuser];
   const scale = context.pick({ tiny: 0.004, quick: 0.2, full: 1 });
   let filled = 0;
-  const fill = async (sql: NonNullable<Running['sql']>): Promise<void> => {
+  const fill = async (sql: BenchDatabase['sql']): Promise<void> => {
     filled = (await abuser?.fill?.(sql, scale)) ?? 0;
   };
   const other = of.elsewhere ? await startSubject(context, SUBJECT, [own], fill) : null;
@@ -190,11 +190,9 @@ async function measure(
       const leastShown = context.pick({ tiny: 1, quick: Infinity, full: Infinity });
       addAbuse(sample, abuser, abused, leastShown);
     }
-    if (running.sql !== null) {
-      const stored = other === null ? (abused?.totalDone ?? 0) + filled : 0;
-      const inDoubt = other === null ? (abused?.outcomes?.['send unavailable'] ?? 0) : 0;
-      sample.faults.push(...(await faultsInTable(running.sql, result.totalDone + stored, inDoubt)));
-    }
+    const stored = other === null ? (abused?.totalDone ?? 0) + filled : 0;
+    const inDoubt = other === null ? (abused?.outcomes?.['send unavailable'] ?? 0) : 0;
+    sample.faults.push(...(await running.faultsInStore(result.totalDone + stored, inDoubt)));
     if (coresOf(sample) >= SATURATED * availableParallelism()) {
       sample.notes.push('machine at its cores');
     }

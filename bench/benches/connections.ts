@@ -5,9 +5,10 @@
  * processes, since each has a limit of descriptors as well.
  */
 import { join } from 'node:path';
-import { PRODUCT, type Subject, startSubject } from '../harness/chat-run.ts';
+import { deployedSubjects, PRODUCT, type Subject, startSubject } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
 import { roomsOf } from '../harness/database.ts';
+import { EJABBERD } from '../harness/ejabberd.ts';
 import { type LoadProcess, startLoad } from '../harness/load.ts';
 import {
   type BenchResult,
@@ -33,12 +34,15 @@ const SUBJECTS: Subject[] = [
 export async function connections(context: BenchContext): Promise<BenchResult> {
   const total = context.pick({ tiny: 40, quick: 4_000, full: 18_000 });
   const processes = context.pick({ tiny: 2, quick: 2, full: 6 });
+  const subjects = [...SUBJECTS, ...deployedSubjects(context)];
   const samples = await alternate(
     context,
-    SUBJECTS.filter(({ name }) => context.wants(name)).map((subject) => ({
-      name: subject.name,
-      measure: () => measure(context, subject, total, processes),
-    })),
+    subjects
+      .filter(({ name }) => context.wants(name))
+      .map((subject) => ({
+        name: subject.name,
+        measure: () => measure(context, subject, total, processes),
+      })),
   );
   return {
     name: 'connections',
@@ -81,7 +85,15 @@ export async function connections(context: BenchContext): Promise<BenchResult> {
           under: 'socketio-ws',
           target: { atMost: THIRD },
         },
-        ...['socketio-ws', 'socketio-uws', 'obvious'].map((under) => ({
+        // Which asks PostgreSQL for the password instead, and has no conversation to join.
+        {
+          label: 'server CPU for connect + CONNECT + join, product / sign-in at ejabberd',
+          metric: 'server_us_per_done',
+          case: 'all',
+          over: PRODUCT,
+          under: EJABBERD,
+        },
+        ...['socketio-ws', 'socketio-uws', 'obvious', EJABBERD].map((under) => ({
           label: `memory for each connection, product / ${under}`,
           metric: 'kb_per_connection',
           case: 'all',
@@ -123,6 +135,7 @@ async function measure(
       const result = await client.run(
         {
           kind: 'connections',
+          wire: running.wire,
           rooms: own,
           ports: running.ports,
           serverPids: running.pids,

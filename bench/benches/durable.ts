@@ -5,10 +5,17 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { measureTraffic, PRODUCT, type Subject, type TrafficShape } from '../harness/chat-run.ts';
+import {
+  deployedSubjects,
+  measureTraffic,
+  PRODUCT,
+  type Subject,
+  type TrafficShape,
+} from '../harness/chat-run.ts';
 import { interrupted } from '../harness/child.ts';
 import { alternate, type BenchContext, failuresOf, type Measure } from '../harness/context.ts';
 import { createBenchDatabase, faultsInTable, insertRooms, roomsOf } from '../harness/database.ts';
+import { EJABBERD } from '../harness/ejabberd.ts';
 import { type BenchResult, findRatios, type Sample } from '../harness/result.ts';
 import { startMeter } from '../load/meter.ts';
 
@@ -41,6 +48,7 @@ export async function durable(context: BenchContext): Promise<BenchResult> {
   const subjects: Subject[] = [
     { name: PRODUCT, stores: true },
     { name: 'obvious', stores: true },
+    ...deployedSubjects(context),
   ];
   const measures: { name: string; measure: Measure }[] = [];
   for (const subject of subjects.filter(({ name }) => context.wants(name))) {
@@ -94,6 +102,13 @@ export async function durable(context: BenchContext): Promise<BenchResult> {
         over: PRODUCT,
         under: 'obvious',
         target: { atLeast: 15 },
+      },
+      {
+        label: 'stored messages/s, product / ejabberd with its archive in PostgreSQL',
+        metric: 'done_per_s',
+        case: CLOSED,
+        over: PRODUCT,
+        under: EJABBERD,
       },
       {
         label: 'stored messages/s, product / bare batched inserts',

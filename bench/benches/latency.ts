@@ -2,9 +2,16 @@
  * latency: from the moment a message was due until somebody has received it, at fixed rates whatever
  * the answers do. One node, and two over Redis with the members of each pair on different nodes.
  */
-import { measureTraffic, PRODUCT, type Subject, TWO_NODES } from '../harness/chat-run.ts';
+import {
+  deployedSubjects,
+  measureTraffic,
+  PRODUCT,
+  type Subject,
+  TWO_NODES,
+} from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
 import { roomsOf } from '../harness/database.ts';
+import { EJABBERD } from '../harness/ejabberd.ts';
 import { type BenchResult, findFigures, findRatios } from '../harness/result.ts';
 
 const ONE_NODE_MS = 10;
@@ -27,6 +34,7 @@ export async function latency(context: BenchContext): Promise<BenchResult> {
     ...(context.redisUrl === null ? [] : [{ subject: two, most: Number.POSITIVE_INFINITY }]),
     // Beyond that it only falls behind.
     { subject: { name: 'obvious', stores: true }, most: 500 },
+    ...deployedSubjects(context).map((subject) => ({ subject, most: at })),
   ];
   const measures = subjects
     .filter(({ subject }) => context.wants(subject.name))
@@ -81,6 +89,13 @@ export async function latency(context: BenchContext): Promise<BenchResult> {
           metric: 'delivery_p99_ms',
           case: '500/s',
           over: 'obvious',
+          under: PRODUCT,
+        },
+        {
+          label: `p99 send→receive at ${at}/s, ejabberd / product`,
+          metric: 'delivery_p99_ms',
+          case: `${at}/s`,
+          over: EJABBERD,
           under: PRODUCT,
         },
       ]),

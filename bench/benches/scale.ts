@@ -11,7 +11,7 @@ import {
   startSubject,
 } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
-import { createBenchDatabase, faultsInTable, roomsOf } from '../harness/database.ts';
+import { createBenchDatabase, roomsOf } from '../harness/database.ts';
 import { fillDeep, listUser } from '../harness/deep-database.ts';
 import { get, measureCalls } from '../harness/http-run.ts';
 import { type LoadProcess, runLoad, startLoad } from '../harness/load.ts';
@@ -227,9 +227,7 @@ async function measureBeside(
     );
     const sample = sampleOf(PRODUCT, name, result, [...faults, ...faultTexts(result)]);
     Object.assign(sample.metrics, metrics);
-    if (running.sql !== null) {
-      sample.faults.push(...(await faultsInTable(running.sql, result.totalDone)));
-    }
+    sample.faults.push(...(await running.faultsInStore(result.totalDone)));
     return sample;
   } finally {
     await Promise.all(clients.map((client) => client.stop()));

@@ -4,7 +4,7 @@
  */
 import { PRODUCT, type Subject, sampleOf, startSubject } from '../harness/chat-run.ts';
 import { alternate, type BenchContext, failuresOf } from '../harness/context.ts';
-import { faultsInTable, roomsOf } from '../harness/database.ts';
+import { roomsOf } from '../harness/database.ts';
 import { runLoad } from '../harness/load.ts';
 import { type BenchResult, findFigures, findRatios, type Sample } from '../harness/result.ts';
 
@@ -83,9 +83,7 @@ async function measure(
       TIMEOUT_MS,
     );
     const sample = sampleOf(subject.name, `${sockets} sockets`, result);
-    if (running.sql !== null) {
-      sample.faults.push(...(await faultsInTable(running.sql, result.totalDone)));
-    }
+    sample.faults.push(...(await running.faultsInStore(result.totalDone)));
     const { durationMs, serverCpuMs } = result.used;
     sample.metrics = {
       resumed_ms: durationMs,

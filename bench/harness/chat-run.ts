@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { LoadPlan, LoadResult, Room, Traffic } from '../load/plan.ts';
 import type { BenchContext } from './context.ts';
 import { type BenchDatabase, createBenchDatabase, faultsInTable, insertRooms } from './database.ts';
+import { EJABBERD, startEjabberd } from './ejabberd.ts';
+import { createEjabberdDatabase, faultsInArchive } from './ejabberd-database.ts';
 import { runLoad } from './load.ts';
 import { faultTexts, limitNotes, type Sample, usageMetrics } from './result.ts';
 import { type Server, startBaseline, startProduct } from './server.ts';
@@ -27,13 +29,26 @@ export interface Subject {
   env?: Record<string, string>;
 }
 
+/** What people deploy, where it is installed. */
+export function deployedSubjects({ ejabberd }: Pick<BenchContext, 'ejabberd'>): Subject[] {
+  return ejabberd === null ? [] : [{ name: EJABBERD, stores: true }];
+}
+
 export interface Running {
+  /** What it speaks. */
+  wire: 'socket.io' | 'xmpp';
   servers: Server[];
   ports: number[];
   pids: number[];
   /** The database of the subject; null: it stores nothing. */
   sql: BenchDatabase['sql'] | null;
   databaseUrl: string | null;
+  /**
+   * What is wrong with what it has stored; nothing where it stores nothing.
+   *
+   * @param inDoubt so many more than were acknowledged may be there
+   */
+  faultsInStore(acknowledged: number, inDoubt?: number): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -48,6 +63,7 @@ export async function startSubject(
   rooms: readonly Room[],
   fill?: (sql: BenchDatabase['sql']) => Promise<unknown>,
 ): Promise<Running> {
+  if (subject.name === EJABBERD) return startEjabberdSubject(context, rooms);
   const tree = subject.tree ?? context.tree;
   const isProduct = subject.name.startsWith(PRODUCT);
   const database = subject.stores
@@ -84,12 +100,46 @@ export async function startSubject(
     throw error;
   }
   return {
-    servers,
-    ports: servers.map((server) => server.port),
-    pids: servers.map((server) => server.pid),
+    wire: 'socket.io',
+    ...placesOf(servers),
     sql: database?.sql ?? null,
     databaseUrl: database?.url ?? null,
+    faultsInStore: async (acknowledged, inDoubt) =>
+      database === null ? [] : faultsInTable(database.sql, acknowledged, inDoubt),
     stop,
+  };
+}
+
+async function startEjabberdSubject(
+  { serverUrl, tree, ejabberd }: BenchContext,
+  rooms: readonly Room[],
+): Promise<Running> {
+  if (ejabberd === null) throw new Error('there is no ejabberd');
+  const database = await createEjabberdDatabase(serverUrl, ejabberd, rooms);
+  try {
+    const server = await startEjabberd(ejabberd, tree, database.url);
+    return {
+      wire: 'xmpp',
+      ...placesOf([server]),
+      sql: database.sql,
+      databaseUrl: database.url,
+      faultsInStore: (acknowledged) => faultsInArchive(database.sql, acknowledged),
+      async stop() {
+        await server.stop();
+        await database.drop();
+      },
+    };
+  } catch (error) {
+    await database.drop();
+    throw error;
+  }
+}
+
+function placesOf(servers: Server[]): Pick<Running, 'servers' | 'ports' | 'pids'> {
+  return {
+    servers,
+    ports: servers.map(({ port }) => port),
+    pids: servers.flatMap(({ pids }) => pids),
   };
 }
 
@@ -118,6 +168,7 @@ export async function measureTraffic(
     const plan: LoadPlan = {
       kind: 'traffic',
       ...shape,
+      wire: running.wire,
       ports: running.ports,
       serverPids: running.pids,
       connectConcurrency: 50,
@@ -130,8 +181,7 @@ export async function measureTraffic(
     const timeoutMs = CONNECT_MS + shape.warmUpMs + shape.measureMs + plan.settleMs + GRACE_MS;
     const result = await runLoad(context.tree, plan, timeoutMs);
     if (profile !== null) await server?.stopProfile(profile);
-    const faults = faultTexts(result);
-    if (running.sql !== null) faults.push(...(await faultsInTable(running.sql, result.totalDone)));
+    const faults = [...faultTexts(result), ...(await running.faultsInStore(result.totalDone))];
     return sampleOf(subject.name, name, result, faults);
   } finally {
     await running.stop();

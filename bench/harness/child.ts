@@ -25,8 +25,8 @@ export interface Child {
   says(pattern: RegExp, timeoutMs: number): Promise<RegExpExecArray>;
   /** Resolves with the next message it sends. Rejects when it ends or is silent. */
   nextMessage(timeoutMs: number): Promise<unknown>;
-  /** SIGTERM, after a while SIGKILL; resolves when it is gone. */
-  stop(): Promise<void>;
+  /** SIGTERM, or what is named; after a while SIGKILL; resolves when it is gone. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /** Runs a script with this same Node. `env` is all it gets, but for PATH and HOME. */
@@ -35,18 +35,42 @@ export function startChild(
   env: Record<string, string>,
   cwd?: string,
 ): Child {
+  return watch(() =>
+    spawn(process.execPath, nodeArguments, {
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    }),
+  );
+}
+
+/** Runs another program, which is asked over its standard input. `env` is all it gets, but for PATH. */
+export function startProgram(
+  command: string,
+  programArguments: readonly string[],
+  env: Record<string, string>,
+  cwd: string,
+): Child {
+  return watch(() =>
+    spawn(command, programArguments, {
+      cwd,
+      stdio: 'pipe',
+      env: { PATH: process.env.PATH, ...env },
+    }),
+  );
+}
+
+function watch(start: () => ChildProcess): Child {
   interrupted.throwIfAborted();
-  const child = spawn(process.execPath, nodeArguments, {
-    cwd,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
-  });
+  const child = start();
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-MAX_OUTPUT);
     });
   }
+  // Asked when it is gone already: its end tells so.
+  child.stdin?.on('error', () => undefined);
   running.add(child);
   child.once('exit', () => running.delete(child));
   const exited = once(child, 'exit');
@@ -86,9 +110,9 @@ export function startChild(
       }),
     nextMessage: (timeoutMs) =>
       within('waiting for a message', timeoutMs, (done) => child.once('message', done)),
-    async stop() {
+    async stop(signal = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGTERM');
+      child.kill(signal);
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await exited;
       clearTimeout(timer);

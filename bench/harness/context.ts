@@ -1,4 +1,5 @@
 /** What a bench is given: where things run, how big, how often, and somebody to tell. */
+import type { Ejabberd } from './ejabberd.ts';
 import type { Sample } from './result.ts';
 import type { Tree } from './tree.ts';
 
@@ -10,6 +11,8 @@ export interface BenchContext {
   serverUrl: string;
   /** Where Redis is; null: benches over several nodes are left out. */
   redisUrl: string | null;
+  /** ejabberd on this machine; null: it is left out. */
+  ejabberd: Ejabberd | null;
   size: Size;
   rounds: number;
   /** Picks by size. */

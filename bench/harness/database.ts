@@ -22,6 +22,35 @@ let made = 0;
 
 /**
  * @param serverUrl of a role that may create databases
+ * @param template null: without tables
+ */
+export async function createDatabase(
+  serverUrl: string,
+  template: string | null,
+): Promise<BenchDatabase> {
+  await claimLife(serverUrl);
+  made += 1;
+  const name = `bench_${process.pid}_${made}`;
+  await withServer(serverUrl, (admin) =>
+    admin.unsafe(`CREATE DATABASE ${name}${template === null ? '' : ` TEMPLATE ${template}`}`),
+  );
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  const sql = postgres(url.href, { max: 1, onnotice: () => undefined });
+  return {
+    url: url.href,
+    sql,
+    async drop() {
+      // An interrupted run may still be filling it.
+      await sql.end({ timeout: 1 });
+      await withServer(serverUrl, (admin) => admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`));
+    },
+  };
+}
+
+/**
+ * With the product's tables.
+ *
  * @param forBaseline leaves out the product's triggers, which a baseline has no use for
  */
 export async function createBenchDatabase(
@@ -29,27 +58,14 @@ export async function createBenchDatabase(
   tree: Tree,
   forBaseline: boolean,
 ): Promise<BenchDatabase> {
-  const template = await migratedTemplate(serverUrl, tree);
-  made += 1;
-  const name = `bench_${process.pid}_${made}`;
-  await withServer(serverUrl, (admin) =>
-    admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template}`),
-  );
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  const sql = postgres(url.href, { max: 1, onnotice: () => undefined });
-  const drop = async (): Promise<void> => {
-    // An interrupted run may still be filling it.
-    await sql.end({ timeout: 1 });
-    await withServer(serverUrl, (admin) => admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`));
-  };
+  const database = await createDatabase(serverUrl, await migratedTemplate(serverUrl, tree));
   try {
-    if (forBaseline) await dropTriggers(sql);
+    if (forBaseline) await dropTriggers(database.sql);
   } catch (error) {
-    await drop();
+    await database.drop();
     throw error;
   }
-  return { url: url.href, sql, drop };
+  return database;
 }
 
 /** First half of the advisory lock that says a process lives; the second is its id. */

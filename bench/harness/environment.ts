@@ -35,7 +35,11 @@ export type Environment = Static<typeof Environment>;
  * @throws Error when there is no such ref
  */
 export function describeEnvironment(
-  { postgresFacts, postgresDirectory }: Pick<Services, 'postgresFacts' | 'postgresDirectory'>,
+  {
+    postgresFacts,
+    postgresDirectory,
+    ejabberd,
+  }: Pick<Services, 'postgresFacts' | 'postgresDirectory' | 'ejabberd'>,
   ref: string | null,
 ): Environment {
   const processors = cpus();
@@ -53,6 +57,7 @@ export function describeEnvironment(
     versions: {
       node: process.version,
       ...Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
+      ...(ejabberd === null ? {} : { ejabberd: ejabberd.version }),
     },
     postgres: postgresFacts,
     disk: measureDisk(postgresDirectory),

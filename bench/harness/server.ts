@@ -10,6 +10,8 @@ export interface Server {
   name: string;
   port: number;
   pid: number;
+  /** All processes it consists of. */
+  pids: readonly number[];
   residentBytes(): number;
   /** The server's memory in bytes, after a garbage collection. */
   memory(): Promise<{ rss: number; heapUsed: number; external: number; arrayBuffers: number }>;
@@ -91,6 +93,7 @@ function server(name: string, port: number, child: Child): Server {
     name,
     port,
     pid: child.pid,
+    pids: [child.pid],
     residentBytes: () => residentBytesOf(child.pid),
     async memory() {
       const answer = Object(await ask('memory'));

@@ -1,10 +1,11 @@
-/** The PostgreSQL and the Redis that benches use: those named, the local ones, or an embedded one. */
+/** What benches use and do not bring: PostgreSQL, Redis, ejabberd; those named, the local ones, an embedded one. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
+import { type Ejabberd, findEjabberd } from './ejabberd.ts';
 
 const LOCAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
@@ -15,6 +16,7 @@ const PROBE_MS = 1_000;
 export interface Services {
   postgresUrl: string;
   redisUrl: string | null;
+  ejabberd: Ejabberd | null;
   /** What PostgreSQL this is and how it is set, by name. */
   postgresFacts: Record<string, string>;
   /** Its data, when it runs on this machine and says where; not for showing. */
@@ -30,6 +32,7 @@ export async function findServices(): Promise<Services> {
     return {
       postgresUrl: url,
       redisUrl,
+      ejabberd: findEjabberd(),
       postgresFacts: await factsOf(url),
       postgresDirectory: await directoryOf(url),
       stop,

@@ -4,8 +4,9 @@
  * message, the id and the success of an acknowledgement.
  */
 import { randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { binaryFrame, eachFrame, PONG, textFrame } from './frames.ts';
+import { numberAt, openStream } from './stream.ts';
 
 export interface ClientEvents {
   /** The Socket.IO CONNECT was answered. */
@@ -22,19 +23,8 @@ const ACK_OK = Buffer.from('[{"success":true');
 const HEAD_END = Buffer.from('\r\n\r\n');
 const NEW_MESSAGE = Buffer.from('42["new_message",');
 const [DIGIT_0, DIGIT_2, DIGIT_3, DIGIT_4, DIGIT_9] = [0x30, 0x32, 0x33, 0x34, 0x39];
-/** All sockets read into this: what a callback leaves unread is copied by its client. */
-const shared = Buffer.allocUnsafeSlow(256 * 1024);
 /** Where the seq was found last: the same place in every message of one server, mostly. */
 let seqPlace = 0;
-
-/**
- * Each process has an address of its own on the loopback network: with all from one, the kernel
- * searches ever longer for a free port, until that costs more than the server does.
- */
-const SOURCE =
-  process.platform === 'linux'
-    ? { localAddress: `127.${1 + ((process.pid >> 8) & 0x7f)}.${process.pid & 0xff}.1` }
-    : {};
 
 export class Client {
   readonly index: number;
@@ -48,7 +38,6 @@ export class Client {
   connectPacket = '40';
   private readonly socket: Socket;
   private readonly events: ClientEvents;
-  private rest: Buffer | null = null;
   private upgraded = false;
 
   /**
@@ -64,23 +53,13 @@ export class Client {
   ) {
     this.index = index;
     this.events = events;
-    this.socket = connect({
-      port,
-      host: '127.0.0.1',
-      ...SOURCE,
-      noDelay: true,
-      onread: {
-        buffer: shared,
-        callback: (count, buffer) => {
-          this.read(buffer as Buffer, count);
-          return true;
-        },
+    this.socket = openStream(port, {
+      take: (buffer, end) => this.take(buffer, end),
+      onError: (text) => this.events.onError(this, text),
+      onClose: () => {
+        this.closed = true;
+        this.events.onClose(this);
       },
-    });
-    this.socket.on('error', (error) => this.events.onError(this, error.message));
-    this.socket.on('close', () => {
-      this.closed = true;
-      this.events.onClose(this);
     });
     this.socket.write(
       `GET /socket.io/?EIO=4&transport=websocket&${credential} HTTP/1.1\r\n` +
@@ -105,33 +84,22 @@ export class Client {
     this.socket.destroy();
   }
 
-  private read(chunk: Buffer, count: number): void {
-    let buffer = chunk;
-    let end = count;
-    if (this.rest !== null) {
-      buffer = Buffer.concat([this.rest, chunk.subarray(0, count)]);
-      end = buffer.length;
-      this.rest = null;
-    }
+  private take(buffer: Buffer, end: number): number {
     let start = 0;
     if (!this.upgraded) {
       const head = buffer.subarray(0, end).indexOf(HEAD_END);
-      if (head < 0) {
-        this.rest = Buffer.from(buffer.subarray(0, end));
-        return;
-      }
+      if (head < 0) return 0;
       if (buffer.toString('latin1', 9, 12) !== '101') {
         this.events.onError(this, buffer.toString('latin1', 0, Math.min(end, 200)));
         this.destroy();
-        return;
+        return end;
       }
       this.upgraded = true;
       start = head + HEAD_END.length;
     }
     const view = start === 0 ? buffer : buffer.subarray(start);
-    const length = end - start;
-    const used = eachFrame(view, length, (opcode, from, to) => this.frame(view, opcode, from, to));
-    if (used < length) this.rest = Buffer.from(view.subarray(used, length));
+    const frame = (opcode: number, from: number, to: number) => this.frame(view, opcode, from, to);
+    return start + eachFrame(view, end - start, frame);
   }
 
   private frame(buffer: Buffer, opcode: number, from: number, to: number): void {
@@ -189,13 +157,7 @@ export function seqOf(buffer: Buffer, from: number, to: number): number {
     seqPlace = found - from;
     at = found;
   }
-  let seq = 0;
-  for (at += SEQ_KEY.length; at < to; at += 1) {
-    const byte = buffer[at] ?? 0;
-    if (byte < DIGIT_0 || byte > DIGIT_9) break;
-    seq = seq * 10 + byte - DIGIT_0;
-  }
-  return seq;
+  return numberAt(buffer, at + SEQ_KEY.length, to);
 }
 
 // "seq":  – quotation marks and the colon are enough: ids and names hold neither.

@@ -1,43 +1,39 @@
 /**
- * Connect, CONNECT and join for many clients; they stay, idle, until this process ends. The result's
- * `done` is the number of connections, its latency the time of one from SYN to the join's answer.
+ * Connect, sign in and join for many clients; they stay, idle, until this process ends. The result's
+ * `done` is the number of connections, its latency the time of one from SYN until it can send and hear.
  */
-import { joinAll, seatsOf } from './joining.ts';
 import { createLatency } from './latency.ts';
 import { startMeter } from './meter.ts';
 import type { Connections, Faults, LoadResult } from './plan.ts';
+import { joinWire } from './wires.ts';
 
 export async function runConnections(plan: Connections): Promise<LoadResult> {
   const faults: Faults = { lost: 0, doubled: 0, reordered: 0, refused: 0, notes: [] };
-  const seats = seatsOf(plan.rooms);
   const latency = createLatency();
-  const begun = new Float64Array(seats.length);
+  const begun: number[] = [];
   const stopMeter = startMeter(plan.serverPids);
-  await joinAll({
-    rooms: plan.rooms,
-    seats,
-    ports: plan.ports,
-    concurrency: plan.connectConcurrency,
-    timeoutMs: plan.connectTimeoutMs,
-    afterSeq(index) {
-      begun[index] ||= performance.now();
-      return null;
-    },
-    onJoined: (client) => latency.record(performance.now() - (begun[client.index] ?? 0)),
-    events: {
+  const { talkers } = await joinWire(
+    plan,
+    {
       onMessage: () => undefined,
       onAck: () => undefined,
-      onError(_client, text) {
+      onError(_talker, text) {
         faults.refused += 1;
         if (faults.notes.length < 10) faults.notes.push(text);
       },
     },
-  });
+    {
+      onBegun(index) {
+        begun[index] = performance.now();
+      },
+      onJoined: (index) => latency.record(performance.now() - (begun[index] ?? 0)),
+    },
+  );
   return {
     used: stopMeter(),
-    done: seats.length,
+    done: talkers.length,
     delivered: 0,
-    totalDone: seats.length,
+    totalDone: talkers.length,
     ackLatency: latency.read(),
     deliveryLatency: createLatency().read(),
     faults,

@@ -2,6 +2,7 @@
 import { Client, type ClientEvents } from './client.ts';
 import { credentialOf } from './credentials.ts';
 import type { Room } from './plan.ts';
+import { createTurns } from './turns.ts';
 
 /** The acknowledgement id of every join. */
 const JOIN_ACK = 999_999_999;
@@ -47,6 +48,8 @@ export interface JoinOptions {
   /** The listeners of the load that goes on from here; joins are seen here only. */
   events: Pick<ClientEvents, 'onMessage' | 'onAck' | 'onError'>;
   onClose?(client: Client): void;
+  /** Just before one begins to connect. */
+  onBegun?(index: number): void;
   /** Once for each room it has joined. */
   onJoined?(client: Client, lastSeq: number, room: number): void;
 }
@@ -56,85 +59,64 @@ export interface JoinOptions {
  *
  * @throws Error when one is refused, or the time is over
  */
-export function joinAll(options: JoinOptions): Promise<Client[]> {
-  const { seats, rooms, ports, concurrency, events } = options;
+export async function joinAll(options: JoinOptions): Promise<Client[]> {
+  const { seats, rooms, ports, concurrency, timeoutMs, events } = options;
   const clients: Client[] = [];
   /** How many rooms each has joined. */
   const places: number[] = [];
-  return new Promise((resolve, reject) => {
-    let started = 0;
-    let joined = 0;
-    const timer = setTimeout(
-      () => reject(new Error(`${joined} of ${seats.length} joined in time`)),
-      options.timeoutMs,
+  const turns = createTurns({ count: seats.length, concurrency, timeoutMs });
+  const own: ClientEvents = {
+    onMessage: events.onMessage,
+    onConnected: (client) => join(client, client.room),
+    onAck(client, id, ok, buffer, from, to) {
+      if (id !== JOIN_ACK) {
+        events.onAck(client, id, ok, buffer, from, to);
+        return;
+      }
+      if (!ok) {
+        turns.fail(`a join was refused: ${buffer.toString('utf8', from, to)}`);
+        return;
+      }
+      const at = buffer.indexOf(LAST_SEQ, from) + LAST_SEQ.length;
+      const lastSeq = Number.parseInt(buffer.toString('latin1', at, at + 16), 10);
+      // A resumed client has counted on from where it was.
+      if (options.afterSeq(client.index) === null) client.lastSeq = lastSeq;
+      const place = places[client.index] ?? 0;
+      const { room = 0, further = [] } = seats[client.index] ?? {};
+      options.onJoined?.(client, lastSeq, place === 0 ? room : (further[place - 1] ?? 0));
+      places[client.index] = place + 1;
+      const more = further[place];
+      if (more !== undefined) join(client, more);
+      else turns.done();
+    },
+    onError(client, text) {
+      events.onError(client, text);
+      turns.fail(text);
+    },
+    onClose(client) {
+      turns.fail('closed');
+      if (options.onClose !== undefined) options.onClose(client);
+      else events.onError(client, 'closed');
+    },
+  };
+  function join(client: Client, room: number): void {
+    const conversationId = rooms[room]?.conversationId;
+    const after = options.afterSeq(client.index);
+    const rest = after === null ? '' : `,"after_seq":${after}`;
+    client.send(
+      `42${JOIN_ACK}["join_conversation",{"conversation_id":"${conversationId}"${rest}}]`,
     );
-    /** Of no effect once all have joined. */
-    const fail = (why: string): void => {
-      clearTimeout(timer);
-      reject(new Error(`${joined} of ${seats.length} joined: ${why}`));
-    };
-    const own: ClientEvents = {
-      onMessage: events.onMessage,
-      onConnected: (client) => join(client, client.room),
-      onAck(client, id, ok, buffer, from, to) {
-        if (id !== JOIN_ACK) {
-          events.onAck(client, id, ok, buffer, from, to);
-          return;
-        }
-        if (!ok) {
-          fail(`a join was refused: ${buffer.toString('utf8', from, to)}`);
-          return;
-        }
-        const at = buffer.indexOf(LAST_SEQ, from) + LAST_SEQ.length;
-        const lastSeq = Number.parseInt(buffer.toString('latin1', at, at + 16), 10);
-        // A resumed client has counted on from where it was.
-        if (options.afterSeq(client.index) === null) client.lastSeq = lastSeq;
-        const place = places[client.index] ?? 0;
-        const { room = 0, further = [] } = seats[client.index] ?? {};
-        options.onJoined?.(client, lastSeq, place === 0 ? room : (further[place - 1] ?? 0));
-        places[client.index] = place + 1;
-        const more = further[place];
-        if (more !== undefined) {
-          join(client, more);
-          return;
-        }
-        joined += 1;
-        if (joined === seats.length) {
-          clearTimeout(timer);
-          resolve(clients);
-        } else next();
-      },
-      onError(client, text) {
-        events.onError(client, text);
-        fail(text);
-      },
-      onClose(client) {
-        fail('closed');
-        if (options.onClose !== undefined) options.onClose(client);
-        else events.onError(client, 'closed');
-      },
-    };
-    function join(client: Client, room: number): void {
-      const conversationId = rooms[room]?.conversationId;
-      const after = options.afterSeq(client.index);
-      const rest = after === null ? '' : `,"after_seq":${after}`;
-      client.send(
-        `42${JOIN_ACK}["join_conversation",{"conversation_id":"${conversationId}"${rest}}]`,
-      );
-    }
-    function next(): void {
-      const seat = seats[started];
-      if (seat === undefined) return;
-      const index = started;
-      started += 1;
-      const turn = options.roomsTogether === true ? seat.room : index;
-      const port = ports[turn % ports.length] ?? 0;
-      const credential = credentialOf(seat.userId, options.tokenSecret);
-      const client = new Client(index, port, credential, own, options.addressOf?.(index));
-      client.room = seat.room;
-      client.lastSeq = options.afterSeq(index) ?? 0;
-      clients[index] = client;
-    }
-    for (let i = 0; i < concurrency; i += 1) next();
+  }
+  await turns.run((index) => {
+    const { room, userId } = seats[index] ?? { room: 0, userId: '' };
+    const turn = options.roomsTogether === true ? room : index;
+    const port = ports[turn % ports.length] ?? 0;
+    const credential = credentialOf(userId, options.tokenSecret);
+    options.onBegun?.(index);
+    const client = new Client(index, port, credential, own, options.addressOf?.(index));
+    client.room = room;
+    client.lastSeq = options.afterSeq(index) ?? 0;
+    clients[index] = client;
   });
+  return clients;
 }

@@ -9,6 +9,8 @@ const Room = Type.Object({
 export type Room = Static<typeof Room>;
 
 const common = {
+  /** What the servers speak; left out: Socket.IO, as the product. */
+  wire: Type.Optional(Type.Union([Type.Literal('socket.io'), Type.Literal('xmpp')])),
   /** Sockets are dealt out to these in turn, … */
   ports: Type.Array(Type.Integer(), { minItems: 1 }),
   /** … or, if set, room by room: those of one room all go to the same. */
@@ -49,6 +51,10 @@ const Connections = Type.Object({
   ...common,
 });
 export type Connections = Static<typeof Connections>;
+
+/** What it takes to connect everybody. */
+export type Joining = Omit<Connections, 'kind'> &
+  Pick<Traffic, 'ownAddresses' | 'tokenSecret' | 'socketPerPerson'>;
 
 const Storm = Type.Object({
   kind: Type.Literal('storm'),

@@ -11,8 +11,8 @@ export function cpuMsOf(pid: number): number {
   return total;
 }
 
-/** Fields of /proc/<pid>/stat after the name: user and system time of children that have ended. */
-const [CHILDREN_USER, CHILDREN_SYSTEM] = [13, 14];
+/** Fields of /proc/<pid>/stat after the name: parent, user and system time of children that have ended. */
+const [PARENT, CHILDREN_USER, CHILDREN_SYSTEM] = [1, 13, 14];
 const TICK_MS = 10;
 
 /** Milliseconds of CPU of all processes of this machine with such a name, ended children included. */
@@ -20,17 +20,28 @@ export function cpuMsOfAll(...names: string[]): number {
   let total = 0;
   for (const pid of list('/proc')) {
     if (!/^\d+$/.test(pid) || !names.includes(read(`/proc/${pid}/comm`).trim())) continue;
-    const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? [];
+    const fields = statOf(pid);
     const ended = Number(fields[CHILDREN_USER] ?? 0) + Number(fields[CHILDREN_SYSTEM] ?? 0);
     total += cpuMsOf(Number(pid)) + ended * TICK_MS;
   }
   return total;
 }
 
+/** Its children now, theirs, and so on. */
+export function descendantsOf(pid: number): number[] {
+  const own = String(pid);
+  const children = list('/proc').filter((id) => /^\d+$/.test(id) && statOf(id)[PARENT] === own);
+  return children.flatMap((id) => [Number(id), ...descendantsOf(Number(id))]);
+}
+
 /** Resident memory in bytes. */
 export function residentBytesOf(pid: number): number {
   const match = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`));
   return Number(match?.[1] ?? 0) * 1024;
+}
+
+function statOf(pid: string): string[] {
+  return read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? [];
 }
 
 // A process may end while it is looked at: then there is nothing to count.

@@ -3,31 +3,29 @@
  * out on a schedule whatever the answers do, and latency counts from the scheduled moment, so a stall
  * of the server is not hidden by a generator that waits with it (coordinated omission).
  */
-import type { Client } from './client.ts';
-import { joinAll, seatsOf, seatsOfPeople } from './joining.ts';
 import { createLatency } from './latency.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { startMeter } from './meter.ts';
-import { createPeople } from './people.ts';
 import type { LoadResult, Traffic, Used } from './plan.ts';
+import type { Talker, Wire } from './wire.ts';
+import { joinWire } from './wires.ts';
 
 const MAX_SENDS = 4_000_000;
 const T_MARK = 0x23; // '#'
 const TICK_MS = 1;
 
 export async function runTraffic(plan: Traffic): Promise<LoadResult> {
-  const { rooms } = plan;
   /** When each send was due, by acknowledgement id. */
   const dueAt = new Float64Array(MAX_SENDS);
-  /** The room of each send. */
+  /** The order that each send stands in. */
   const sentInto = new Int32Array(MAX_SENDS);
   /** The client of each send. */
   const sentBy = new Int32Array(MAX_SENDS);
   const answered = new Uint8Array(MAX_SENDS);
-  const people = plan.socketPerPerson === true ? createPeople(rooms) : null;
   const ackLatency = createLatency();
   const deliveryLatency = createLatency();
   let ledger: Ledger | null = null;
+  let wire: Wire | null = null;
   let sends = 0;
   let acks = 0;
   let stored = 0;
@@ -41,75 +39,61 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
   let lastMeasured = Number.POSITIVE_INFINITY;
   const measured = (id: number) => id >= firstMeasured && id < lastMeasured;
 
-  const clients = await joinAll({
-    rooms,
-    seats: people === null ? seatsOf(rooms) : seatsOfPeople(rooms),
-    ports: plan.ports,
-    roomsTogether: plan.roomsTogether,
-    concurrency: plan.connectConcurrency,
-    timeoutMs: plan.connectTimeoutMs,
-    addressOf: plan.ownAddresses === true ? (n) => `10.0.${n >> 8}.${n & 255}` : undefined,
-    tokenSecret: plan.tokenSecret,
-    afterSeq: () => null,
-    onJoined: (client, lastSeq, room) => people?.joined(client, lastSeq, room),
-    events: {
-      onMessage(client, seq, buffer, from, to) {
-        ledger?.heard(people?.hearerOf(client, buffer, from, to) ?? client, seq);
-        if (measuring) delivered += 1;
-        if (plan.ratePerSecond > 0) {
-          const id = sendIdOf(buffer, from, to);
-          // To somebody else: the sender's own copy has less of a way, over Redis none.
-          if (measured(id) && sentBy[id] !== client.index) {
-            deliveryLatency.record(performance.now() - (dueAt[id] ?? 0));
-          }
+  const joined = await joinWire(plan, {
+    onMessage(talker, seq, buffer, from, to) {
+      if (wire !== null) ledger?.heard(wire.hearerOf(talker, buffer, from, to), seq);
+      if (measuring) delivered += 1;
+      if (plan.ratePerSecond > 0) {
+        const id = sendIdOf(buffer, from, to);
+        // To somebody else: the sender's own copy has less of a way, over Redis none.
+        if (measured(id) && sentBy[id] !== talker.index) {
+          deliveryLatency.record(performance.now() - (dueAt[id] ?? 0));
         }
-      },
-      onAck(client, id, ok, buffer, from, to) {
-        // Each send has one answer, at the socket it came from.
-        if (answered[id] !== 0 || sentBy[id] !== client.index || id >= sends) {
-          strayAcks += 1;
-          return;
-        }
-        answered[id] = 1;
-        acks += 1;
-        if (ok) stored += 1;
-        if (ok) ledger?.acked(sentInto[id] ?? -1);
-        else ledger?.refused(buffer.toString('utf8', from, Math.min(to, from + 200)));
-        if (measuring && ok) done += 1;
-        if (measured(id)) ackLatency.record(performance.now() - (dueAt[id] ?? 0));
-        if (plan.ratePerSecond === 0 && sending) send(client, performance.now());
-      },
-      onError: (_client, text) => ledger?.refused(text),
+      }
     },
+    onAck(talker, id, ok, buffer, from, to) {
+      // Each send has one answer, at the socket it came from.
+      if (answered[id] !== 0 || sentBy[id] !== talker.index || id >= sends) {
+        strayAcks += 1;
+        return;
+      }
+      answered[id] = 1;
+      acks += 1;
+      if (ok) stored += 1;
+      if (ok) ledger?.acked(sentInto[id] ?? -1);
+      else ledger?.refused(buffer.toString('utf8', from, Math.min(to, from + 200)));
+      if (measuring && ok) done += 1;
+      if (measured(id)) ackLatency.record(performance.now() - (dueAt[id] ?? 0));
+      if (plan.ratePerSecond === 0 && sending) send(talker, performance.now());
+    },
+    onError: (_talker, text) => ledger?.refused(text),
   });
-  ledger = createLedger(people?.hearers ?? clients, rooms.length);
+  wire = joined;
+  ledger = createLedger(joined.hearers, joined.orders);
 
   const padding = 'x'.repeat(plan.contentBytes - 12);
-  const heads = rooms.map(
-    ({ conversationId }) => `["send_message",{"conversation_id":"${conversationId}","content":"`,
-  );
-  function send(client: Client, due: number): void {
+  function send(talker: Talker, due: number): void {
     const id = sends;
     if (id >= MAX_SENDS)
       throw new Error(`more than ${MAX_SENDS} messages: a shorter run is needed`);
     sends += 1;
     dueAt[id] = due;
-    const room = people?.nextRoom(client) ?? client.room;
-    sentInto[id] = room;
-    sentBy[id] = client.index;
-    client.send(`42${id}${heads[room]}#${String(id).padStart(10, '0')} ${padding}"}]`);
+    const order = joined.nextOrder(talker);
+    sentInto[id] = order;
+    sentBy[id] = talker.index;
+    joined.send(talker, id, order, `#${String(id).padStart(10, '0')} ${padding}`);
   }
 
   const seen = new Set<number>();
   const senders =
     plan.senders === 'all'
-      ? clients
-      : clients.filter(({ room }) => !seen.has(room) && seen.add(room));
+      ? joined.talkers
+      : joined.talkers.filter(({ room }) => !seen.has(room) && seen.add(room));
   const openLoop =
     plan.ratePerSecond > 0 ? startSchedule(plan.ratePerSecond, senders, send) : undefined;
   if (openLoop === undefined) {
     const now = performance.now();
-    for (const client of senders) for (let i = 0; i < plan.window; i += 1) send(client, now);
+    for (const talker of senders) for (let i = 0; i < plan.window; i += 1) send(talker, now);
   }
 
   await after(plan.warmUpMs);
@@ -131,7 +115,7 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
   faults.lost += sends - acks;
   if (strayAcks > 0) faults.notes.push(`${strayAcks} answers came twice, or to somebody else`);
   ledger = null;
-  for (const client of clients) client.destroy();
+  for (const talker of joined.talkers) talker.destroy();
   return {
     used,
     done,
@@ -146,8 +130,8 @@ export async function runTraffic(plan: Traffic): Promise<LoadResult> {
 /** Sends evenly over time, the senders in turn; what a late tick missed is sent with its due time. */
 function startSchedule(
   ratePerSecond: number,
-  senders: readonly Client[],
-  send: (client: Client, due: number) => void,
+  senders: readonly Talker[],
+  send: (talker: Talker, due: number) => void,
 ) {
   const startedAt = performance.now();
   let count = 0;
@@ -156,8 +140,8 @@ function startSchedule(
     for (;;) {
       const due = startedAt + (count * 1000) / ratePerSecond;
       if (due > now) return;
-      const client = senders[count % senders.length];
-      if (client !== undefined) send(client, due);
+      const talker = senders[count % senders.length];
+      if (talker !== undefined) send(talker, due);
       count += 1;
     }
   }, TICK_MS);

@@ -108,6 +108,7 @@ function contextOf(
     tree,
     serverUrl: services.postgresUrl,
     redisUrl: services.redisUrl,
+    ejabberd: services.ejabberd,
     size,
     rounds: rounds ?? ROUNDS[size],
     pick: (choices) => choices[size],

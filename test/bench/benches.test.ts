@@ -6,17 +6,22 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { BENCHES, type BenchName } from '../../bench/benches/all.ts';
 import type { BenchContext } from '../../bench/harness/context.ts';
 import { dropTemplates } from '../../bench/harness/database.ts';
+import { EJABBERD, findEjabberd } from '../../bench/harness/ejabberd.ts';
 import { prepareTree, type Tree } from '../../bench/harness/tree.ts';
 
 const BUILD_MS = 120_000;
 const BENCH_MS = 240_000;
 
+const ejabberd = findEjabberd();
+/** Compared with where it is installed. */
+const others = ejabberd === null ? [] : [EJABBERD];
+
 /** What a bench compares; each must have given figures. */
 const SUBJECTS: Record<BenchName, string[]> = {
-  durable: ['product', 'obvious', 'batched-inserts'],
+  durable: ['product', 'obvious', 'batched-inserts', ...others],
   fanout: ['realtime-layer', 'socketio-ws', 'socketio-uws', 'uws-publish', 'product', 'obvious'],
-  latency: ['product', 'product ×2 over Redis', 'obvious'],
-  connections: ['product', 'realtime-layer', 'socketio-ws', 'socketio-uws', 'obvious'],
+  latency: ['product', 'product ×2 over Redis', 'obvious', ...others],
+  connections: ['product', 'realtime-layer', 'socketio-ws', 'socketio-uws', 'obvious', ...others],
   rest: ['product', 'fastify-node-http', 'obvious'],
   'history-depth': ['product', 'obvious'],
   codec: ['product'],
@@ -42,6 +47,7 @@ function tiny(): BenchContext {
     tree,
     serverUrl: inject('postgresUrl'),
     redisUrl: inject('redisUrl'),
+    ejabberd,
     size: 'tiny',
     rounds: 1,
     pick: (choices) => choices.tiny,
@@ -63,7 +69,8 @@ describe('a bench at tiny size', () => {
         expect([...new Set(result.samples.map(({ subject }) => subject))].sort()).toEqual(
           subjects.sort(),
         );
-        for (const { subject, case: of, metrics } of result.samples) {
+        for (const { subject, case: of, metrics, faults } of result.samples) {
+          if (others.includes(subject)) expect(faults, of).toEqual([]);
           expect(Object.keys(metrics), `${subject}, ${of}`).not.toEqual([]);
           const wrong = Object.entries(metrics).filter(([, value]) => !Number.isFinite(value));
           expect(wrong, `${subject}, ${of}`).toEqual([]);
