@@ -72,7 +72,7 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
   );
   counters(
     'messaging_ended_for_memory_total',
-    'Connections and requests ended because that was spent.',
+    'Connections and requests ended because MAX_HELD_BYTES were spent, by whose they were.',
     'who',
     () => ({ ...memory().ended }),
   );
@@ -127,7 +127,7 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
   gauge('messaging_send_queue_messages', 'Messages not yet answered.', () => writer().unanswered);
   gauge(
     'messaging_send_queue_waiting_messages',
-    'Of these, messages not yet in a batch.',
+    'Messages not yet answered that are in no batch yet.',
     () => writer().waiting,
   );
   gauge(

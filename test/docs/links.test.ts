@@ -1,4 +1,8 @@
-/** Every link between the project's Markdown files leads somewhere, and every page is reached. */
+/**
+ * Every link between the project's Markdown files leads somewhere, in the repository and in what is packed of
+ * it, and every page is reached.
+ */
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,6 +17,23 @@ function targetOf(file: string, link: string): { path: string; anchor: string } 
   return { path: path === '' ? file : normalize(join(dirname(file), path)), anchor };
 }
 
+/** What npm would pack of a directory, as far as it is there without a build. */
+function packedFiles(directory: string): string[] {
+  const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+  const output = execFileSync('npm', args, {
+    cwd: join(ROOT, directory),
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [packed] = Object.values<{ files: { path: string }[] }>(JSON.parse(output));
+  return (packed?.files ?? []).map(({ path }) => path);
+}
+
+/** Whether a file, or a folder with something in it, is among these. */
+function isAmong(files: readonly string[], path: string): boolean {
+  return files.some((file) => file === path || file.startsWith(path.replace(/\/?$/, '/')));
+}
+
 describe('links', () => {
   it.each(files)('of %s lead somewhere', (file) => {
     const broken = links(read(file)).filter((link) => {
@@ -23,6 +44,19 @@ describe('links', () => {
       return !target.path.endsWith('.md') || !anchors(read(target.path)).has(target.anchor);
     });
     expect(broken).toEqual([]);
+  });
+
+  it.each(['.', 'packages/events'])('of what is packed of %s stay within it', (directory) => {
+    const packed = packedFiles(directory);
+    const pages = packed.filter((path) => path.endsWith('.md'));
+    expect(pages).toContain('README.md');
+    const dead = pages.flatMap((page) => {
+      const targets = links(read(join(directory, page))).map((link) => targetOf(page, link)?.path);
+      return targets
+        .filter((path) => path !== undefined && !isAmong(packed, path))
+        .map((path) => `${page} -> ${path}`);
+    });
+    expect(dead).toEqual([]);
   });
 
   it('reach every page under docs/ from the README and from docs/README.md', () => {

@@ -77,7 +77,9 @@ describe('the package of the service', () => {
       const migrations = (await readdir(join(ROOT, 'sql'))).map((name) => `sql/${name}`);
       expect(files).toEqual(expect.arrayContaining(migrations));
       const folders = files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]);
-      expect([...new Set(folders)].sort()).toEqual(['dist', 'docs', 'packages', 'sql']);
+      const expected = ['deploy', 'dist', 'docs', 'packages', 'sql', 'src'];
+      expect([...new Set(folders)].sort()).toEqual(expected);
+      expect(files.filter((file) => file.startsWith('src/'))).toEqual(['src/README.md']);
       expect(files.filter((file) => /\.map$|(?<!\.d)\.[mc]?tsx?$|built-from/.test(file))).toEqual(
         [],
       );
