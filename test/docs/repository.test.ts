@@ -1,5 +1,5 @@
 /** What a repository host reads from `.github/`, and what editors and npm read beside it. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
@@ -57,9 +57,9 @@ const Dependabot = Type.Object(
       Type.Object(
         {
           'package-ecosystem': Type.Union(
-            ['npm', 'docker', 'github-actions'].map((name) => Type.Literal(name)),
+            ['npm', 'docker-compose', 'github-actions'].map((name) => Type.Literal(name)),
           ),
-          directory: Type.Literal('/'),
+          directory: Type.Union(['/', '/deploy'].map((path) => Type.Literal(path))),
           schedule: Type.Object({ interval: Type.Literal('weekly') }, closed),
           'open-pull-requests-limit': Type.Optional(Type.Integer()),
           groups: Type.Optional(Type.Record(Text, Type.Object({}))),
@@ -115,7 +115,11 @@ describe('.github/', () => {
   it('keeps packages, images and actions fresh', () => {
     const { updates } = parsed('.github/dependabot.yml', Dependabot);
     const kept = updates.map((update) => update['package-ecosystem']);
-    expect(kept).toEqual(['npm', 'docker', 'github-actions']);
+    expect(kept).toEqual(['npm', 'docker-compose', 'github-actions']);
+    for (const { directory, 'package-ecosystem': kind } of updates) {
+      if (kind === 'docker-compose')
+        expect(existsSync(join(ROOT, directory, 'compose.yaml'))).toBe(true);
+    }
   });
 
   it('asks whoever reports something for what is needed', () => {
