@@ -9,13 +9,14 @@ import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog, type Logger } from './log.ts';
 import { loadDotEnv, packageVersion } from './package-facts.ts';
 import { cautionAboutNode } from './platform.js';
+import { requirePrerequisites } from './prerequisites.ts';
 import { createEnding, refuse, sentenceOf } from './process-end.ts';
+import { findPort } from './realtime/find-port.ts';
 import { loadNativeServer } from './realtime/uws.ts';
 import { isLoopbackName } from './shared/origin.ts';
 import { prepareDatabase } from './store/prepare.ts';
 import { countWorkers } from './workers/count.ts';
 import { WORKER_ARGUMENT } from './workers/messages.ts';
-import { findPort } from './workers/port.ts';
 import { createSupervisor, type Supervisor } from './workers/supervisor.ts';
 import { takeSeat } from './workers/worker-seat.ts';
 
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
     log.info('WORKERS=auto is one process without REDIS_URL');
   }
 
+  await requirePrerequisites(config);
   const postgres =
     config.database.url === null
       ? await startEmbeddedPostgres({
@@ -89,8 +91,8 @@ async function main(): Promise<void> {
       port = app.port;
       metricsPort = app.metricsPort;
     } else {
-      port = await findPort(config.host, config.port, config.tls);
-      if (config.metrics.port !== null) await findPort(config.host, config.metrics.port, null);
+      // For 0 one that is free, which all of them can then share.
+      port = await findPort(config.host, config.port);
       const entry = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
       const order = { port, databaseUrl, ownDatabase };
       const supervisor = createSupervisor({ entry, workers, order, log });

@@ -7,6 +7,8 @@ export const REDIS_TRIAL_MS = 3_000;
 // doctor/machine-checks
 /** Fewer than this is a shell's default and no server's. */
 export const FEW_DESCRIPTORS = 4_096;
+
+// doctor/prerequisite-check
 /** How long a service that has the port already may take to say who it is. */
 export const HEALTH_MS = 2_000;
 

@@ -6,14 +6,9 @@ import { REDIS_TRIAL_MS } from '../bounds/doctor.ts';
 import type { Config } from '../config.ts';
 import { countWorkers } from '../workers/count.ts';
 import { advise, type Finding, ok } from './finding.ts';
-import {
-  checkDescriptors,
-  checkNativeServer,
-  checkNode,
-  checkPort,
-  checkWorkers,
-} from './machine-checks.ts';
+import { checkDescriptors, checkNativeServer, checkNode, checkWorkers } from './machine-checks.ts';
 import { checkPostgres } from './postgres-check.ts';
+import { checkPrerequisites } from './prerequisite-check.ts';
 import { checkRedis } from './redis-check.ts';
 
 export type { Finding } from './finding.ts';
@@ -39,10 +34,11 @@ export async function examine(config: Config): Promise<Finding[]> {
       ? ok('Redis', 'none: one node alone')
       : await checkRedis({ url: redis.url, prefix: redis.prefix, timeoutMs: REDIS_TRIAL_MS }),
     checkDescriptors(config),
-    await checkPort(config.host, config.port, config.tls !== null),
+    ...(await checkPrerequisites(config)),
   ];
 }
 
+/** What is understood of them; what else must be true of them is with the prerequisites. */
 function settings({ auth, nodeEnv, rateLimits, trustedProxies }: Config): Finding[] {
   const found = [ok('Settings', `understood; NODE_ENV=${nodeEnv}, AUTH_MODE=${auth.mode}`)];
   if (auth.mode === 'insecure') {

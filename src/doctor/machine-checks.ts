@@ -1,7 +1,6 @@
-/** What the service needs of the machine: Node, the native server, file descriptors, its port. */
-import { createServer } from 'node:net';
+/** What the service needs of the machine: Node, the native server, cores, file descriptors. */
 import { availableParallelism, totalmem } from 'node:os';
-import { FEW_DESCRIPTORS, HEALTH_MS } from '../bounds/doctor.ts';
+import { FEW_DESCRIPTORS } from '../bounds/doctor.ts';
 import type { Config } from '../config.ts';
 import { readDescriptorLimit, roomFor, whyNoRoom } from '../descriptors.ts';
 import { cautionAboutNode, whyNodeIsUnsupported } from '../platform.js';
@@ -55,30 +54,4 @@ export function checkDescriptors(
   return descriptors < FEW_DESCRIPTORS
     ? advise(subject, found, advice)
     : advise(subject, found, `${advice} Fine if you expect fewer.`);
-}
-
-/** Whether the port can be taken, or is this very service. */
-export async function checkPort(host: string, port: number, tls: boolean): Promise<Finding> {
-  const subject = `Port ${port}`;
-  const taken = await new Promise<unknown>((resolve) => {
-    const server = createServer();
-    server.once('error', resolve);
-    server.listen(port, host, () => server.close(() => resolve(null)));
-  });
-  if (taken === null) return ok(subject, `free on ${host}`);
-  const reason = reasonOf(taken);
-  if (!tls && (await isOurs(port))) return ok(subject, 'this service listens there');
-  return problem(subject, reason, 'Stop what listens there, or set PORT and HOST.');
-}
-
-async function isOurs(port: number): Promise<boolean> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${port}/health`, {
-      signal: AbortSignal.timeout(HEALTH_MS),
-    });
-    return (await answer.text()).includes('"service":"messaging-service"');
-  } catch {
-    // Whatever it is, it is not ours.
-    return false;
-  }
 }

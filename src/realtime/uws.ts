@@ -80,6 +80,20 @@ export interface TlsFiles {
 }
 
 /**
+ * Reads the key and the certificate, and tries whether they belong together.
+ *
+ * @throws Error with one sentence that names both settings
+ */
+export function requireTlsFiles({ keyFile, certFile }: TlsFiles): void {
+  try {
+    createSecureContext({ key: readFileSync(keyFile), cert: readFileSync(certFile) });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`TLS_KEY_FILE and TLS_CERT_FILE cannot be used: ${reason}`, { cause });
+  }
+}
+
+/**
  * A uWebSockets.js app without routes; it speaks TLS when it is given a key and a certificate.
  *
  * @throws Error with one readable sentence when the native binary does not load here, or the key
@@ -87,13 +101,8 @@ export interface TlsFiles {
  */
 export function createUwsApp(tls: TlsFiles | null = null): TemplatedApp {
   if (tls === null) return native().App();
-  try {
-    // The library would only say later, on listen, that something is wrong.
-    createSecureContext({ key: readFileSync(tls.keyFile), cert: readFileSync(tls.certFile) });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`TLS_KEY_FILE and TLS_CERT_FILE cannot be used: ${reason}`, { cause });
-  }
+  // The library would only say later, on listen, that something is wrong.
+  requireTlsFiles(tls);
   return native().SSLApp({
     key_file_name: Buffer.from(tls.keyFile),
     cert_file_name: Buffer.from(tls.certFile),

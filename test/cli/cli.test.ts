@@ -208,6 +208,45 @@ describe('doctor', () => {
     SLOW_MS,
   );
 
+  /** What a start refuses, by what it says: the doctor says the same. */
+  const REFUSED: [string, Record<string, string>, string][] = [
+    ['a key', { JWT_PUBLIC_KEY: 'abc' }, 'JWT_PUBLIC_KEY is not understood'],
+    [
+      'a TLS file',
+      { TLS_KEY_FILE: '/nowhere/key.pem', TLS_CERT_FILE: '/nowhere/cert.pem' },
+      'TLS_KEY_FILE and TLS_CERT_FILE cannot be used',
+    ],
+    [
+      'a data directory',
+      { DATABASE_URL: '', DATA_DIR: '/etc/hostname' },
+      'DATA_DIR /etc/hostname is not a directory',
+    ],
+    [
+      'a data directory below a file',
+      { DATABASE_URL: '', DATA_DIR: '/etc/hostname/data' },
+      'DATA_DIR /etc/hostname/data is not a directory',
+    ],
+    ['an address for the other nodes', { PEER_HOST: '192.0.2.1' }, '(PEER_HOST and PEER_PORT)'],
+    ['an address', { HOST: '192.0.2.1' }, '(HOST and PORT)'],
+    ['an address for figures', { HOST: '192.0.2.1', METRICS_PORT: '0' }, '(HOST and METRICS_PORT)'],
+  ];
+  it.each(REFUSED)(
+    'finds %s that a start refuses',
+    async (_what, settings, words) => {
+      const { code, findings } = await doctor({ ...env, ...settings });
+      const problems = findings.filter(({ verdict }) => verdict === 'problem');
+      expect(problems.map(({ found }) => found).join('\n')).toContain(words);
+      expect(code).toBe(1);
+      const refused = await run(['serve'], { ...env, ...settings });
+      expect(refused.code).toBe(1);
+      expect(refused.stdout).not.toContain('migration');
+      // A start ends at the first; the doctor has them all.
+      const [, sentence = ''] = /cannot start: (.*)\n/.exec(refused.stderr) ?? [];
+      expect(problems.map(({ found }) => found)).toContain(sentence);
+    },
+    SLOW_MS,
+  );
+
   it(
     'settings that are not understood are each named',
     async () => {

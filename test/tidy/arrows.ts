@@ -16,6 +16,7 @@ const SERVICE: Arrows = {
       'log.ts',
       'package-facts.ts',
       'platform.js',
+      'prerequisites.ts',
       'process-end.ts',
       'embedded',
       'realtime',
@@ -44,7 +45,19 @@ const SERVICE: Arrows = {
     types: ['config.ts', 'log.ts'],
   },
   doctor: {
-    runtime: ['descriptors.ts', 'platform.js', 'realtime', 'redis', 'store', 'workers'],
+    runtime: [
+      'descriptors.ts',
+      'platform.js',
+      'prerequisites.ts',
+      'realtime',
+      'redis',
+      'store',
+      'workers',
+    ],
+    types: ['config.ts'],
+  },
+  'prerequisites.ts': {
+    runtime: ['auth', 'embedded', 'peers', 'realtime'],
     types: ['config.ts'],
   },
   'app.ts': {
@@ -119,7 +132,7 @@ const SERVICE: Arrows = {
   },
   http: { runtime: ['chat', 'shared'], types: ['auth', 'realtime', 'log.ts'] },
   embedded: { runtime: [] },
-  workers: { runtime: ['chat', 'metrics', 'realtime', 'shared'], types: ['config.ts', 'log.ts'] },
+  workers: { runtime: ['chat', 'metrics', 'shared'], types: ['config.ts', 'log.ts'] },
 };
 
 /** Names and numbers, which import nothing: every layer of the service may read its own there. */

@@ -111,7 +111,7 @@ describe('a start that is refused says why once and exits with 1', { timeout: SL
     expect(output).not.toContain('hunter2');
   });
 
-  it('workers that all fail for one reason', async () => {
+  it('a key that is none', async () => {
     const { code, output } = await runToEnd({ ...env, JWT_PUBLIC_KEY: 'not a key' });
     expect(occurrences(output, 'cannot start')).toBe(1);
     expect(output).toContain('JWT_PUBLIC_KEY');
