@@ -119,26 +119,27 @@ export function createReplay({ store, work, replayed, limits }: ReplayDeps) {
       member.asOf = -1;
       return position;
     }
-    const { reached, sent } = sendTo(member, position, range, pace);
+    pace.read(range.messages);
+    const { reached, sent } = sendTo(member, position, range);
+    if (sent < range.messages.length) pace.took(sent);
     replayed?.(sent);
     return reached;
   }
 
-  /** Sends what was read, as far as the socket takes it. */
-  function sendTo(member: Member, position: number, range: MessageRange, pace: ReadPace) {
+  /** Sends what was read, as far as the socket takes it, in as few writes as that can be. */
+  function sendTo({ socket }: Member, position: number, { messages, coveredSeq }: MessageRange) {
     let reached = position;
     let sent = 0;
-    pace.read(range.messages);
-    for (const message of range.messages) {
-      if (sent > 0 && member.socket.bufferedBytes() > limits.replayBufferBytes) {
-        pace.took(sent);
-        return { reached, sent };
+    socket.together(() => {
+      for (const message of messages) {
+        if (sent > 0 && socket.bufferedBytes() > limits.replayBufferBytes) return;
+        socket.sendFrame(messageFrame(message));
+        reached = message.seq;
+        sent += 1;
       }
-      member.socket.sendFrame(messageFrame(message));
-      reached = message.seq;
-      sent += 1;
-    }
-    return { reached: range.coveredSeq, sent };
+      reached = coveredSeq;
+    });
+    return { reached, sent };
   }
 
   return { settled, plan, step, newPace: () => new ReadPace(limits.replayBatch) };

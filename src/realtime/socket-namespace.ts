@@ -36,6 +36,7 @@ export interface SocketOwner {
     EngineSession,
     | 'send'
     | 'sendBeside'
+    | 'together'
     | 'close'
     | 'subscribe'
     | 'unsubscribe'
@@ -119,6 +120,10 @@ export class NamespaceSocket implements Socket, AckSender {
 
   sendFrame(frame: Frame): void {
     if (this.state === 'connected') this.connection.session.send(frame);
+  }
+
+  together(send: () => void): void {
+    this.connection.session.together(send);
   }
 
   sendAck(id: number, args: readonly unknown[]): void {

@@ -108,6 +108,8 @@ export interface Socket<Data = unknown> {
   emitWithAck(event: string, args: readonly unknown[], deadlineMs: number): Promise<unknown[]>;
   /** Sends an already encoded frame (`42["x"]`); for several namespaces the caller encodes them. */
   sendFrame(frame: Frame): void;
+  /** Runs `send`, and lets what it sends to this socket go out in as few writes as possible. */
+  together(send: () => void): void;
   /**
    * Frames published to `topic` reach this socket from now on; during `onConnect`, from the CONNECT
    * reply on. Joining twice is joining once.

@@ -15,6 +15,8 @@ export interface WebSocket<UserData>
   unsubscribe(topic: Ascii): boolean;
   isSubscribed(topic: Ascii): boolean;
   getTopics(): Ascii[];
+  /** What is sent inside goes to the kernel together. */
+  cork(write: () => void): void;
   /** Sends to all subscribers of the topic but this socket. */
   publish(topic: Ascii, message: NativeText, isBinary: boolean): boolean;
   /** Closes the WebSocket in order, without a code. */

@@ -10,10 +10,8 @@ import type { MessageRow } from './rows.ts';
 /**
  * Session settings of the writer's connections. All look-ups are by index from an array of unknown length;
  * with these the planner does not read a whole table instead, however small it is, and keeps its plans.
- * `append_messages` reads what was committed while it waited, which only this isolation shows it.
  */
 export const WRITER_SETTINGS: Record<string, string> = {
-  default_transaction_isolation: 'read committed',
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',

@@ -89,8 +89,13 @@ export interface Database {
    */
   transaction<T>(
     work: (sql: TransactionSql, attempt: Attempt) => Promise<T | Unchanged<T>>,
-    key?: string,
+    key?: string | null,
   ): Promise<T>;
+  /**
+   * As `transaction`, for work that is one statement, and so a transaction by itself: it travels without
+   * BEGIN and COMMIT, in one round trip.
+   */
+  statement<T>(work: (sql: Sql, attempt: Attempt) => Promise<T>, key?: string | null): Promise<T>;
   /** A connection apart from the pool, with these session settings. */
   lane(settings?: Record<string, string>): Lane;
   /** Refuses new calls, lets running ones finish for at most `timeoutMs`, then closes everything. */
@@ -199,14 +204,15 @@ export function createDatabase(deps: DatabaseDeps): Database {
     }
   }
 
-  async function transaction<T>(
-    work: (sql: TransactionSql, attempt: Attempt) => Promise<T | Unchanged<T>>,
-    key: string | null = null,
+  /** Runs `attemptOnce`, which is a transaction, until PostgreSQL has carried it out or refused it for good. */
+  async function repeatedly<T>(
+    attemptOnce: (sql: Sql, attempt: Attempt) => Promise<T>,
+    key: string | null,
   ): Promise<T> {
     const deadlineAt = performance.now() + queryDeadlineMs;
     let mayBeDone = false;
     const once = (waits: boolean): Promise<T> =>
-      onPool((sql) => inTransaction(sql, () => work(sql, { mayBeDone, waits })), deadlineAt);
+      onPool((sql) => attemptOnce(sql, { mayBeDone, waits }), deadlineAt);
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await turns.run(key, deadlineAt, once);
@@ -249,7 +255,9 @@ export function createDatabase(deps: DatabaseDeps): Database {
 
   return {
     query,
-    transaction,
+    transaction: (work, key = null) =>
+      repeatedly((sql, attempt) => inTransaction(sql, () => work(sql, attempt)), key),
+    statement: (work, key = null) => repeatedly(work, key),
     lane,
     close,
     stats: () => {

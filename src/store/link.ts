@@ -139,6 +139,8 @@ export function openLink(deps: LinkDeps): Link {
     connection: {
       application_name: deps.applicationName,
       TimeZone: 'UTC',
+      // What waits for a lock reads afterwards what was committed meanwhile, which only this shows it.
+      default_transaction_isolation: 'read committed' as const,
       statement_timeout: deps.statementTimeoutMs,
       idle_in_transaction_session_timeout: deps.idleInTransactionTimeoutMs,
       lock_timeout: deps.lockTimeoutMs,

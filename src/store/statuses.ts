@@ -20,41 +20,10 @@ export interface Span {
   toSeq: number;
 }
 
-/**
- * Moves the statuses of a span forward to what the cursors say now.
- *
- * Of all cursors, a message is held back by the lowest that is not its sender's own: the second
- * lowest for the sender who holds the lowest, the lowest for everyone else. Nobody else there: null,
- * and the message stays as it is.
- */
+/** Moves the statuses of a span forward to what the cursors say now (sql/0014). */
 export function advanceStatuses(sql: Sql, { conversationId, fromSeq, toSeq }: Span) {
   return sql`
-    WITH lowest AS (
-      SELECT
-        array_agg(participant_id ORDER BY last_read_seq, participant_id) AS readers,
-        array_agg(last_read_seq ORDER BY last_read_seq, participant_id) AS reads,
-        array_agg(participant_id ORDER BY last_delivered_seq, participant_id) AS receivers,
-        array_agg(last_delivered_seq ORDER BY last_delivered_seq, participant_id) AS deliveries
-      FROM messaging.conversation_participants WHERE conversation_id = ${conversationId}::uuid
-    ), bounds AS (
-      SELECT readers[1] AS reader, reads[1] AS read_1, reads[2] AS read_2,
-        receivers[1] AS receiver, deliveries[1] AS delivered_1, deliveries[2] AS delivered_2
-      FROM lowest
-    )
-    UPDATE messaging.messages m
-    SET status = CASE
-      WHEN m.seq <= CASE WHEN m.sender_id = b.reader THEN b.read_2 ELSE b.read_1 END THEN 'read'
-      ELSE 'delivered' END
-    FROM bounds b
-    WHERE m.conversation_id = ${conversationId}::uuid
-      AND m.seq > ${fromSeq}::bigint AND m.seq <= ${toSeq}::bigint
-      AND m.seq <= (SELECT greatest(read_1, read_2, delivered_1, delivered_2) FROM bounds)
-      AND CASE
-        WHEN m.seq <= CASE WHEN m.sender_id = b.reader THEN b.read_2 ELSE b.read_1 END
-          THEN m.status IS DISTINCT FROM 'read'
-        WHEN m.seq <= CASE WHEN m.sender_id = b.receiver THEN b.delivered_2 ELSE b.delivered_1 END
-          THEN m.status IS NULL OR m.status NOT IN ('delivered', 'read')
-        ELSE false END`;
+    SELECT messaging.advance_statuses(${conversationId}::uuid, ${fromSeq}::bigint, ${toSeq}::bigint)`;
 }
 
 /** Advances a span of any length, one transaction for each MAX_STATUS_SPAN, between which others work. */

@@ -32,10 +32,7 @@ export async function inTransaction<T>(
 ): Promise<T> {
   return cleanlyOn(sql, async () => {
     // A query of postgres.js is sent when it is awaited: without execute(), after work's first ones.
-    const [, value] = await Promise.all([
-      sql.unsafe('BEGIN ISOLATION LEVEL READ COMMITTED').execute(),
-      work(sql),
-    ]);
+    const [, value] = await Promise.all([sql.unsafe('BEGIN').execute(), work(sql)]);
     if (value instanceof Unchanged) {
       await sql.unsafe('ROLLBACK');
       return value.value;

@@ -89,6 +89,7 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
       bufferedBytes() {
         return behind.bytes;
       },
+      together: (send: () => void) => send(),
       sendFrame(frame: string | Uint8Array) {
         const text = Buffer.from(frame).toString();
         const [event, payload]: [string, { seq: number }] = JSON.parse(text.slice(2));

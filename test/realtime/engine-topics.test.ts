@@ -153,6 +153,31 @@ describe('publish', () => {
     a.raw.ws.close();
   });
 
+  it('keeps that order in what goes out together, also of long frames and when something throws', async () => {
+    const [a, p] = [await webSocket(), await polling()];
+    const lengths = Array.from({ length: 60 }, (_, i) => (i % 7 === 0 ? 6 * KILOBYTE : i));
+    const expected = lengths.map((bytes, i) => frameOf(i, bytes));
+    for (const { socket } of [a, p]) {
+      socket.join('together');
+      const sendAll = (): void =>
+        socket.together(() => {
+          for (const [i, frame] of expected.entries()) {
+            if (i % 10 === 3) server.publish('together', frame, { except: other(socket) });
+            else socket.sendFrame(frame);
+          }
+          throw new Error('at the end');
+        });
+      expect(sendAll).toThrow('at the end');
+    }
+    for (const frame of expected) expect(await a.raw.next()).toBe(frame);
+    expect((await p.poll()).text.split('\x1e')).toEqual(expected);
+    for (const { socket } of [a, p]) socket.disconnect(true);
+
+    function other(socket: Socket): Socket {
+      return socket === a.socket ? p.socket : a.socket;
+    }
+  });
+
   for (const transport of ['websocket', 'polling'] as const) {
     it(`keeps the order of publishes, direct frames and JSON answers (${transport})`, async () => {
       const asked = Array.from({ length: 100 }, (_, i) => `42${i}["ask"]`);

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explaining } from '../../bench/harness/explain.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { appendMessages, WRITER_SETTINGS } from '../../src/store/append-statements.ts';
+import { moveCursor } from '../../src/store/cursors.ts';
 import type { Database, Sql } from '../../src/store/database.ts';
-import { advanceStatuses } from '../../src/store/statuses.ts';
 import { createStoreFixture, openDatabase, openStore, type StoreFixture } from './fixture.ts';
 import { PARTITIONS, partition, partitionOf } from './partitioned-setting.ts';
 import { draft, upTo } from './writer-setting.ts';
@@ -96,9 +96,6 @@ async function partitionsTouched(work: (sql: postgres.TransactionSql) => Promise
   }
 }
 
-const statement = (make: (sql: Sql) => PromiseLike<unknown>) => (database: Database) =>
-  database.query(async (sql) => await make(sql));
-
 describe('one partition is read by', () => {
   const page = { limit: 20 };
   const cases: [string, (database: Database) => Promise<unknown>][] = [
@@ -114,10 +111,6 @@ describe('one partition is read by', () => {
       'a range that fills a hole',
       (on) =>
         openStore(on).readRange({ conversationId: talk, afterSeq: 10, upToSeq: 20, limit: 10 }),
-    ],
-    [
-      'statuses that move',
-      statement((sql) => advanceStatuses(sql, { conversationId: talk, fromSeq: 0, toSeq: 50 })),
     ],
   ];
   it.each(cases)('%s', async (_, ask) => {
@@ -137,6 +130,15 @@ describe('one partition is read by', () => {
         outcome: 'stored',
         seq: MESSAGES + 1,
       });
+    });
+    expect(touched).toEqual([home]);
+  });
+
+  it.each(['read', 'delivered'] as const)('a mark of what was %s', async (cursor) => {
+    const mark = { conversationId: talk, userId: alice, upToSeq: 50 };
+    const touched = await partitionsTouched(async (transaction) => {
+      const move = await moveCursor(transaction as unknown as Sql, cursor, mark, false);
+      expect(move?.outcome).toBe('moved');
     });
     expect(touched).toEqual([home]);
   });
