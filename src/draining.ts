@@ -40,7 +40,7 @@ export interface Draining {
   run(ports: Pick<Ports, 'stop' | 'close'>, parts: NodeParts): Promise<void>;
 }
 
-/** @param graceMs connections end spread over so long: clients come back elsewhere one by one */
+/** @param graceMs connections end spread over so long at most: clients come back elsewhere one by one */
 export function createDraining(graceMs: number): Draining {
   let begun = false;
   let running: Promise<void> | null = null;

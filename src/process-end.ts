@@ -6,7 +6,7 @@
  * ends it in the same way, with exit code 1: what it has left behind is not known, but requests and
  * sends that are running still finish. Before that, it is one sentence and exit 1.
  */
-import { MAX_UNEXPECTED_TOLD, STOP_DEADLINE_MS } from './bounds/process.ts';
+import { MAX_UNEXPECTED_TOLD, STOP_AFTER_DRAIN_MS } from './bounds/process.ts';
 import type { Logger } from './log.ts';
 
 export interface Ending {
@@ -35,8 +35,13 @@ process.on('uncaughtException', (error) => onUnexpected(error));
  * The one way in which this process ends.
  *
  * @param work what is to be done before the process ends; called once
+ * @param graceMs how long of it sending connections away may take, milliseconds
  */
-export function createEnding(log: Logger, work: () => Promise<void>): Ending {
+export function createEnding(
+  log: Logger,
+  work: () => Promise<void>,
+  { graceMs }: { graceMs: number },
+): Ending {
   let begun = false;
   let code = 0;
   let unexpected = 0;
@@ -48,7 +53,7 @@ export function createEnding(log: Logger, work: () => Promise<void>): Ending {
     const giveUp = setTimeout(() => {
       log.error('stopping took too long');
       process.exit(1);
-    }, STOP_DEADLINE_MS);
+    }, graceMs + STOP_AFTER_DRAIN_MS);
     giveUp.unref();
     work().then(
       () => process.exit(code),

@@ -64,7 +64,8 @@ async function main(): Promise<void> {
       await postgres?.stop();
     }
   };
-  const ending = createEnding(log, stopAll);
+  const graceMs = config.drainGraceMs;
+  const ending = createEnding(log, stopAll, { graceMs });
   const stop = (why: string, exitCode: number): void => {
     if (!ending.begun()) log.info(`${why}: finishing what is running, then stopping`);
     ending.begin(exitCode);
@@ -95,7 +96,7 @@ async function main(): Promise<void> {
       port = await findPort(config.host, config.port);
       const entry = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
       const order = { port, databaseUrl, ownDatabase };
-      const supervisor = createSupervisor({ entry, workers, order, log });
+      const supervisor = createSupervisor({ entry, workers, order, graceMs, log });
       service = supervisor;
       const onHangUp = (): void => {
         if (!terminalIsGone()) {
@@ -127,10 +128,11 @@ async function serveAsWorker(): Promise<void> {
   try {
     const { config, log } = settings({ worker });
     let app: App | null = null;
-    const ending = createEnding(log, async () => {
+    const stopAll = async (): Promise<void> => {
       await app?.stop();
       await seat.farewell();
-    });
+    };
+    const ending = createEnding(log, stopAll, { graceMs: config.drainGraceMs });
     process.on('SIGTERM', () => ending.begin(0));
     void seat.supervisorGone.then(() => {
       log.warn('the supervisor is gone: finishing what is running, then stopping');

@@ -42,8 +42,12 @@ export const MIN_METRICS_TOKEN_LENGTH = 16;
 export const MIN_HELD_PAYLOADS = 4;
 
 // process-end
-/** Whatever hangs, the process is gone by then: orchestrators kill after 10 s. */
-export const STOP_DEADLINE_MS = 9_500;
+/**
+ * Whatever hangs, the process is gone so long after DRAIN_GRACE_MS: with its default that is 9.5 s, and
+ * orchestrators kill after 10 s. For sends, requests, the pool and the embedded PostgreSQL, which do not
+ * all need their time at once.
+ */
+export const STOP_AFTER_DRAIN_MS = 6_500;
 /** Most further errors told after one that nobody expected, instead of an endless row. */
 export const MAX_UNEXPECTED_TOLD = 10;
 

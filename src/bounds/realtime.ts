@@ -5,7 +5,7 @@
 export const CAP_WARN_INTERVAL_MS = 60_000;
 
 // realtime/engine-drain
-/** Between two groups of sessions that are closed when the process drains. */
+/** Between two groups of sessions that are closed when the process drains: 40 clients a second hurt nobody. */
 export const DRAIN_STEP_MS = 25;
 
 // realtime/engine-requests

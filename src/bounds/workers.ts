@@ -18,8 +18,8 @@ export const STEADY_MS = 60_000;
 // workers/worker-process
 /** How long a worker may take from the fork until it listens. */
 export const WORKER_START_MS = 60_000;
-/** How long a worker may take from SIGTERM until SIGKILL: less than the supervisor's own deadline. */
-export const WORKER_STOP_MS = 9_000;
+/** How long after DRAIN_GRACE_MS a worker is killed: before the supervisor's own deadline. */
+export const WORKER_STOP_AFTER_DRAIN_MS = 6_000;
 
 // workers/worker-seat
 /** Longer than the supervisor waits for the workers. */

@@ -1,9 +1,10 @@
-/** Closing many connections at an even pace, so that their clients do not all come back at once. */
+/** Closing connections a few at a time, so that their clients do not all come back at once. */
 import { DRAIN_STEP_MS } from '../bounds/realtime.ts';
 
 /**
- * Hands `items` to `close` in random order, so that no group of clients reconnects together, spread
- * evenly over `overMs`.
+ * Hands `items` to `close` in random order, so that no group of clients reconnects together: one in a step
+ * (`DRAIN_STEP_MS`) where there are no more than steps in `overMs`, which is then not used up; else in even
+ * shares over all of it.
  *
  * @param goesOn asked before every step; false: nothing is left to be closed
  */

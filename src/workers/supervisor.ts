@@ -19,6 +19,8 @@ export interface SupervisorDeps {
   workers: number;
   /** The order that every worker is given, besides its number. */
   order: Omit<WorkerDeps['order'], 'worker'>;
+  /** How long a worker that ends sends its connections away, milliseconds. */
+  graceMs: number;
   /** When a worker that does not answer is given up; left out: the defaults. */
   pulse?: PulseLimits;
   log: Logger;
@@ -53,7 +55,7 @@ interface Slot {
 
 /** The supervisor of this process; nothing runs before `start`. */
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
-  const { entry, workers, order, log } = deps;
+  const { entry, workers, order, graceMs, log } = deps;
   const slots = Array.from(
     { length: workers },
     (_, index): Slot => ({
@@ -101,6 +103,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     const worker = startWorker({
       entry,
       order: { ...order, worker: slot.number },
+      graceMs,
       exposition: () =>
         collection.text().catch((error: unknown) => {
           log.error({ err: error }, 'the figures of the workers could not be merged');

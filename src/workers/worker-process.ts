@@ -1,6 +1,6 @@
 /** A worker as its supervisor sees it: a forked process, from its start to its end. */
 import { fork } from 'node:child_process';
-import { WORKER_START_MS, WORKER_STOP_MS } from '../bounds/workers.ts';
+import { WORKER_START_MS, WORKER_STOP_AFTER_DRAIN_MS } from '../bounds/workers.ts';
 import { countersOf, type Figures, readFigures } from '../metrics/merge.ts';
 import { readToSupervisor, type StartMessage, type ToWorker, WORKER_ARGUMENT } from './messages.ts';
 
@@ -8,6 +8,8 @@ export interface WorkerDeps {
   /** The file that is run: the entry point of the service. */
   entry: string;
   order: Omit<StartMessage, 'type'>;
+  /** How long it sends its connections away when it ends, milliseconds. */
+  graceMs: number;
   /** The figures of all workers, for those that are asked for them; null when there are none. */
   exposition(): Promise<string | null>;
 }
@@ -40,7 +42,7 @@ export interface WorkerProcess {
 }
 
 /** Forks a worker and gives it its order; returns at once. */
-export function startWorker({ entry, order, exposition }: WorkerDeps): WorkerProcess {
+export function startWorker({ entry, order, graceMs, exposition }: WorkerDeps): WorkerProcess {
   const child = fork(entry, [WORKER_ARGUMENT, String(order.worker)], {
     // Structured clones: JSON has no NaN.
     serialization: 'advanced',
@@ -116,7 +118,7 @@ export function startWorker({ entry, order, exposition }: WorkerDeps): WorkerPro
     child.kill('SIGTERM');
     const timer = setTimeout(() => {
       killed = child.kill('SIGKILL');
-    }, WORKER_STOP_MS);
+    }, graceMs + WORKER_STOP_AFTER_DRAIN_MS);
     await ended;
     clearTimeout(timer);
     return !killed;

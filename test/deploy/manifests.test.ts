@@ -8,6 +8,7 @@ import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Service } from 'kubernetes-models/v1';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { STOP_AFTER_DRAIN_MS } from '../../src/bounds/process.ts';
 import { readConfig } from '../../src/config.ts';
 import { environmentSchema } from '../../src/environment.ts';
 
@@ -60,6 +61,10 @@ const SECRETS = {
   JWT_SECRET: 'x'.repeat(32),
 };
 
+/** When the process is gone, whatever hangs. */
+const STOP_SECONDS =
+  (environmentSchema.properties.DRAIN_GRACE_MS.default + STOP_AFTER_DRAIN_MS) / 1_000;
+
 describe('compose.yaml', () => {
   const checked = (file: unknown): string => {
     // It names its parts by `id`, which newer drafts do not know; its formats are Docker's own.
@@ -91,6 +96,7 @@ describe('compose.yaml', () => {
       ]),
     );
     expect(settingsFault({ NODE_ENV: 'production', ...given })).toBe(null);
+    expect(Number.parseInt(services.node1.stop_grace_period, 10)).toBeGreaterThan(STOP_SECONDS);
     // Every service somebody depends on is there, with a check that says when it is healthy.
     for (const name of Object.keys(services.node1.depends_on)) {
       expect(services[name].healthcheck.test.length, name).toBeGreaterThan(1);
@@ -157,11 +163,23 @@ describe('the Kubernetes manifests', () => {
       { name: 'http', containerPort: environmentSchema.properties.PORT.default },
       { name: 'peers', containerPort: Number(peerPort?.value) },
     ]);
+    // Each setting that a comment advises is one the pod would start with, beside those that are there.
+    const pods = {
+      ...settings,
+      ...SECRETS,
+      PEER_HOST: '10.0.0.7',
+      PEER_PORT: peerPort?.value ?? '',
+    };
+    const advised = (await deployed('kubernetes.yaml')).replaceAll(/\s*\n\s*#\s*/g, ' ');
+    const [, port] = /WORKERS in the ConfigMap, PEER_PORT "(\d+)"/.exec(advised) ?? [];
+    expect(settingsFault({ ...pods, WORKERS: '4', ...(port ? { PEER_PORT: port } : {}) })).toBe(
+      null,
+    );
     expect(container?.livenessProbe?.httpGet?.path).toBe('/health');
     expect(container?.readinessProbe?.httpGet?.path).toBe('/ready');
-    // Draining ends 10 s after SIGTERM, which comes after preStop.
+    // SIGTERM comes after preStop.
     const preStopSeconds = Number(container?.lifecycle?.preStop?.exec?.command?.[1]);
-    expect(pod?.terminationGracePeriodSeconds).toBeGreaterThan(preStopSeconds + 10);
+    expect(pod?.terminationGracePeriodSeconds).toBeGreaterThan(preStopSeconds + STOP_SECONDS);
     expect(all.get('autoscaling/v2 HorizontalPodAutoscaler')).toMatchObject({
       spec: { metrics: [{ pods: { metric: { name: 'messaging_connections' } } }, {}] },
     });

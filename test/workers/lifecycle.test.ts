@@ -7,6 +7,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { io } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { DRAIN_STEP_MS } from '../../src/bounds/realtime.ts';
 import { demoConversationId, demoUsers } from '../../src/store/demo-data.ts';
 import { type Running, start as startCommand } from '../cli/command.ts';
 import { ask, connected } from '../support/app.ts';
@@ -209,6 +211,28 @@ describe('the end', { timeout: SLOW_MS }, () => {
     expect((await ended).code).toBe(0);
     expect(stdout()).not.toContain('listens on');
     expect(await running(pids)).toEqual([]);
+  });
+
+  it('a long DRAIN_GRACE_MS is waited for: exit 0, nobody is cut off', async () => {
+    const graceMs = 10_000;
+    const service = await start({
+      DRAIN_GRACE_MS: String(graceMs),
+      // They only stay open.
+      CONNECT_TIMEOUT_MS: '60000',
+    });
+    // As many as take all of it, one in a step, also in the worker that the kernel gives fewer.
+    const count = 3 * (graceMs / DRAIN_STEP_MS);
+    const url = `ws://127.0.0.1:${service.port}/socket.io/?EIO=4&transport=websocket`;
+    const sockets = Array.from({ length: count }, () => new WebSocket(url));
+    await Promise.all(sockets.map((socket) => once(socket, 'message', 30_000)));
+    const codes = Promise.all(sockets.map((socket) => once<[number]>(socket, 'close', 30_000)));
+    const begun = performance.now();
+    service.kill('SIGTERM');
+    expect(await service.exited).toBe(0);
+    expect(performance.now() - begun).toBeGreaterThan(graceMs - 1_000);
+    // 1006: without a word, as those of a process that was killed.
+    expect((await codes).filter(([code]) => code === 1006)).toEqual([]);
+    expect(service.output()).not.toMatch(/took too long|had to be killed/);
   });
 
   it('a worker that hangs is killed: exit 1 within 10 s, nothing is left', async () => {

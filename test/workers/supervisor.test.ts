@@ -47,6 +47,7 @@ function supervise(script: string, workers = 1, pulse: PulseLimits = PULSE_LIMIT
     entry: fileURLToPath(new URL(script, import.meta.url)),
     workers,
     order: { port: 1, databaseUrl: directory, ownDatabase: false },
+    graceMs: 0,
     pulse,
     log: createLog({ level: 'info', pretty: false }, { write }),
   });
@@ -143,6 +144,7 @@ describe('a worker that cannot tell its figures', () => {
     const worker = startWorker({
       entry: fileURLToPath(new URL('forgetful-worker.ts', import.meta.url)),
       order: { port: 1, databaseUrl: directory, ownDatabase: false, worker: 1 },
+      graceMs: 0,
       exposition: () => Promise.resolve(null),
     });
     try {
