@@ -118,6 +118,13 @@ describe('settings', () => {
     expect(problemsOf({ DATABASE_URL: 'mysql://user:hunter2@host' })).not.toContain('hunter2');
   });
 
+  it('shows no value of what may be secret by its name', () => {
+    const names = Object.keys(environmentSchema.properties);
+    const secretive = names.filter((name) => /SECRET|TOKEN|PASSWORD|_URL$/.test(name));
+    expect(secretive.length).toBeGreaterThan(4);
+    for (const name of secretive) expect(problemsOf({ [name]: 'hush hush' })).not.toContain('hush');
+  });
+
   it('a key turns jwt on; jwt without one is refused', () => {
     expect(readConfig({ JWT_SECRET: secret }).auth.mode).toBe('jwt');
     expect(problemsOf({ AUTH_MODE: 'jwt' })).toContain('JWT_SECRET');

@@ -254,6 +254,10 @@ export function createAnnouncer(deps: AnnouncerDeps) {
       }
       case 'control':
         users.disconnect(envelope.userId);
+        return;
+      default:
+        // A new kind that nobody receives here does not compile.
+        envelope satisfies never;
     }
   }
 

@@ -5,17 +5,13 @@
 import { type CheckedPayload, type ClientEvent, clientEvents } from '../chat/events.ts';
 import { createInputReader, type Reading } from '../chat/input.ts';
 
-const SNAKE_CASE: ReadonlyMap<string, string> = new Map([
-  ['conversationId', 'conversation_id'],
-  ['userId', 'user_id'],
-  ['userName', 'user_name'],
-  ['senderId', 'sender_id'],
-  ['messageType', 'message_type'],
-  ['mediaUrl', 'media_url'],
-  ['clientMessageId', 'client_message_id'],
-  ['afterSeq', 'after_seq'],
-  ['upToSeq', 'up_to_seq'],
-]);
+/** Every key with an underscore that a payload may have, by its camelCase spelling. */
+const SNAKE_CASE: ReadonlyMap<string, string> = new Map(
+  Object.values(clientEvents)
+    .flatMap(({ properties }) => Object.keys(properties))
+    .filter((key) => key.includes('_'))
+    .map((key) => [camelCased(key), key]),
+);
 
 type Readers = { [E in ClientEvent]: (payload: unknown) => Reading<(typeof clientEvents)[E]> };
 
@@ -65,4 +61,8 @@ function snakeCased(sent: unknown): unknown {
       return name !== key && own.has(name) ? [] : [[name, value]];
     }),
   );
+}
+
+function camelCased(key: string): string {
+  return key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

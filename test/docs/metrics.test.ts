@@ -1,5 +1,6 @@
 /** docs/metrics.md has every figure that a node and a supervisor show, as they show it; and no other. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { mergeFigures } from '../../src/metrics/merge.ts';
 import { createSupervisorMetrics } from '../../src/metrics/supervisor-metrics.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
@@ -66,6 +67,22 @@ describe('docs/metrics.md', () => {
       const expected = labels.size === 0 && name.startsWith('nodejs_') ? told?.labels : labels;
       expect([name, told?.labels]).toEqual([name, expected]);
     }
+  });
+
+  it('counts in its unit what adds up over workers, and nothing else does', async () => {
+    const counts = /^(?:bytes|calls|connections|conversations|messages|sockets|topics|WebSockets)$/;
+    for (const [name, { unit = '' }] of documented) {
+      const { type, help = '' } = shown.get(name) ?? {};
+      // The supervisor's are merged with nobody's.
+      if (type !== 'gauge' || !name.startsWith('messaging_') || unit === 'processes') continue;
+      const one = { name, help, type, aggregator: 'sum', values: [{ value: 1, labels: {} }] };
+      const [merged] = await mergeFigures([[one], [one]]);
+      expect([name, merged?.values[0]?.value]).toEqual([name, counts.test(unit) ? 2 : 1]);
+    }
+  });
+
+  it('has names that begin with whose they are', () => {
+    for (const name of documented.keys()) expect(name).toMatch(/^(?:messaging|nodejs|process)_/);
   });
 
   it('gives each a unit, and says when to worry', () => {

@@ -28,6 +28,53 @@ const conversationFields = fieldsOf(Conversation);
 const lacks = (text: string, fields: readonly string[]): string[] =>
   fields.filter((field) => !new RegExp(`\\b${field}\\b`).test(text));
 
+/** The calls in a table's first column, or in any; one without a method is a GET: `GET /docs`, `/docs/json`. */
+function callsIn(
+  markdown: string,
+  isCell: (cell: number) => boolean = (cell) => cell === 0,
+): string[] {
+  return markdown
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .flatMap((line) =>
+      line
+        .slice(2)
+        .split(' | ')
+        .filter((_, n) => isCell(n)),
+    )
+    .flatMap((cell) => {
+      // `PUT`, `DELETE /path` are two calls of one path.
+      const spelt = [...cell.matchAll(/`(?:([A-Z]+) ?)?(\/[^`?]*)?[^`]*`/g)];
+      const [path] = spelt.flatMap(([, method, own]) => (method && own ? [own] : []));
+      return spelt
+        .filter(([, method, own]) => method !== undefined || own !== undefined)
+        .map(([, method = 'GET', own]) => `${method} ${own ?? path}`);
+    });
+}
+
+/** Every route that the service has of itself, as `GET /health`. */
+const routes = readdirSync(join(ROOT, 'src/http'))
+  .filter((file) => /routes?\.ts$/.test(file))
+  .flatMap((file) => [
+    ...read(`src/http/${file}`).matchAll(/\.(get|post|put|patch|delete)\(\s*'(\/[^']*)'/g),
+  ])
+  .map(([, method = '', path]) => `${method.toUpperCase()} ${path}`)
+  .filter((route, n, all) => all.indexOf(route) === n);
+
+describe('the map in the README', () => {
+  const map = section(read('README.md'), 'A map of the API');
+
+  it('has every event that a client sends', () => {
+    expect(lacks(map, names(clientEvents))).toEqual([]);
+  });
+
+  it('has every call about people and messages', () => {
+    const calls = callsIn(map, (cell) => cell > 0);
+    const lacking = routes.filter((route) => / \/messages/.test(route) && !calls.includes(route));
+    expect(lacking).toEqual([]);
+  });
+});
+
 describe('docs/socket-io.md', () => {
   const page = read('docs/socket-io.md');
   const sent = rows(section(page, 'What a client sends').split('### ')[0] ?? '');
@@ -61,6 +108,17 @@ describe('docs/socket-io.md', () => {
     expect(lacks(payload, others)).toEqual([]);
   });
 
+  it('has the other spelling of every key, and no more', () => {
+    const keys = new Set(Object.values(clientEvents).flatMap(fieldsOf));
+    const spellings = [...keys]
+      .filter((key) => key.includes('_'))
+      .map((key) => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()));
+    const [, listed = ''] = /camelCase spellings are accepted too \(([^)]*)\)/.exec(page) ?? [];
+    expect([...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(
+      spellings.sort(),
+    );
+  });
+
   it('has every field of a message', () => {
     expect(lacks(section(page, 'A message'), messageFields)).toEqual([]);
   });
@@ -69,15 +127,22 @@ describe('docs/socket-io.md', () => {
 describe('docs/rest.md', () => {
   const page = read('docs/rest.md');
 
-  it('has every route', () => {
-    const calls = [...rows(section(page, 'Calls')).keys()].join(' ');
-    const directory = join(ROOT, 'src/http');
-    const routes = readdirSync(directory)
-      .filter((file) => file.endsWith('routes.ts'))
-      .flatMap((file) => [...read(`src/http/${file}`).matchAll(/^\s+'(\/[\w/:-]+)',$/gm)])
-      .map(([, path = '']) => path);
+  it('has every route, by method and path', () => {
+    const calls = callsIn(section(page, 'Calls'));
     expect(routes.length).toBeGreaterThan(8);
     expect(routes.filter((route) => !calls.includes(route))).toEqual([]);
+    // Those of libraries are not in our own files.
+    expect(calls.filter((call) => !routes.includes(call))).toEqual([
+      'GET /docs',
+      'GET /docs/json',
+      'GET /assets/*',
+    ]);
+  });
+
+  it('has routes with methods that pages of other origins may use', () => {
+    const [, allowed = ''] = /\bmethods: \[([^\]]*)\]/.exec(read('src/http/http-app.ts')) ?? [];
+    const methods = new Set(routes.map((route) => route.split(' ')[0] ?? ''));
+    expect([...methods].filter((method) => !allowed.includes(`'${method}'`))).toEqual([]);
   });
 
   it('has every field of a conversation', () => {
