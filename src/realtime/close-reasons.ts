@@ -25,7 +25,8 @@ export const closeReasons = {
   'transport error': {
     fault: 'client',
     comesBack: true,
-    means: 'A polling client has sent two requests at once, or broken one off.',
+    means:
+      'A polling client has sent two requests at once, broken one off, or sent a POST that was refused (too large, too slow, binary); or any client a ping, which only servers send.',
   },
   'ping timeout': {
     fault: 'network',
@@ -51,7 +52,7 @@ export const closeReasons = {
     fault: 'client',
     comesBack: false,
     means:
-      'The token has expired, or a service has ended the connections of the person. One that broke the protocol is cut off without a word, and comes back.',
+      'The token has expired, a service has ended the connections of the person, or the client has sent ten times RATE_LIMIT_EVENTS. One that broke the protocol is cut off without a word, and comes back.',
   },
   'server shutting down': {
     fault: 'operator',

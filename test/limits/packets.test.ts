@@ -2,12 +2,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPacketLimit } from '../../src/limits/packet-limit.ts';
+import { closeReasons } from '../../src/realtime/close-reasons.ts';
 import { createSessionIds, TAG_BYTES } from '../../src/realtime/engine-ids.ts';
 import { type RawSocket, rawSocket } from '../conformance/support.ts';
-import { startTestApp, type TestApp } from '../support/app.ts';
+import { connected, startTestApp, type TestApp } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
-import { waitFor } from '../support/wait.ts';
+import { once, waitFor } from '../support/wait.ts';
 
 describe('the packets of a connection', () => {
   it('are fine up to the limit, too many up to ten times it, then a flood', () => {
@@ -76,6 +77,16 @@ describe('a socket that sends what is no event', () => {
     const socket = await connectedSocket();
     for (let n = 0; n < 10 * LIMIT; n += 1) socket.send(packet);
     await socket.closed();
+  });
+
+  it.each(['websocket', 'polling'])('a stock client over %s does not come back', async (name) => {
+    const client = app.connect(randomUUID(), { transports: [name] });
+    await connected(client);
+    const reason = once<[string]>(client, 'disconnect');
+    for (let n = 0; n < 10 * LIMIT; n += 1) client.emit('leave_conversation', randomUUID());
+    expect((await reason)[0]).toBe('io server disconnect');
+    expect(client.active).toBe(closeReasons['forced server close'].comesBack);
+    expect(client.active).toBe(false);
   });
 
   it.each(['430[]', '3', '6'])('has used up its events with as many of %s', async (packet) => {
