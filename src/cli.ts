@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import { type Config, readConfig } from './config.ts';
 import { examine, type Finding, report } from './doctor/doctor.ts';
 import { loadDotEnv, packageVersion } from './package-facts.ts';
+import { reasonOf } from './shared/reason.ts';
 import { migrate } from './store/migrate.ts';
 
 const USAGE_EXIT = 2;
@@ -73,7 +74,7 @@ async function findingsOf(): Promise<Finding[]> {
   try {
     config = settings();
   } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
+    const found = reasonOf(error);
     const advice = '.env.example says what each variable may be.';
     return found
       .split('\n')
@@ -88,6 +89,6 @@ program.parseAsync().catch((error: unknown) => {
     process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT;
     return;
   }
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${reasonOf(error)}\n`);
   process.exitCode = 1;
 });

@@ -8,6 +8,7 @@
  */
 import { MAX_UNEXPECTED_TOLD, STOP_AFTER_DRAIN_MS } from './bounds/process.ts';
 import type { Logger } from './log.ts';
+import { reasonOf } from './shared/reason.ts';
 
 export interface Ending {
   /** Whether the process is already ending. */
@@ -18,13 +19,8 @@ export interface Ending {
 
 /** Ends a process that does not get to run: with one clear sentence on the terminal, and exit code 1. */
 export function refuse(error: unknown): never {
-  process.stderr.write(`messaging-service cannot start: ${sentenceOf(error)}\n`);
+  process.stderr.write(`messaging-service cannot start: ${reasonOf(error)}\n`);
   process.exit(1);
-}
-
-/** The sentence to tell an operator for what was thrown. */
-export function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 // Rejections that nobody handles arrive here too.

@@ -10,10 +10,11 @@ import { createLog, type Logger } from './log.ts';
 import { loadDotEnv, packageVersion } from './package-facts.ts';
 import { cautionAboutNode } from './platform.js';
 import { requirePrerequisites } from './prerequisites.ts';
-import { createEnding, refuse, sentenceOf } from './process-end.ts';
+import { createEnding, refuse } from './process-end.ts';
 import { findPort } from './realtime/find-port.ts';
 import { loadNativeServer } from './realtime/uws.ts';
 import { isLoopbackName } from './shared/origin.ts';
+import { reasonOf } from './shared/reason.ts';
 import { prepareDatabase } from './store/prepare.ts';
 import { countWorkers } from './workers/count.ts';
 import { WORKER_ARGUMENT } from './workers/messages.ts';
@@ -142,7 +143,7 @@ async function serveAsWorker(): Promise<void> {
     app = await startApp({ config, databaseUrl, ownDatabase, version, log, worker: seat });
     seat.listening();
   } catch (error) {
-    await seat.failed(sentenceOf(error));
+    await seat.failed(reasonOf(error));
     process.exit(1);
   }
 }

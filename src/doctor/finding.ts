@@ -24,10 +24,3 @@ export function advise(subject: string, found: string, advice: string): Finding 
 export function problem(subject: string, found: string, advice: string): Finding {
   return { subject, verdict: 'problem', found, advice };
 }
-
-/** What an error says, without its stack. Some of Node's have their words only in `code`. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? String(error.code) : '';
-  return error.message || code || error.name;
-}

@@ -5,7 +5,8 @@ import type { Config } from '../config.ts';
 import { readDescriptorLimit, roomFor, whyNoRoom } from '../descriptors.ts';
 import { cautionAboutNode, whyNodeIsUnsupported } from '../platform.js';
 import { loadNativeServer } from '../realtime/uws.ts';
-import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
+import { reasonOf } from '../shared/reason.ts';
+import { advise, type Finding, ok, problem } from './finding.ts';
 
 /** Whether the service runs on this version of Node; where it has faults, the finding says which. */
 export function checkNode(version: string = process.versions.node): Finding {

@@ -1,11 +1,12 @@
 /** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
 import type postgres from 'postgres';
 import { CONNECTIONS_BESIDES_POOL, POSTGRES_END_S } from '../bounds/doctor.ts';
+import { reasonOf } from '../shared/reason.ts';
 import { connectPostgres } from '../store/connect.ts';
 import { awaitFirstAnswer } from '../store/first-answer.ts';
 import { readMigrationStatus } from '../store/migration-status.ts';
 import { findMissingTriggers } from '../store/triggers.ts';
-import { advise, type Finding, ok, problem, reasonOf } from './finding.ts';
+import { advise, type Finding, ok, problem } from './finding.ts';
 
 const SUBJECT = 'PostgreSQL';
 const OLDEST_VERSION_NUMBER = 140_000;
@@ -32,7 +33,7 @@ export async function checkPostgres(options: PostgresCheckOptions): Promise<Find
     return [
       problem(
         SUBJECT,
-        `does not answer: ${reasonOf(error)}`,
+        reasonOf(error),
         'Look at DATABASE_URL, at the server, and at what lies between (firewall, pg_hba.conf).',
       ),
     ];

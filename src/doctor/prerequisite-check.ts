@@ -6,7 +6,8 @@ import { text } from 'node:stream/consumers';
 import { HEALTH_MS } from '../bounds/doctor.ts';
 import type { Config } from '../config.ts';
 import { prerequisitesOf } from '../prerequisites.ts';
-import { type Finding, ok, problem, reasonOf } from './finding.ts';
+import { reasonOf } from '../shared/reason.ts';
+import { type Finding, ok, problem } from './finding.ts';
 
 /** The findings about all that a start would require. */
 export async function checkPrerequisites(config: Config): Promise<Finding[]> {

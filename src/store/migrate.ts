@@ -16,6 +16,7 @@ import postgres from 'postgres';
 import { MIGRATE_CONNECT_MS, MIGRATE_END_S, MIGRATE_LOCK_MS } from '../bounds/store.ts';
 import { connectPostgres } from './connect.ts';
 import { awaitFirstAnswer } from './first-answer.ts';
+import { isServerError } from './link.ts';
 
 /** sql/ lies beside src/ and dist/: the same two steps up from either. */
 export const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url));
@@ -70,6 +71,11 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
     await awaitFirstAnswer(sql, options.connectTimeoutMs ?? MIGRATE_CONNECT_MS);
     await takeLock(sql, lockTimeoutMs);
     return { applied: await applyMissing(sql, migrations, log) };
+  } catch (error) {
+    if (!isServerError(error)) throw error;
+    throw new Error(`The database cannot be migrated (DATABASE_URL): ${error.message}`, {
+      cause: error,
+    });
   } finally {
     // Ending the session gives the lock back, whatever happened.
     await sql.end({ timeout: MIGRATE_END_S });

@@ -100,7 +100,9 @@ describe('before migrate', () => {
         DATABASE_URL: `postgres://u:${PASSWORD}@127.0.0.1:${port}/x`,
       });
       expect([away.code, away.stdout]).toEqual([1, '']);
-      expect(away.stderr).toMatch(/^.*ECONNREFUSED.*\n$/);
+      expect(away.stderr).toMatch(
+        /^PostgreSQL cannot be used \(DATABASE_URL\): .*ECONNREFUSED.*\n$/,
+      );
       expect(away.stderr).not.toContain(PASSWORD);
     },
     SLOW_MS,

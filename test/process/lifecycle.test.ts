@@ -43,8 +43,25 @@ describe('a start that is refused says why in one sentence and exits with 1', ()
       { NODE_ENV: 'production', DATABASE_URL: 'postgres://127.0.0.1:1/x' },
       /AUTH_MODE=insecure is refused/,
     ],
-    ['no database there', { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' }, /cannot start/],
-  ])('%s', async (_what, env, sentence) => {
+    [
+      'no database there',
+      { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' },
+      /PostgreSQL cannot be used \(DATABASE_URL\): connect ECONNREFUSED 127\.0\.0\.1:1\n/,
+    ],
+    [
+      'a database of no host',
+      { DATABASE_URL: 'postgres://u:hunter2@no-host.invalid/x' },
+      /PostgreSQL cannot be used \(DATABASE_URL\): getaddrinfo \w+ no-host\.invalid\n/,
+    ],
+    [
+      'a database that knows no such role',
+      { role: 'nobody' },
+      /PostgreSQL cannot be used \(DATABASE_URL\): .*"nobody"/,
+    ],
+  ])('%s', async (_what, { role, ...settings }: Record<string, string>, sentence) => {
+    const url = new URL(scene.db.url);
+    if (role !== undefined) url.username = role;
+    const env = role === undefined ? settings : { ...settings, DATABASE_URL: url.href };
     const { code, output } = await runToEnd(env);
     expect(output).toMatch(sentence);
     expect(code).toBe(1);
@@ -55,9 +72,13 @@ describe('a start that is refused says why in one sentence and exits with 1', ()
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening', 5_000);
     const { port } = other.address() as AddressInfo;
-    const { code, output } = await runToEnd({ DATABASE_URL: scene.db.url, PORT: `${port}` });
+    // Before anything is asked of PostgreSQL, which is not there.
+    const DATABASE_URL = 'postgres://u@127.0.0.1:1/x';
+    const { code, output } = await runToEnd({ DATABASE_URL, PORT: `${port}` });
     other.close();
-    expect(output).toMatch(new RegExp(`Cannot listen on 127.0.0.1:${port}: the port is in use`));
+    expect(output).toMatch(
+      new RegExp(`Cannot listen on 127.0.0.1:${port}: the port is in use \\(HOST and PORT\\)`),
+    );
     expect(code).toBe(1);
   });
 });

@@ -171,7 +171,7 @@ it('a server that accepts and closes without a word is given up in one sentence'
   try {
     const databaseUrl = `postgres://postgres@127.0.0.1:${port}/x`;
     await expect(migrate({ databaseUrl, connectTimeoutMs: 500 })).rejects.toThrow(
-      'PostgreSQL does not answer within 0.5 s.',
+      'PostgreSQL cannot be used (DATABASE_URL): no answer within 0.5 s',
     );
     const then = connections;
     await new Promise((resolve) => setTimeout(resolve, 200));
