@@ -118,11 +118,15 @@ export function createAuthenticator(
   };
 }
 
-function statedActor({ statedUserId, anonymousIsService }: Credentials): Actor {
+function statedActor({ token, statedUserId, anonymousIsService }: Credentials): Actor {
   // An empty one is not a missing one: a client that lost its user must not become a service.
   if (statedUserId === undefined) {
     if (anonymousIsService) return { kind: 'service', expiresAtMs: null };
-    throw unauthenticated('query.userId is required.');
+    throw unauthenticated(
+      token === undefined
+        ? 'query.userId is required.'
+        : 'AUTH_MODE=insecure takes no tokens: a caller is who query.userId of the handshake says.',
+    );
   }
   const userId = toCanonicalId(statedUserId);
   if (userId === null) throw unauthenticated('The stated user id is not a UUID.');

@@ -9,6 +9,7 @@
 import { KindGuard, type StaticDecode, TransformKind, type TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { ChatError } from './errors.ts';
+import { complaintOf } from './input-words.ts';
 
 /** What was read, or the refusal: invalid_request, its details naming the first wrong field. */
 export type Reading<S extends TSchema> = { value: StaticDecode<S> } | { error: ChatError };
@@ -41,9 +42,10 @@ export function createInputReader<S extends TSchema>(
     }
     const first = check.Errors(given).First();
     const field = first?.path.slice(1).replaceAll('/', '.') || whole;
+    const complaint = first === undefined ? 'is not valid' : complaintOf(first);
     return {
-      error: new ChatError('invalid_request', `${lead}${field} is not valid.`, {
-        [field]: first?.message ?? 'is not valid',
+      error: new ChatError('invalid_request', `${lead}${field} ${complaint}.`, {
+        [field]: complaint,
       }),
     };
   };

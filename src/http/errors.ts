@@ -9,6 +9,10 @@ const FASTIFY_CODES: ReadonlyMap<string, { code: ErrorCode; message: string }> =
     'FST_ERR_CTP_INVALID_MEDIA_TYPE',
     { code: 'unsupported_media_type', message: 'The body must be application/json.' },
   ],
+  [
+    'FST_ERR_CTP_INVALID_JSON_BODY',
+    { code: 'invalid_request', message: 'The body is not valid JSON.' },
+  ],
   // Their own words repeat the path.
   ['FST_ERR_BAD_URL', { code: 'invalid_request', message: 'The path is not a valid URL.' }],
   [
@@ -23,12 +27,8 @@ function toChatError(error: FastifyError): FastifyError | ChatError {
   if (known !== undefined) return new ChatError(known.code, known.message);
   // What else Fastify refuses before a handler runs is the caller's mistake, in Fastify's words.
   const status = error.statusCode ?? 500;
-  if (status >= 400 && status < 500) return new ChatError('invalid_request', messageOf(error));
+  if (status >= 400 && status < 500) return new ChatError('invalid_request', error.message);
   return error;
-}
-
-function messageOf(error: FastifyError): string {
-  return error instanceof SyntaxError ? 'The body is not valid JSON.' : error.message;
 }
 
 /** Fastify's error handler: the refusal in the envelope; what is no refusal is logged, and answered with 500. */

@@ -1,6 +1,7 @@
 /**
  * Validation by the TypeBox schemas, as on the sockets. Texts of the path and the query are converted
- * to what the schema says and get its defaults; bodies are taken as they are.
+ * to what the schema says and get its defaults; bodies are taken as they are, and none as an empty one where
+ * all its fields are optional.
  */
 import { Kind, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
@@ -16,7 +17,11 @@ export function compileValidator({
 }) {
   if (!isTypeBoxSchema(schema)) throw new Error('every schema of a route is a TypeBox schema');
   const read = createInputReader(schema, { whole: httpPart ?? 'request' });
-  if (httpPart === 'body') return read;
+  if (httpPart === 'body') {
+    // What can be left out altogether need not be sent: Fastify has null where there is no body.
+    const isOptional = 'value' in read({});
+    return (given: unknown) => read(given === null && isOptional ? {} : given);
+  }
   return (given: unknown) => read(Value.Default(schema, fromText(schema, given)));
 }
 

@@ -180,6 +180,11 @@ describe('AUTH_MODE=insecure', () => {
     expect(await stated(undefined, false)).toBe('unauthenticated');
   });
 
+  it('says of a token that it takes none', async () => {
+    const given = { token: 'any', statedUserId: undefined, anonymousIsService: false };
+    await expect(authenticate(given)).rejects.toThrow('AUTH_MODE=insecure takes no tokens');
+  });
+
   it('takes a client that lost its user for nobody, not for a service', async () => {
     for (const id of ['', ' ', 'undefined', 'null', `${sub}, ${sub}`]) {
       expect([id, await stated(id)]).toEqual([id, 'unauthenticated']);

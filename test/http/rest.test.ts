@@ -207,6 +207,26 @@ describe.each(doorKinds)('REST on %s', (kind) => {
     });
   });
 
+  describe('a refusal says what would be right', () => {
+    it.each([
+      ['/messages/x', undefined, 'conversationId must be a UUID.'],
+      ['/messages/:id?limit=0', undefined, 'limit must be a whole number from 1 to 200.'],
+      ['/messages/:id', '{"content":', 'The body is not valid JSON.'],
+      ['/messages/:id', {}, 'content is required.'],
+      ['/messages/:id', '', 'body must be an object.'],
+      [
+        '/messages/:id',
+        { content: 'x', message_type: 'video' },
+        'message_type must be one of text, image, location.',
+      ],
+    ])('%s with %j: %s%s', async (path, sent, message) => {
+      const method = sent === undefined ? 'GET' : 'POST';
+      const answer = await call(method, path.replace(':id', conversationId), alice, sent);
+      refused(answer, 400, 'invalid_request');
+      expect(answer.body.error.message).toBe(message);
+    });
+  });
+
   describe('identity and membership', () => {
     it('403 identity_mismatch for another’s id in a payload', async () => {
       refused(await send(alice, { content: 'x', sender_id: bob.id }), 403, 'identity_mismatch');
@@ -448,6 +468,16 @@ describe.each(doorKinds)('REST on %s', (kind) => {
         'sent',
       ]);
       expect(door.announced.map(({ event }) => event)).toEqual(['messagesRead', 'messagesRead']);
+    });
+
+    it('marks all there is without a body: every field of it may be left out', async () => {
+      await send(alice, { content: 'one' });
+      const path = `/messages/${conversationId}/mark-read`;
+      const { status, body } = await call('POST', path, bob);
+      expect([status, body.data]).toMatchObject([200, { last_read_seq: 1, marked: 1 }]);
+      const empty = await call('POST', path, bob, '');
+      expect([empty.status, empty.body.data]).toMatchObject([200, { last_read_seq: 1 }]);
+      refused(await call('POST', path, bob, []), 400, 'invalid_request');
     });
 
     it('never moves back, nor past the end', async () => {
