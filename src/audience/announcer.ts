@@ -9,20 +9,13 @@ import {
   type EnvelopeFault,
   encodeEnvelope,
 } from '../bus/envelope.ts';
-import type { Events, Origin, ParticipantCursors } from '../chat/ports.ts';
+import type { Events, MembershipChange, Origin, ParticipantCursors } from '../chat/ports.ts';
 import type { Conversation } from '../chat/schemas.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import type { CursorKind } from './announced-cursors.ts';
-import {
-  deliveredFrame,
-  eventFrame,
-  type MembershipChange,
-  membershipFrame,
-  messageFrame,
-  readFrame,
-} from './frames.ts';
+import { deliveredFrame, eventFrame, membershipFrame, messageFrame, readFrame } from './frames.ts';
 import { FIRST_MEMBERS_VERSION, type MembershipNews } from './membership-news.ts';
 import type { Rooms } from './rooms.ts';
 import { conversationOf, conversationTopic, userOf, userTopic } from './topics.ts';

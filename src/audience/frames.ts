@@ -1,8 +1,8 @@
 /** Socket.IO frames of the chat's events, encoded once for everybody who gets them. */
 import type { ServerEvent, ServerEventPayload } from '../chat/events.ts';
+import type { DeliveredMark, MembershipChange, ReadMark } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
 import { encodeTextEvent } from '../protocol/socket-packet.ts';
-import type { CanonicalId } from '../shared/ids.ts';
 
 /** Any event but a message: `42["user_typing",{…}]`. */
 export function eventFrame<E extends ServerEvent>(
@@ -30,13 +30,6 @@ export function messageFrame(message: Message): string {
   return encodeTextEvent('new_message', messageJson(message));
 }
 
-export interface MembershipChange {
-  conversationId: CanonicalId;
-  userId: CanonicalId;
-  /** The version of the member list after the change. */
-  membersVersion: number;
-}
-
 /** `42["participant_added",{…}]` */
 export function membershipFrame(
   action: 'added' | 'removed',
@@ -49,11 +42,7 @@ export function membershipFrame(
 }
 
 /** `42["messages_read",{…}]` */
-export function readFrame(read: {
-  conversationId: CanonicalId;
-  userId: CanonicalId;
-  lastReadSeq: number;
-}): string {
+export function readFrame(read: ReadMark): string {
   return eventFrame('messages_read', {
     conversation_id: read.conversationId,
     user_id: read.userId,
@@ -62,11 +51,7 @@ export function readFrame(read: {
 }
 
 /** `42["messages_delivered",{…}]` */
-export function deliveredFrame(delivered: {
-  conversationId: CanonicalId;
-  userId: CanonicalId;
-  lastDeliveredSeq: number;
-}): string {
+export function deliveredFrame(delivered: DeliveredMark): string {
   return eventFrame('messages_delivered', {
     conversation_id: delivered.conversationId,
     user_id: delivered.userId,

@@ -174,6 +174,28 @@ export interface Origin {
   readonly id: string;
 }
 
+/** How far somebody has read a conversation. */
+export interface ReadMark {
+  conversationId: CanonicalId;
+  userId: CanonicalId;
+  lastReadSeq: number;
+}
+
+/** How far somebody has received a conversation. */
+export interface DeliveredMark {
+  conversationId: CanonicalId;
+  userId: CanonicalId;
+  lastDeliveredSeq: number;
+}
+
+/** Somebody takes part in a conversation from now on, or no longer. */
+export interface MembershipChange {
+  conversationId: CanonicalId;
+  userId: CanonicalId;
+  /** The version of the member list after the change. */
+  membersVersion: number;
+}
+
 /** What the rules announce to connected people. Never throws: who hears it is the audience's business. */
 export interface Events {
   messageStored(message: Message, membersVersion: number): void;
@@ -182,29 +204,13 @@ export interface Events {
     origin: Origin,
   ): void;
   typingStopped(typing: { conversationId: CanonicalId; userId: CanonicalId }, origin: Origin): void;
-  messagesRead(read: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    lastReadSeq: number;
-  }): void;
-  messagesDelivered(delivered: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    lastDeliveredSeq: number;
-  }): void;
+  messagesRead(read: ReadMark): void;
+  messagesDelivered(delivered: DeliveredMark): void;
   conversationCreated(conversation: Conversation): void;
-  participantAdded(change: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    membersVersion: number;
-  }): void;
+  participantAdded(change: MembershipChange): void;
+  participantRemoved(change: MembershipChange): void;
   /** The person's connections are to be ended, on every node. */
   userDisconnected(userId: CanonicalId): void;
-  participantRemoved(change: {
-    conversationId: CanonicalId;
-    userId: CanonicalId;
-    membersVersion: number;
-  }): void;
 }
 
 // ── Limits ──────────────────────────────────────────────────────────────────────────────────────

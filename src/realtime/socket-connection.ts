@@ -36,7 +36,7 @@ export class SocketConnection implements SocketOwner, PacketCount {
   readonly session: EngineSession<SocketConnection>;
   packets = 0;
   window = 0;
-  readonly #host: ConnectionHost;
+  readonly #host: ConnectionHost<SocketConnection>;
   /** Nearly every connection has one socket, and no map. */
   #only: NamespaceSocket | undefined = undefined;
   #sockets: Map<string, NamespaceSocket> | undefined = undefined;
@@ -44,7 +44,7 @@ export class SocketConnection implements SocketOwner, PacketCount {
   /** Memory that the packet at hand takes, bytes. */
   #packetBytes = 0;
 
-  constructor(host: ConnectionHost, session: EngineSession<SocketConnection>) {
+  constructor(host: ConnectionHost<SocketConnection>, session: EngineSession<SocketConnection>) {
     this.#host = host;
     this.session = session;
   }

@@ -4,10 +4,10 @@ import type { SocketLimits } from '../protocol/socket-packet.ts';
 import type { MemoryBudget } from '../shared/memory-budget.ts';
 import type { PacketLimit } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
-import type { SocketConnection } from './socket-connection.ts';
 import type { Namespace, SocketOwner } from './socket-namespace.ts';
 
-export interface ConnectionHost {
+/** @template Connection the connections themselves, which know their host: named by the one that does both */
+export interface ConnectionHost<Connection> {
   readonly limits: SocketOwner['limits'] & {
     readonly maxNamespacesPerSession: number;
     readonly maxAttachmentBytes: number;
@@ -25,9 +25,9 @@ export interface ConnectionHost {
   /** To be called when a socket came or went. */
   count(change: 1 | -1): void;
   /** To be called when a connection has a namespace: its connect timeout is over. */
-  connected(connection: SocketConnection): void;
+  connected(connection: Connection): void;
   /** To be called when a binary packet is being put together, which has a deadline, or is no longer. */
-  assembling(connection: SocketConnection, isUnderWay: boolean): void;
+  assembling(connection: Connection, isUnderWay: boolean): void;
   /** To be called when a connection has no namespace any more: it has some time for another CONNECT. */
-  left(connection: SocketConnection): void;
+  left(connection: Connection): void;
 }

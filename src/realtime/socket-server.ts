@@ -126,7 +126,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     maxNamespaceLength: limits.maxNamespaceLength,
     maxEventNameLength: limits.maxEventNameLength,
   };
-  const host: ConnectionHost = {
+  const host: ConnectionHost<SocketConnection> = {
     limits,
     log,
     memory,

@@ -41,6 +41,7 @@ export interface Aside {
   close(): void;
 }
 
+/** What is set aside of one writer; nothing yet. */
 export function createAside({ maxBatch, attempt, onThrough }: AsideDeps): Aside {
   const conversations = new Set<string>();
   let parties: Party[] = [];

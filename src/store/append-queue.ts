@@ -49,6 +49,7 @@ export interface AppendQueue {
   waitingIn(conversationId: CanonicalId): number;
 }
 
+/** The line of one writer's messages; nobody waits in it yet. */
 export function createAppendQueue(): AppendQueue {
   const lines = new Map<string, Line>();
   const ready = new Set<Line>();

@@ -23,6 +23,7 @@ export interface AppendSessions {
   doubt(sql: Sql): void;
 }
 
+/** What is known of the writer's sessions; of one it is learnt when it is first asked about. */
 export function createAppendSessions(): AppendSessions {
   const sessions = new WeakMap<Sql, Session>();
 
