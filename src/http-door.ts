@@ -1,6 +1,7 @@
 /** The REST door of this process: the HTTP app, the bridge that serves it on the one port, its figures. */
 import { fileURLToPath } from 'node:url';
 import { createServiceTokens } from './auth/service-tokens.ts';
+import { BODY_TIMEOUT_MS } from './bounds/http.ts';
 import type { Config } from './config.ts';
 import { refusalBody } from './http/errors.ts';
 import { createHttpApp, type HttpAppDeps } from './http/http-app.ts';
@@ -49,6 +50,7 @@ export async function createHttpDoor(deps: HttpDoorDeps): Promise<HttpDoor> {
   const bridge = createUwsBridge({
     app: deps.uws,
     maxBodyBytes: maxPayloadBytes,
+    bodyTimeoutMs: BODY_TIMEOUT_MS,
     memory,
     refusalBody,
   });

@@ -4,6 +4,7 @@ import { extname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { type App, startApp } from './app.ts';
 import { CONNECTIONS_BESIDES_POOL, EMBEDDED_STOP_MS } from './bounds/process.ts';
+import { PULSE_LIMITS } from './bounds/workers.ts';
 import { type Config, readConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { createLog, type Logger } from './log.ts';
@@ -97,7 +98,14 @@ async function main(): Promise<void> {
       port = await findPort(config.host, config.port);
       const entry = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
       const order = { port, databaseUrl, ownDatabase };
-      const supervisor = createSupervisor({ entry, workers, order, graceMs, log });
+      const supervisor = createSupervisor({
+        entry,
+        workers,
+        order,
+        graceMs,
+        pulse: PULSE_LIMITS,
+        log,
+      });
       service = supervisor;
       const onHangUp = (): void => {
         if (!terminalIsGone()) {

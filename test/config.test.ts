@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { WRITER_CONNECTIONS } from '../src/bounds/store.ts';
 import { ConfigError, readConfig } from '../src/config.ts';
 import { environmentSchema } from '../src/environment.ts';
 
@@ -28,6 +29,16 @@ describe('settings', () => {
     );
     expect(shown).toEqual(defaults);
     expect(lines.length).toBe(Object.keys(defaults).length);
+  });
+
+  it('is told how many connections the writer has beside the pool', () => {
+    for (const name of ['.env.example', 'docs/configuration.md']) {
+      const text = readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
+      expect([name, text.match(/the writer has up to (\d+) more/)?.[1]]).toEqual([
+        name,
+        String(WRITER_CONNECTIONS),
+      ]);
+    }
   });
 
   it('an empty environment, and one of empty values, is a development service', () => {

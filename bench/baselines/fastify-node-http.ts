@@ -3,7 +3,7 @@ import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { createDoorkeeper } from '../../src/auth/doorkeeper.ts';
 import { AUTHENTICATOR_LIMITS } from '../../src/bounds/auth.ts';
 import { WORK_LIMITS } from '../../src/bounds/limits.ts';
-import { STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
+import { MAX_WAITING_CALLS, STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
@@ -22,6 +22,7 @@ const log = createLog({ level: 'error', pretty: false });
 const database = createDatabase({
   url,
   poolMax: config.database.poolMax,
+  maxWaiting: MAX_WAITING_CALLS,
   queryDeadlineMs: config.database.queryDeadlineMs,
   statementTimeoutMs: config.database.statementTimeoutMs,
   connectTimeoutMs: config.database.connectTimeoutMs,

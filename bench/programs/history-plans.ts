@@ -8,7 +8,7 @@
  */
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
-import { STORE_LIMITS } from '../../src/bounds/store.ts';
+import { MAX_WAITING_CALLS, STORE_LIMITS } from '../../src/bounds/store.ts';
 import { foldId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -104,6 +104,7 @@ async function measure(planMode: string): Promise<void> {
   const database = createDatabase({
     url: withMode.href,
     poolMax: 1,
+    maxWaiting: MAX_WAITING_CALLS,
     queryDeadlineMs: 60_000,
     statementTimeoutMs: 60_000,
     connectTimeoutMs: 5_000,

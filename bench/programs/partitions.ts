@@ -10,7 +10,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
-import { STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
+import { MAX_WAITING_CALLS, STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import { foldId, NIL_UUID, newId } from '../../src/shared/ids.ts';
 import { isStorable } from '../../src/shared/storable-text.ts';
 import { createDatabase } from '../../src/store/database.ts';
@@ -62,6 +62,7 @@ async function measure(url: string, partitions: number): Promise<void> {
   const database = createDatabase({
     url: generic.href,
     poolMax: 1,
+    maxWaiting: MAX_WAITING_CALLS,
     queryDeadlineMs: 60_000,
     statementTimeoutMs: 60_000,
     connectTimeoutMs: 5_000,

@@ -8,6 +8,10 @@ export const MAX_MEDIA_URL_LENGTH = 2048;
 /** The most people one conversation can have. */
 export const MAX_PARTICIPANTS = 256;
 
+// chat/events
+/** Characters of a refreshed token; one above AUTHENTICATOR_LIMITS.maxTokenLength is refused as a token. */
+export const MAX_TOKEN_TEXT_LENGTH = 16_384;
+
 // chat/marks
 /** Marks that wait for one that is under way; a person who makes more of them does not mean it. */
 export const MAX_WAITING_MARKS = 2_000;
@@ -34,6 +38,9 @@ export const MAX_HISTORY_LIMIT = 200;
 export const MAX_CONVERSATIONS_LIMIT = 500;
 /** Most characters of a client_message_id: as wide as its column. */
 export const MAX_CLIENT_MESSAGE_ID_LENGTH = 64;
+
+/** Most characters of a cursor of the list: ours have some 60. */
+export const MAX_CURSOR_LENGTH = 200;
 
 // chat/typing
 /** A start without a further one stops by itself after this long. */

@@ -15,5 +15,3 @@ export const HEALTH_MS = 2_000;
 // doctor/postgres-check
 /** How long closing the connection may take. */
 export const POSTGRES_END_S = 1;
-/** Connections of a node besides its pool: the writer's, and one to migrate. */
-export const CONNECTIONS_BESIDES_POOL = 3;

@@ -1,8 +1,18 @@
 /** Bounds of requests and their answers. */
+import { MAX_JSON_NODES } from './shared.ts';
+
+// http/http-app
+/** Of the JSON of a body: far above what any call needs, as a new conversation of 256 people has some 260 nodes. */
+export const BODY_BOUNDS = Object.freeze({ maxDepth: 64, maxNodes: MAX_JSON_NODES });
 
 // http/open-routes
 /** Requests for files that wait, and as many for probes: each costs some 2 KB while it waits. */
 export const MAX_WAITING_TURNS = 10_000;
+
+/** Requests: orchestrators, balancers and Prometheus together ask some times a second. */
+export const PROBES_PACE = Object.freeze({ burst: 500, perSecond: 2_000 });
+/** Requests for files of up to 1.5 MB: opening the documentation or the page takes some ten of them. */
+export const FILES_PACE = Object.freeze({ burst: 50, perSecond: 100 });
 
 // http/page-routes
 /** Characters of the name of somebody who is made up on the page. */

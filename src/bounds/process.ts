@@ -1,10 +1,11 @@
 /** Bounds of the process: its files, its log, its settings, its end. */
+import { WRITER_CONNECTIONS } from './store.ts';
 
 // descriptors
 /** The process itself: about 25, and files that are read, names asked for, key sets fetched. */
 export const PROCESS_RESERVE = 48;
-/** Connections to PostgreSQL besides the pool: the writer's, and those that open before an old one is closed. */
-export const CONNECTIONS_BESIDES_POOL = 5;
+/** Connections to PostgreSQL besides the pool: the writer's, and two that open before an old one is closed. */
+export const CONNECTIONS_BESIDES_POOL = WRITER_CONNECTIONS + 2;
 /** Four links, each of which may be replaced before it is closed. */
 export const REDIS_RESERVE = 8;
 /** Places for requests while sessions have all of theirs: a share of the connections, and at most. */

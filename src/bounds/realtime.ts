@@ -1,4 +1,5 @@
 /** Bounds of connections, Engine.IO sessions and Socket.IO sockets. */
+import { MAX_JSON_NODES } from './shared.ts';
 
 // realtime/connection-cap
 /** Least time between two warnings of the cap: a flood of connections shall not become one of lines. */
@@ -39,7 +40,10 @@ export const HEARTBEAT_SLOT_MS = 1_000;
 export const PINGS_AT_ONCE = 500;
 
 // realtime/socket-server
-/** Limits that fit a chat service; callers override what their configuration names. */
+/**
+ * Limits that fit a chat service; callers override what their configuration names. Each says in
+ * `SocketServerLimits` and `EngineLimits` what it is of.
+ */
 export const SOCKET_SERVER_LIMITS = Object.freeze({
   pingIntervalMs: 25_000,
   pingTimeoutMs: 20_000,
@@ -63,7 +67,7 @@ export const SOCKET_SERVER_LIMITS = Object.freeze({
   maxAttachments: 10,
   maxAttachmentBytes: 4_000_000,
   maxJsonDepth: 256,
-  maxJsonNodes: 10_000,
+  maxJsonNodes: MAX_JSON_NODES,
   maxConnectNodes: 256,
   maxNamespacesPerSession: 8,
   maxNamespaceLength: 128,

@@ -14,3 +14,7 @@ export const DEFAULT_MAX_HELD_BYTES = 67_108_864;
  * packets; its own 4 KiB are little beside a token and some cookies. As Node's default.
  */
 export const MAX_HEADER_BYTES = 16_384;
+
+// http/http-app, realtime/socket-server
+/** Nodes of one JSON text, as `JsonBounds` counts them: 64 bytes each at worst, so 640 KB. */
+export const MAX_JSON_NODES = 10_000;

@@ -15,7 +15,7 @@ export const CLOCKS_DIFFER_MS = 100;
 /** A rival that does not take the lock (another program) can win the unique index this often. */
 export const MAX_PAIR_ATTEMPTS = 3;
 
-// store/database
+// store/storage, store/prepare
 /** Calls that wait for a connection of the pool. */
 export const MAX_WAITING_CALLS = 5000;
 /** The share of the pool that calls may hold which found something locked before. */
@@ -51,10 +51,12 @@ export const LOCK_PAUSE_MAX_MS = 100;
 export const LOST_FUTURE_LIFE_S = 7 * 86_400;
 
 // store/migrate
-/** How long connecting may take. */
-export const MIGRATE_CONNECT_MS = 10_000;
-/** Waiting for another node's migration, or for a table another session holds. */
-export const MIGRATE_LOCK_MS = 300_000;
+export const MIGRATE_LIMITS = Object.freeze({
+  /** How long connecting may take. */
+  connectTimeoutMs: 10_000,
+  /** Waiting for another node's migration, or for a table another session holds: a backfill takes minutes. */
+  lockTimeoutMs: 300_000,
+});
 /** How long closing the connection may take. */
 export const MIGRATE_END_S = 5;
 
@@ -106,6 +108,7 @@ export const MAX_SHARED_LOOK = 1_000;
 export const MAX_BATCH_ATTEMPTS = 8;
 
 // store/store
+/** Each says in the file of store/ that is given it what it is of: `DeliveryReadLimits`, `StoreDeps`. */
 export const STORE_LIMITS = Object.freeze({
   maxBatch: 1000,
   maxRangeRows: 2000,
@@ -125,6 +128,7 @@ export const STORE_LIMITS = Object.freeze({
 });
 
 // store/writer-limits
+/** Each says in store/writer-limits what it is of. */
 export const WRITER_LIMITS = Object.freeze({
   maxQueue: 20_000,
   maxQueueBytes: 64 * 1024 * 1024,
@@ -136,3 +140,7 @@ export const WRITER_LIMITS = Object.freeze({
   sendDeadlineMs: 5000,
   attemptDeadlineMs: 2000,
 });
+
+// store/writer
+/** Most connections of the writer: its lanes, and the one for what somebody else has locked. */
+export const WRITER_CONNECTIONS = WRITER_LIMITS.lanes + 1;

@@ -95,7 +95,7 @@ export interface EnvelopeLimits {
 const NEWLINE = 0x0a;
 // The longest header is a message's: "2 " + an epoch + " m ", two numbers of 16 digits, an id of 36. The
 // search for the newline stops there, so a large payload of garbage costs no more than a small one.
-const MAX_HEADER_BYTES = 192;
+const MAX_HEAD_BYTES = 192;
 const EPOCH = /^[\x21-\x7e]{1,64}$/;
 const NO_FRAME = new Uint8Array(0);
 const WHOLE_NUMBER = /^(?:0|[1-9][0-9]{0,15})$/;
@@ -209,7 +209,7 @@ function fault(reason: EnvelopeFault): DecodedEnvelope {
 }
 
 function endOfHeader(bytes: Uint8Array): number {
-  const last = Math.min(bytes.byteLength, MAX_HEADER_BYTES);
+  const last = Math.min(bytes.byteLength, MAX_HEAD_BYTES);
   for (let at = 0; at < last; at += 1) {
     if (bytes[at] === NEWLINE) return at;
   }

@@ -3,6 +3,7 @@
  * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (delivery/payload).
  */
 import { type Static, type StaticDecode, type TSchema, Type } from '@sinclair/typebox';
+import { MAX_TOKEN_TEXT_LENGTH } from '../bounds/chat.ts';
 import {
   Conversation,
   DeliveredInput,
@@ -43,7 +44,9 @@ export const clientEvents = {
   }),
   mark_read: Type.Object({ conversation_id: Uuid, ...MarkReadInput.properties }),
   message_delivered: Type.Object({ conversation_id: Uuid, ...DeliveredInput.properties }),
-  refresh_token: Type.Object({ token: Type.String({ minLength: 1, maxLength: 16_384 }) }),
+  refresh_token: Type.Object({
+    token: Type.String({ minLength: 1, maxLength: MAX_TOKEN_TEXT_LENGTH }),
+  }),
 } as const;
 
 export type ClientEvent = keyof typeof clientEvents;

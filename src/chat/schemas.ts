@@ -8,7 +8,9 @@ import {
   DEFAULT_HISTORY_LIMIT,
   MAX_CLIENT_MESSAGE_ID_LENGTH,
   MAX_CONVERSATIONS_LIMIT,
+  MAX_CURSOR_LENGTH,
   MAX_HISTORY_LIMIT,
+  MAX_MEDIA_URL_LENGTH,
   MAX_PARTICIPANTS,
 } from '../bounds/chat.ts';
 import { foldId, UUID_PATTERN } from '../shared/ids.ts';
@@ -191,7 +193,7 @@ export type CreateConversationInput = StaticDecode<typeof CreateConversationInpu
 export const SendInput = Type.Object({
   content: Type.String(),
   message_type: Type.Optional(MessageType),
-  media_url: Type.Optional(Nullable(Type.String({ maxLength: 2048 }))),
+  media_url: Type.Optional(Nullable(Type.String({ maxLength: MAX_MEDIA_URL_LENGTH }))),
   client_message_id: Type.Optional(Nullable(ClientMessageId)),
   sender_id: Type.Optional(Nullable(Uuid)),
 });
@@ -233,6 +235,6 @@ export const ConversationsQuery = Type.Object({
       default: DEFAULT_CONVERSATIONS_LIMIT,
     }),
   ),
-  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: MAX_CURSOR_LENGTH })),
 });
 export type ConversationsQuery = StaticDecode<typeof ConversationsQuery>;

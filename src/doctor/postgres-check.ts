@@ -1,6 +1,7 @@
 /** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
 import type postgres from 'postgres';
-import { CONNECTIONS_BESIDES_POOL, POSTGRES_END_S } from '../bounds/doctor.ts';
+import { POSTGRES_END_S } from '../bounds/doctor.ts';
+import { WRITER_CONNECTIONS } from '../bounds/store.ts';
 import { reasonOf } from '../shared/reason.ts';
 import { connectPostgres } from '../store/connect.ts';
 import { awaitFirstAnswer } from '../store/first-answer.ts';
@@ -100,7 +101,7 @@ function connections(
   { poolMax, nodes }: PostgresCheckOptions,
 ): Finding[] {
   const free = maxConnections - used;
-  const needed = nodes * (poolMax + CONNECTIONS_BESIDES_POOL);
+  const needed = nodes * (poolMax + WRITER_CONNECTIONS);
   const taker = nodes === 1 ? 'a node takes' : `${nodes} workers take`;
   const found = `${used} of ${maxConnections} connections in use; ${taker} up to ${needed}`;
   if (free >= needed) return [ok('Connections', found)];

@@ -13,11 +13,12 @@ import {
   LogController,
 } from 'fastify';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
+import { BODY_BOUNDS } from '../bounds/http.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Logger } from '../log.ts';
 import { newId } from '../shared/ids.ts';
-import { type JsonBounds, jsonExcess } from '../shared/json-bounds.ts';
+import { jsonExcess } from '../shared/json-bounds.ts';
 import { createOriginRule, type PageOrigins } from '../shared/origin.ts';
 import { authenticateCallers, type CallLimits } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
@@ -46,9 +47,6 @@ export interface HttpAppDeps extends Omit<OpenRoutesDeps, 'turns'> {
   /** Makes the server the app listens on; left out: Node's own http server. */
   serverFactory?: FastifyServerFactory;
 }
-
-/** Far above what any call needs: a new conversation of 256 people has some 260 nodes. */
-const BODY_BOUNDS: JsonBounds = { maxDepth: 64, maxNodes: 10_000 };
 
 /** The Fastify app with all routes, ready to answer; whoever gives it a server listens. */
 export async function createHttpApp(deps: HttpAppDeps) {

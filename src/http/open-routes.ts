@@ -5,7 +5,7 @@
  */
 import helmet from '@fastify/helmet';
 import swaggerUi from '@fastify/swagger-ui';
-import { MAX_WAITING_TURNS } from '../bounds/http.ts';
+import { FILES_PACE, MAX_WAITING_TURNS, PROBES_PACE } from '../bounds/http.ts';
 import { eventDocumentRoute } from './event-document-route.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { type MetricsDeps, metricsRoutes } from './metrics-routes.ts';
@@ -22,11 +22,6 @@ export interface OpenRoutesDeps extends HealthDeps {
   tls?: boolean;
   turns: OpenTurns;
 }
-
-/** Orchestrators, balancers and Prometheus together ask some times a second. */
-const PROBES_PACE = { burst: 500, perSecond: 2_000 };
-/** Files of up to 1.5 MB: opening the documentation or the page takes some ten of them. */
-const FILES_PACE = { burst: 50, perSecond: 100 };
 
 export type OpenTurns = ReturnType<typeof createOpenTurns>;
 

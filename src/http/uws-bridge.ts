@@ -20,11 +20,11 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyServerFactory } from 'fastify';
-import { BODY_TIMEOUT_MS, MAX_BUFFERED_ANSWER_BYTES } from '../bounds/http.ts';
-import { DEFAULT_MAX_HELD_BYTES, MAX_HEADER_BYTES } from '../bounds/shared.ts';
+import { MAX_BUFFERED_ANSWER_BYTES } from '../bounds/http.ts';
+import { MAX_HEADER_BYTES } from '../bounds/shared.ts';
 import type { HttpResponse, TemplatedApp } from '../realtime/uws.ts';
 import { answerWithoutBody } from '../shared/bodyless-answer.ts';
-import { createMemoryBudget, type MemoryBudget } from '../shared/memory-budget.ts';
+import type { MemoryBudget } from '../shared/memory-budget.ts';
 import { ascii, utf8 } from '../shared/native-text.ts';
 import { statusLine } from './uws-fields.ts';
 import { type Refusal, type RequestHead, readHead } from './uws-head.ts';
@@ -36,19 +36,15 @@ export interface UwsBridgeDeps {
   readonly app: TemplatedApp;
   /** Bytes of a request body held for a slow reader; more is 413. Not below Fastify's bodyLimit. */
   readonly maxBodyBytes: number;
-  /** A body that is not complete so many milliseconds after its beginning ends. Default 30 s. */
-  readonly bodyTimeoutMs?: number;
-  /** What bodies half received are counted in. Default: one of its own. */
-  readonly memory?: MemoryBudget;
-  /** Bytes of request line and header fields together; more is 431. Default 16 KiB, as in Node. */
-  readonly maxHeaderBytes?: number;
+  /** A body that is not complete so many milliseconds after its beginning ends. */
+  readonly bodyTimeoutMs: number;
+  /** What bodies half received are counted in. */
+  readonly memory: MemoryBudget;
   /**
    * Whether a listener of 'finish' may be the first to ask for the client's address, as with Node: a
    * system call for every answer. Default false: whoever asked before the answer knows it after it.
    */
   readonly keepAddresses?: boolean;
-  /** Bytes a streamed response may hold for a client slower than its source. Default 16 MiB. */
-  readonly maxBufferedBytes?: number;
   /** The JSON body of the bridge's own refusals. Default: as Fastify's own client errors. */
   readonly refusalBody?: (refusal: Refusal) => string;
   /**
@@ -86,14 +82,13 @@ export function createUwsBridge(deps: UwsBridgeDeps): UwsBridge {
   const { app } = deps;
   const bodies: BodyLimits = {
     maxBodyBytes: deps.maxBodyBytes,
-    bodyTimeoutMs: deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
-    memory: deps.memory ?? createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
+    bodyTimeoutMs: deps.bodyTimeoutMs,
+    memory: deps.memory,
   };
-  const maxHeaderBytes = deps.maxHeaderBytes ?? MAX_HEADER_BYTES;
   const refusalBody = deps.refusalBody ?? fastifyRefusal;
   const load = createLoad();
   const responseDeps: ResponseDeps = {
-    maxBufferedBytes: deps.maxBufferedBytes ?? MAX_BUFFERED_ANSWER_BYTES,
+    maxBufferedBytes: MAX_BUFFERED_ANSWER_BYTES,
     keepsAddresses: deps.keepAddresses ?? false,
     onSettled: load.down,
   };
@@ -111,7 +106,7 @@ export function createUwsBridge(deps: UwsBridgeDeps): UwsBridge {
     app.any('/*', (res, req) => {
       let response: UwsResponse | undefined;
       try {
-        const head = readHead(req, maxHeaderBytes);
+        const head = readHead(req, MAX_HEADER_BYTES);
         if (head.refusal !== undefined) {
           refuse(res, head, head.refusal, refusalBody(head.refusal));
           return;

@@ -16,7 +16,6 @@ import {
   LOCKED_LINE_SHARE,
   LOCKED_SHARE,
   MAX_TRANSACTION_ATTEMPTS,
-  MAX_WAITING_CALLS,
 } from '../bounds/store.ts';
 import type { Epochs } from './epoch.ts';
 import { greet } from './greeting.ts';
@@ -49,8 +48,8 @@ export interface DatabaseDeps {
   url: string;
   /** Most connections of the pool; every lane has one more. */
   poolMax: number;
-  /** Most calls waiting for a connection of the pool; more are refused. Default 5000. */
-  maxWaiting?: number;
+  /** Most calls waiting for a connection of the pool; more are refused. */
+  maxWaiting: number;
   /** Longest time from call to answer, waiting included. */
   queryDeadlineMs: number;
   statementTimeoutMs: number;
@@ -117,8 +116,7 @@ export interface DatabaseStats {
 
 /** The database of one process. Returns at once; connections are opened when they are needed. */
 export function createDatabase(deps: DatabaseDeps): Database {
-  const { queryDeadlineMs, poolMax, log } = deps;
-  const maxWaiting = deps.maxWaiting ?? MAX_WAITING_CALLS;
+  const { queryDeadlineMs, poolMax, maxWaiting, log } = deps;
   const pool = createPool({ max: poolMax, maxWaiting, open: (onGone) => open(onGone) });
   const turns = createLockTurns({
     seats: Math.ceil(poolMax * LOCKED_SHARE),

@@ -13,7 +13,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { MIGRATE_CONNECT_MS, MIGRATE_END_S, MIGRATE_LOCK_MS } from '../bounds/store.ts';
+import { MIGRATE_END_S, MIGRATE_LIMITS } from '../bounds/store.ts';
 import { connectPostgres } from './connect.ts';
 import { awaitFirstAnswer } from './first-answer.ts';
 import { isServerError } from './link.ts';
@@ -36,10 +36,13 @@ export interface MigrateOptions {
   /** Where the files are; the package's own sql/ when left out. */
   directory?: string;
   log?: (line: string) => void;
+}
+
+export interface MigrateLimits {
   /** How long to wait for the first answer of the server, in milliseconds. */
-  connectTimeoutMs?: number;
+  connectTimeoutMs: number;
   /** How long to wait for other nodes or for a table's lock, in milliseconds. */
-  lockTimeoutMs?: number;
+  lockTimeoutMs: number;
 }
 
 /**
@@ -48,13 +51,20 @@ export interface MigrateOptions {
  * @throws Error in one sentence: unreachable server, lock deadline, changed file, newer database,
  *   or the file that failed with PostgreSQL's words as its cause
  */
-export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
+export function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
+  return migrateWithin(options, MIGRATE_LIMITS);
+}
+
+/** As `migrate`, with waits of one's own. @public */
+export async function migrateWithin(
+  options: MigrateOptions,
+  { connectTimeoutMs, lockTimeoutMs }: MigrateLimits,
+): Promise<{ applied: string[] }> {
   const log = options.log ?? (() => undefined);
-  const lockTimeoutMs = options.lockTimeoutMs ?? MIGRATE_LOCK_MS;
   const migrations = await readMigrations(options.directory ?? SQL_DIRECTORY);
   const sql = connectPostgres(options.databaseUrl, {
     max: 1, // the lock is the session's: everything must run on the one connection
-    connect_timeout: MIGRATE_CONNECT_MS / 1000,
+    connect_timeout: connectTimeoutMs / 1000,
     idle_timeout: 0,
     max_lifetime: null,
     connection: {
@@ -68,7 +78,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
     },
   });
   try {
-    await awaitFirstAnswer(sql, options.connectTimeoutMs ?? MIGRATE_CONNECT_MS);
+    await awaitFirstAnswer(sql, connectTimeoutMs);
     await takeLock(sql, lockTimeoutMs);
     return { applied: await applyMissing(sql, migrations, log) };
   } catch (error) {

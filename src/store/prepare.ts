@@ -1,5 +1,5 @@
 /** What a database needs before the first process serves from it: its schema, and for one of our own, people. */
-import { PREPARE_CLOSE_MS, PREPARE_STATEMENT_MS } from '../bounds/store.ts';
+import { MAX_WAITING_CALLS, PREPARE_CLOSE_MS, PREPARE_STATEMENT_MS } from '../bounds/store.ts';
 import { createDatabase, type Log } from './database.ts';
 import { insertDemoData } from './demo-data.ts';
 import { migrate } from './migrate.ts';
@@ -25,6 +25,7 @@ export async function prepareDatabase(options: PrepareOptions): Promise<void> {
   const database = createDatabase({
     url: databaseUrl,
     poolMax: 1,
+    maxWaiting: MAX_WAITING_CALLS,
     queryDeadlineMs: PREPARE_STATEMENT_MS,
     statementTimeoutMs: PREPARE_STATEMENT_MS,
     connectTimeoutMs: options.connectTimeoutMs,

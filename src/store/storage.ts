@@ -1,5 +1,10 @@
 /** Everything this process has of PostgreSQL, made together: connections, the writer, the rules' store. */
-import { IDLE_IN_TRANSACTION_MS, STORE_LIMITS, WRITER_LIMITS } from '../bounds/store.ts';
+import {
+  IDLE_IN_TRANSACTION_MS,
+  MAX_WAITING_CALLS,
+  STORE_LIMITS,
+  WRITER_LIMITS,
+} from '../bounds/store.ts';
 import type { Store } from '../chat/ports.ts';
 import type { Config } from '../config.ts';
 import { createDatabase, type Database, type Log } from './database.ts';
@@ -49,6 +54,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
   const database = createDatabase({
     url,
     poolMax: settings.poolMax,
+    maxWaiting: MAX_WAITING_CALLS,
     queryDeadlineMs: settings.queryDeadlineMs,
     statementTimeoutMs: settings.statementTimeoutMs,
     connectTimeoutMs: settings.connectTimeoutMs,

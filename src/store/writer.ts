@@ -69,10 +69,7 @@ const NOT_STORED = 'The message could not be stored in time. Try again shortly.'
 const OUTCOME_UNKNOWN =
   'It is not known whether the message was stored. Sending it again with the same client_message_id is safe.';
 
-/**
- * The writer of one process. It returns at once: its lanes connect by themselves, the one for what is locked when it is
- * first needed.
- */
+/** The writer of one process, on `WRITER_CONNECTIONS` lanes. Returns at once; each connects when it is first needed. */
 export function createWriter({ database, limits, log, onBatch }: WriterDeps): Writer {
   const queue = createAppendQueue();
   const unanswered = createUnanswered(giveUp);

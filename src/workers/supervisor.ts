@@ -6,7 +6,7 @@
  * has fewer listening than before; after `stop` none is left.
  * It does nothing else: a supervisor that serves nobody has little to fail at.
  */
-import { PULSE_LIMITS, RESTART_FIRST_MS, RESTART_MAX_MS, STEADY_MS } from '../bounds/workers.ts';
+import { RESTART_FIRST_MS, RESTART_MAX_MS, STEADY_MS } from '../bounds/workers.ts';
 import type { Logger } from '../log.ts';
 import { createSupervisorMetrics } from '../metrics/supervisor-metrics.ts';
 import { createCollection } from './collection.ts';
@@ -21,8 +21,8 @@ export interface SupervisorDeps {
   order: Omit<WorkerDeps['order'], 'worker'>;
   /** How long a worker that ends sends its connections away, milliseconds. */
   graceMs: number;
-  /** When a worker that does not answer is given up; left out: the defaults. */
-  pulse?: PulseLimits;
+  /** When a worker that does not answer is given up. */
+  pulse: PulseLimits;
   log: Logger;
 }
 
@@ -91,7 +91,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   // One that ends has a deadline of its own.
   const pulse = createPulse({
     workers: () => listening().filter((worker) => !worker.isStopping()),
-    limits: deps.pulse ?? PULSE_LIMITS,
+    limits: deps.pulse,
     onSilent(worker) {
       const { number, pid } = worker;
       log.error({ worker: number, pid }, 'a worker does not answer: it is killed');

@@ -1,4 +1,5 @@
 /** One Fastify app, opened on uWebSockets.js or on Node's http, with windows into its handlers. */
+
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
@@ -7,8 +8,11 @@ import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type FastifyInstance, fastify } from 'fastify';
+import { BODY_TIMEOUT_MS } from '../../src/bounds/http.ts';
+import { DEFAULT_MAX_HELD_BYTES } from '../../src/bounds/shared.ts';
 import { createUwsBridge } from '../../src/http/uws-bridge.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
+import { createMemoryBudget } from '../../src/shared/memory-budget.ts';
 
 export interface Door {
   readonly port: number;
@@ -39,6 +43,8 @@ export async function openUwsDoor(port = 0, host = '127.0.0.1'): Promise<Door> {
   const bridge = createUwsBridge({
     app,
     maxBodyBytes: 2_000_000,
+    bodyTimeoutMs: BODY_TIMEOUT_MS,
+    memory: createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
     keepAddresses: true,
     listen: (on, at) => listenExclusive(app, on, at),
   });

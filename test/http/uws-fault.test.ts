@@ -1,7 +1,11 @@
 /** A fault of ours within a request: an exception that nobody catches, and not the end of the process. */
+
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BODY_TIMEOUT_MS } from '../../src/bounds/http.ts';
+import { DEFAULT_MAX_HELD_BYTES } from '../../src/bounds/shared.ts';
 import { createUwsBridge, type UwsBridge } from '../../src/http/uws-bridge.ts';
 import { createUwsApp, type Listening, listenExclusive } from '../../src/realtime/uws.ts';
+import { createMemoryBudget } from '../../src/shared/memory-budget.ts';
 import { waitFor } from '../support/wait.ts';
 import { exchange } from './raw-http.ts';
 
@@ -18,7 +22,12 @@ beforeEach(async () => {
   uncaught.length = 0;
   process.removeAllListeners('uncaughtException');
   process.on('uncaughtException', (error) => uncaught.push(error));
-  bridge = createUwsBridge({ app, maxBodyBytes: 1_000 });
+  bridge = createUwsBridge({
+    app,
+    maxBodyBytes: 1_000,
+    bodyTimeoutMs: BODY_TIMEOUT_MS,
+    memory: createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
+  });
   const handler = (req: unknown, res: { end(text: string): void }) => dispatch(req, res);
   bridge.serverFactory(handler as never, {});
   listening = await listenExclusive(app, '127.0.0.1', 0);

@@ -2,7 +2,7 @@
 // plain SQL under the conversation's lock: these tests do not depend on the writer.
 
 import type postgres from 'postgres';
-import { STORE_LIMITS } from '../../src/bounds/store.ts';
+import { MAX_WAITING_CALLS, STORE_LIMITS } from '../../src/bounds/store.ts';
 import type { Store } from '../../src/chat/ports.ts';
 import { type CanonicalId, foldId, newId } from '../../src/shared/ids.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
@@ -35,6 +35,7 @@ export function openDatabase(url: string, poolMax = 4, epochs?: Epochs): Databas
   return createDatabase({
     url,
     poolMax,
+    maxWaiting: MAX_WAITING_CALLS,
     queryDeadlineMs: 30_000,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 10_000,

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MIGRATION_LOCK_KEY, migrate } from '../../src/store/migrate.ts';
+import { MIGRATE_LIMITS } from '../../src/bounds/store.ts';
+import { MIGRATION_LOCK_KEY, migrate, migrateWithin } from '../../src/store/migrate.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -28,8 +29,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const run = (options: { lockTimeoutMs?: number } = {}) =>
-  migrate({ databaseUrl: db.url, directory, ...options });
+const run = (limits: { lockTimeoutMs?: number } = {}) =>
+  migrateWithin({ databaseUrl: db.url, directory }, { ...MIGRATE_LIMITS, ...limits });
 
 async function columnsOf(table: string): Promise<Map<string, string>> {
   const rows = await sql<{ name: string; type: string }[]>`
@@ -170,9 +171,9 @@ it('a server that accepts and closes without a word is given up in one sentence'
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   try {
     const databaseUrl = `postgres://postgres@127.0.0.1:${port}/x`;
-    await expect(migrate({ databaseUrl, connectTimeoutMs: 500 })).rejects.toThrow(
-      'PostgreSQL cannot be used (DATABASE_URL): no answer within 0.5 s',
-    );
+    await expect(
+      migrateWithin({ databaseUrl }, { ...MIGRATE_LIMITS, connectTimeoutMs: 500 }),
+    ).rejects.toThrow('PostgreSQL cannot be used (DATABASE_URL): no answer within 0.5 s');
     const then = connections;
     await new Promise((resolve) => setTimeout(resolve, 200));
     // Nobody goes on connecting.

@@ -1,7 +1,7 @@
 // People, conversations and drafts for the tests of the write path.
 
 import type postgres from 'postgres';
-import { WRITER_LIMITS } from '../../src/bounds/store.ts';
+import { MAX_WAITING_CALLS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import type { AppendOutcome, MessageDraft } from '../../src/chat/ports.ts';
 import type { Message, MessageType } from '../../src/chat/schemas.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
@@ -18,6 +18,7 @@ export function openDatabase(url: string, options: Partial<DatabaseDeps> = {}): 
   return createDatabase({
     url,
     poolMax: 2,
+    maxWaiting: MAX_WAITING_CALLS,
     queryDeadlineMs: 10_000,
     statementTimeoutMs: 30_000,
     connectTimeoutMs: 10_000,

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WRITER_CONNECTIONS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import type { AppendOutcome } from '../../src/chat/ports.ts';
-
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { appendMessages, WRITER_SETTINGS } from '../../src/store/append-statements.ts';
+import { createWriter } from '../../src/store/writer.ts';
 
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait.ts';
@@ -41,6 +42,20 @@ afterAll(async () => {
   await Promise.all(nodes.map((each) => each.writer.drain(5000)));
   await Promise.all(nodes.map((each) => each.database.close(5000)));
   await db.drop();
+});
+
+test('takes no more connections than is said', () => {
+  let lanes = 0;
+  const lane = () => {
+    lanes += 1;
+    return { run: () => Promise.reject(new Error('nothing is sent')) };
+  };
+  createWriter({
+    database: { lane },
+    limits: WRITER_LIMITS,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  expect(lanes).toBe(WRITER_CONNECTIONS);
 });
 
 /** Holds the conversation's row lock until the returned function is called. */

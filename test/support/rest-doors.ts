@@ -6,8 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import { createDoorkeeper } from '../../src/auth/doorkeeper.ts';
 import { AUTHENTICATOR_LIMITS } from '../../src/bounds/auth.ts';
+import { BODY_TIMEOUT_MS } from '../../src/bounds/http.ts';
 import { WORK_LIMITS } from '../../src/bounds/limits.ts';
-import { STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
+import { DEFAULT_MAX_HELD_BYTES } from '../../src/bounds/shared.ts';
+import { MAX_WAITING_CALLS, STORE_LIMITS, WRITER_LIMITS } from '../../src/bounds/store.ts';
 import { createChat } from '../../src/chat/chat.ts';
 import type { Events } from '../../src/chat/ports.ts';
 import { readConfig } from '../../src/config.ts';
@@ -17,6 +19,7 @@ import { createUwsBridge } from '../../src/http/uws-bridge.ts';
 import { createWorkLine } from '../../src/limits/work-line.ts';
 import { createLog } from '../../src/log.ts';
 import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
+import { createMemoryBudget } from '../../src/shared/memory-budget.ts';
 import { createDatabase } from '../../src/store/database.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createWriter } from '../../src/store/writer.ts';
@@ -69,6 +72,7 @@ export async function openRestDoor(
   const database = createDatabase({
     url: options.databaseUrl,
     poolMax: 4,
+    maxWaiting: MAX_WAITING_CALLS,
     queryDeadlineMs: 10_000,
     statementTimeoutMs: 10_000,
     connectTimeoutMs: 5_000,
@@ -89,7 +93,13 @@ export async function openRestDoor(
     work: createWorkLine({ limits: WORK_LIMITS }),
   });
   const app = createUwsApp();
-  const bridge = createUwsBridge({ app, maxBodyBytes: maxPayloadBytes, refusalBody });
+  const bridge = createUwsBridge({
+    app,
+    maxBodyBytes: maxPayloadBytes,
+    bodyTimeoutMs: BODY_TIMEOUT_MS,
+    memory: createMemoryBudget(DEFAULT_MAX_HELD_BYTES),
+    refusalBody,
+  });
   const http = await createHttpApp({
     chat,
     doorkeeper: createDoorkeeper(

@@ -30,7 +30,7 @@ const NO_BOUNDS = [
   'MAX_ELEMENT_NAME_LENGTH',
   'MAX_ENCODE_DEPTH',
   'MAX_FAST_DEPTH',
-  'MAX_HEADER_BYTES',
+  'MAX_HEAD_BYTES',
   'MAX_NODE_ID_BYTES',
   'MAX_PORT',
   'MAX_TICK_MS',
@@ -47,6 +47,13 @@ const NO_BOUNDS = [
   'TAGGED_ID_BYTES',
   'TAG_BYTES',
 ];
+
+const boundNames = (): Set<string> =>
+  new Set(
+    sourcesBelow('src/bounds').flatMap(({ text }) =>
+      [...text.matchAll(/^export const (\w+)/gm)].map(([, name = '']) => name),
+    ),
+  );
 
 it('a bound is named in the catalogue', () => {
   const rest = sourcesBelow('src').filter(({ name }) => !CATALOGUE.test(name));
@@ -66,4 +73,23 @@ it('a bound is named in the catalogue', () => {
 it('nothing in a layer stands for limits that are not given', () => {
   const rest = sourcesBelow('src').filter(({ name }) => !CATALOGUE.test(name));
   expect(placesOf(rest, /\b(?:default|DEFAULT_)\w*(?:Limits|LIMITS)\b/)).toEqual([]);
+  // What a caller of the API leaves out has a default of its schema, and a budget may be one of its own.
+  const bounds = new RegExp(`\\?\\? (?:${[...boundNames()].join('|')})\\b`);
+  const places = placesOf(rest, bounds).filter((place) => !place.startsWith('src/chat/'));
+  expect(places).toEqual([]);
+});
+
+it('what is exempt by its name has a name of its own', () => {
+  const names = boundNames();
+  expect(NO_BOUNDS.filter((name) => names.has(name))).toEqual([]);
+});
+
+it('a bound of several values, or in a schema, is in the catalogue, too', () => {
+  const rest = sourcesBelow('src').filter(
+    // A server for conformance suites alone.
+    ({ name }) => !CATALOGUE.test(name) && !name.endsWith('/conformance-server.ts'),
+  );
+  expect(
+    placesOf(rest, /\bconst \w+_(?:BOUNDS|PACE|LIMITS)\b.* = |\bmax(?:Length|Items): \d/),
+  ).toEqual([]);
 });
