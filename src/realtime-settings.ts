@@ -23,7 +23,11 @@ export function realtimeSettings(config: Config, log: Logger): RealtimeSettings 
   if (noRoom !== null) throw new Error(noRoom);
   const { connections, sessions, descriptors } = room;
   if (sessions < realtime.maxConnections) {
-    log.warn(
+    // Nobody asked for the default on a machine where somebody tries it out.
+    const isAskedFor =
+      config.nodeEnv === 'production' ||
+      realtime.maxConnections !== SOCKET_SERVER_LIMITS.maxSessions;
+    log[isAskedFor ? 'warn' : 'info'](
       { descriptors, connections, sessions },
       'fewer sessions than MAX_CONNECTIONS: the process may not open more files',
     );

@@ -24,6 +24,8 @@ const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 /** Identifies this lock among all advisory locks of the database: an arbitrary constant. */
 export const MIGRATION_LOCK_KEY = '7308604896993423717';
 const LOCK_NOT_AVAILABLE = '55P03';
+/** The function of PostgreSQL that a RAISE of PL/pgSQL comes from. */
+const RAISED = 'exec_stmt_raise';
 
 export interface Migration {
   name: string;
@@ -73,8 +75,9 @@ export async function migrateWithin(
       statement_timeout: 0, // a backfill takes as long as it takes
       lock_timeout: lockTimeoutMs,
     },
-    onnotice: (notice) => {
-      if (notice.severity !== 'NOTICE' || notice.code === '00000') log(notice.message ?? '');
+    onnotice: ({ severity, routine, message = '' }) => {
+      // Of notices what a migration says itself, not what PostgreSQL says of each IF EXISTS.
+      if (severity !== 'NOTICE' || routine === RAISED) log(message);
     },
   });
   try {

@@ -2,7 +2,10 @@
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { io } from 'socket.io-client';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import type { Logger } from '../../src/log.ts';
+import { realtimeSettings } from '../../src/realtime-settings.ts';
 import { type Answer, ask, connected } from '../support/app.ts';
 import { createConversation } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
@@ -44,13 +47,26 @@ async function get(url: string): Promise<{ status: number; retryAfter: string; b
   return { status: response.status, retryAfter, body: (await response.json()) as Answer };
 }
 
+it('fewer places than somebody has asked for are a warning', () => {
+  const chosen = { MAX_CONNECTIONS: '10000000' };
+  const warned = [{ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32), ...chosen }, chosen];
+  for (const settings of warned) {
+    const log = { info: vi.fn(), warn: vi.fn() };
+    const given = { DATABASE_URL: scene.db.url, ...settings };
+    realtimeSettings(readConfig(given), log as unknown as Logger);
+    expect([log.warn.mock.calls.length, log.info.mock.calls.length]).toEqual([1, 0]);
+  }
+});
+
 it(`with ${OPEN_FILES} files and ${IDLE} idle connections goes on for those who are there`, {
   timeout: 60_000,
 }, async () => {
   const env = { REDIS_URL: redisUrl(), REDIS_PREFIX: uniquePrefix(), DATABASE_POOL_MAX: '10' };
   service = await startService({ DATABASE_URL: scene.db.url, ...env }, { openFiles: OPEN_FILES });
   const { url, pid } = service;
-  expect(service.output()).toContain('fewer sessions than MAX_CONNECTIONS');
+  // Told, and no warning: nobody has set MAX_CONNECTIONS.
+  const told = /^.*fewer sessions than MAX_CONNECTIONS.*$/m.exec(service.output())?.[0] ?? '{}';
+  expect(JSON.parse(told)).toMatchObject({ level: 30 });
   const conversation_id = await createConversation(scene.db.sql, [scene.alice]);
   const client = io(url, {
     forceNew: true,

@@ -71,6 +71,20 @@ describe('on an empty database', () => {
     ).toContain('(participant_id)');
   });
 
+  it('says what it has applied and what a migration itself says, and nothing else', async () => {
+    await sql`CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'`;
+    await writeFile(
+      join(directory, '9999_told.sql'),
+      `DROP TABLE IF EXISTS nothing_of_it; DO $$ BEGIN RAISE NOTICE 'to be told'; END $$`,
+    );
+    const said: string[] = [];
+    const log = (line: string) => void said.push(line);
+    await migrateWithin({ databaseUrl: db.url, directory, log }, MIGRATE_LIMITS);
+    const others = said.filter((line) => !line.startsWith('applied migration '));
+    expect(others.at(-1)).toBe('to be told');
+    expect(others.join()).not.toContain('skipping');
+  });
+
   it('does nothing the second time', async () => {
     await run();
     expect(await run()).toEqual({ applied: [] });
