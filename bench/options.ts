@@ -1,11 +1,23 @@
 /** What the command line asks for; what it cannot mean is refused, not guessed. */
 import { readdirSync } from 'node:fs';
-import { cac } from 'cac';
+import { Command, CommanderError } from 'commander';
 import { BENCHES, type BenchName } from './benches/all.ts';
 import { PRODUCT, TWO_NODES } from './harness/chat-run.ts';
 import type { SuiteOptions } from './suite/suite.ts';
 
 export type BenchOptions = Omit<SuiteOptions, 'services' | 'say'>;
+
+interface Given {
+  quick?: true;
+  tiny?: true;
+  rounds?: string;
+  only?: string;
+  runs?: string;
+  profile?: string;
+  at?: string;
+  compare?: string;
+  write: boolean;
+}
 
 const BASELINES = new URL('baselines/', import.meta.url);
 
@@ -15,36 +27,46 @@ const BASELINES = new URL('baselines/', import.meta.url);
  * @throws Error saying what is wrong
  */
 export function readOptions(argv: readonly string[]): BenchOptions | null {
-  const cli = cac('npm run bench --');
-  cli.usage('[name …] [options]');
-  cli.option('--quick', 'Few and short rounds: an impression, not a figure');
-  cli.option('--tiny', 'As small as it gets: checks the benches themselves');
-  cli.option('--rounds <n>', 'Rounds of each bench');
-  cli.option('--only <subjects>', 'Only these subjects, with commas');
-  cli.option('--runs <texts>', 'Only runs with one of these in their names, with commas');
-  cli.option('--profile <dir>', 'Write CPU profiles of the servers there');
-  cli.option('--at <ref>', 'Measure a git ref instead of the files as they are');
-  cli.option('--compare <ref>', 'This tree against a git ref');
-  cli.option('--no-write', 'Write no results');
-  cli.help();
-  // `npm run bench -- name -- --quick` hands on the second `--`: what follows are options too.
-  const { args, options } = cli.parse(argv.filter((argument) => argument !== '--'));
-  if (options.help === true) return null;
-  cli.globalCommand.checkUnknownOptions();
-  cli.globalCommand.checkOptionValue();
-  const at = textOf(options.at, '--at');
-  const compareWith = textOf(options.compare, '--compare');
+  const cli = new Command('npm run bench --')
+    .argument('[name...]', 'benches; all of them when none is named')
+    .option('--quick', 'few and short rounds: an impression, not a figure')
+    .option('--tiny', 'as small as it gets: checks the benches themselves')
+    .option('--rounds <n>', 'rounds of each bench', once('--rounds'))
+    .option('--only <subjects>', 'only these subjects, with commas', once('--only'))
+    .option(
+      '--runs <texts>',
+      'only runs with one of these in their names, with commas',
+      once('--runs'),
+    )
+    .option('--profile <dir>', 'write CPU profiles of the servers there', once('--profile'))
+    .option('--at <ref>', 'measure a git ref instead of the files as they are', once('--at'))
+    .option('--compare <ref>', 'this tree against a git ref', once('--compare'))
+    .option('--no-write', 'write no results')
+    // What is wrong is thrown, and said by whoever called.
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+  try {
+    // `npm run bench -- name -- --quick` hands on the second `--`: what follows are options too.
+    cli.parse(argv.filter((argument) => argument !== '--'));
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return null;
+    throw error;
+  }
+  const { args } = cli;
+  const options = cli.opts<Given>();
+  const at = options.at ?? null;
+  const compareWith = options.compare ?? null;
   if (at !== null && at === compareWith) throw new Error(`${at} cannot be compared with itself.`);
   return {
     names: namesOf(args),
     size: options.tiny === true ? 'tiny' : options.quick === true ? 'quick' : 'full',
     rounds: roundsOf(options.rounds),
-    only: subjectsOf(textOf(options.only, '--only')),
-    runs: textOf(options.runs, '--runs')?.split(',') ?? null,
+    only: subjectsOf(options.only ?? null),
+    runs: options.runs?.split(',') ?? null,
     compareWith,
     at,
-    profileDir: textOf(options.profile, '--profile'),
-    writeResults: options.write !== false && options.tiny !== true,
+    profileDir: options.profile ?? null,
+    writeResults: options.write && options.tiny !== true,
   };
 }
 
@@ -61,20 +83,20 @@ function namesOf(args: readonly string[]): BenchName[] {
   return args.filter(isBench);
 }
 
-function textOf(value: unknown, option: string): string | null {
-  if (value === undefined) return null;
-  if (typeof value !== 'string' && typeof value !== 'number') {
-    throw new Error(`${option} can be given once.`);
-  }
-  return String(value);
+/** The parser of an option of which a second would silently replace the first. */
+function once(option: string): (value: string, before: string | undefined) => string {
+  return (value, before) => {
+    if (before !== undefined) throw new Error(`${option} can be given once.`);
+    return value;
+  };
 }
 
-function roundsOf(value: unknown): number | null {
-  if (value === undefined) return null;
-  if (!Number.isInteger(value) || Number(value) < 1) {
-    throw new Error(`--rounds must be a whole number from 1, and is ${String(value)}.`);
+function roundsOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    throw new Error(`--rounds must be a whole number from 1, and is ${text}.`);
   }
-  return Number(value);
+  return Number(text);
 }
 
 function subjectsOf(text: string | null): string[] | null {
