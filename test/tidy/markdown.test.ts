@@ -2,11 +2,11 @@
 import { expect, it } from 'vitest';
 import { markdownFiles, read } from '../docs/markdown.ts';
 
-/** Written by `npm run bench`. */
-const GENERATED = new Set(['bench/results/REPORT.md']);
+/** Written by `npm run bench`: the report, and those of passing runs. */
+const GENERATED = 'bench/results/';
 
 const [, width = ''] = /\[\*\.md\]\nmax_line_length = (\d+)/.exec(read('.editorconfig')) ?? [];
-const files = markdownFiles().filter((file) => !GENERATED.has(file));
+const files = markdownFiles().filter((file) => !file.startsWith(GENERATED));
 
 /** Where a line of prose is wider than `most`, though it could be broken: `file:line`. */
 function tooWide(file: string, markdown: string, most: number): string[] {
