@@ -123,7 +123,10 @@ function callsOf(sql: Sql, messages: number, sizes: readonly number[], listPage:
     {
       name: 'create',
       stored: () => countConversations(sql),
-      requests: [post('/messages', READER, { participant_ids: [READER, userId(20)] })],
+      // Of many people: what one person has made is made one after the other.
+      requests: Array.from({ length: 20 }, (_, n) =>
+        post('/messages', userId(n), { participant_ids: [userId(n), userId(n + 20)] }),
+      ),
       expect: { status: 201, text: '"success":true', times: 1 },
     },
   ];
