@@ -4,7 +4,17 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,14 +45,23 @@ async function pack(directory: string): Promise<{ tarball: string; files: string
   };
 }
 
-/** An empty folder with `tarball` installed in it. */
+/** An empty folder, with what the docs put into its package.json, and `tarball` installed in it. */
 async function installed(name: string, tarball: string): Promise<string> {
   const directory = join(place, name);
   await mkdir(directory);
-  await writeFile(join(directory, 'package.json'), '{"private":true}');
-  const options = ['--prefer-offline', '--no-audit', '--no-fund'];
+  const project = { private: true, ...(await advised()) };
+  await writeFile(join(directory, 'package.json'), JSON.stringify(project));
+  // Nothing comes along that does not support this Node.
+  const options = ['--engine-strict', '--prefer-offline', '--no-audit', '--no-fund'];
   await run('npm', ['install', ...options, tarball], { cwd: directory });
   return directory;
+}
+
+/** What docs/typescript.md says that a project on Node 20 has. */
+async function advised(): Promise<{ overrides: object }> {
+  const page = await readFile(join(ROOT, 'docs/typescript.md'), 'utf8');
+  const [, json = ''] = /```json\n(\{ "overrides".*)\n```/.exec(page) ?? [];
+  return JSON.parse(json);
 }
 
 beforeAll(async () => {
@@ -58,6 +77,11 @@ beforeAll(async () => {
 afterAll(() => rm(place, { recursive: true, force: true }));
 
 describe('the package of the service', () => {
+  it('has its overrides in the docs, for projects that install it', async () => {
+    const { overrides } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+    expect(await advised()).toEqual({ overrides });
+  });
+
   it(
     'holds what runs and nothing else, and starts in an empty folder',
     async () => {
