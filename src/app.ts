@@ -105,6 +105,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     store,
     server,
     epochs,
+    writes: writer,
     beat,
     settings: config.audience,
     log,

@@ -17,6 +17,7 @@ import { membershipFrame } from './frames.ts';
 import { createMembershipNews } from './membership-news.ts';
 import type { Room } from './room.ts';
 import { createRooms, type Rooms, type RoomsStats } from './rooms.ts';
+import { createUnheard } from './unheard.ts';
 import { createUserSockets, type UserSockets } from './user-sockets.ts';
 
 export interface AudienceDeps {
@@ -26,6 +27,8 @@ export interface AudienceDeps {
   server: Pick<SocketServer, 'publish' | 'subscribers'>;
   /** Which database PostgreSQL is; told when it is another one, or has gone back. */
   epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
+  /** Tells of conversations in which a message may be stored that is not announced. */
+  writes: { onUnsure(listener: (conversationId: CanonicalId) => void): void };
   /** When this node compares what it has told with PostgreSQL. */
   beat: Beat;
   settings: AudienceSettings;
@@ -70,7 +73,7 @@ export interface AudienceStats {
 
 /** The audience of a node; its timers run until `close`. */
 export function createAudience(deps: AudienceDeps): Audience {
-  const { bus, store, server, epochs, beat, settings, log } = deps;
+  const { bus, store, server, epochs, writes, beat, settings, log } = deps;
   let deliveries = 0;
   let evicted: (socket: Socket, room: Room) => void = () => undefined;
   const rooms = createRooms({
@@ -109,12 +112,24 @@ export function createAudience(deps: AudienceDeps): Audience {
     rooms,
     users,
     announcer,
+    nodeId: bus.nodeId,
     beat,
     intervalMs: settings.headCheckIntervalMs,
     log,
   });
+  const unheard = createUnheard({
+    store,
+    bus,
+    beat,
+    intervalMs: settings.headCheckIntervalMs,
+    log,
+  });
+  writes.onUnsure((conversationId) => {
+    rooms.suspect(conversationId);
+    unheard.add(conversationId);
+  });
   bus.onGap(() => {
-    rooms.checkNow();
+    rooms.checkAll();
     catchUp.afterGap();
   });
   epochs.onChange((epoch) => {
@@ -145,12 +160,13 @@ export function createAudience(deps: AudienceDeps): Audience {
     },
     stats: () => ({
       openRooms: rooms.size(),
-      rooms: rooms.stats,
+      rooms: rooms.stats(),
       deliveries,
       envelopes: announcer.stats,
     }),
     close(): void {
       catchUp.close();
+      unheard.close();
       rooms.close();
     },
   };

@@ -1,6 +1,6 @@
 /**
  * What the bus may have lost besides messages, found in PostgreSQL: notices (who was added or removed,
- * whose connections are to be ended) at a fixed interval, and cursors after a gap.
+ * whose connections are to be ended, what another node could not tell) at a fixed interval, and cursors after a gap.
  */
 import { CURSOR_BATCH, FORGET_EVERY_CHECKS } from '../bounds/audience.ts';
 import type { Notice, Store } from '../chat/ports.ts';
@@ -12,9 +12,11 @@ import type { UserSockets } from './user-sockets.ts';
 
 export interface CatchUpDeps {
   store: Pick<Store, 'readNotices' | 'forgetOldNotices' | 'readCursors' | 'readConversation'>;
-  rooms: Pick<Rooms, 'open' | 'size'>;
+  rooms: Pick<Rooms, 'open' | 'size' | 'checkAll' | 'suspect'>;
   users: Pick<UserSockets, 'has' | 'size' | 'disconnectOlder'>;
   announcer: Pick<ReturnType<typeof createAnnouncer>, 'here'>;
+  /** This node's name. */
+  nodeId: string;
   /** When notices are looked for, and how often. */
   beat: Beat;
   intervalMs: number;
@@ -23,7 +25,7 @@ export interface CatchUpDeps {
 
 /** Looks for notices every `intervalMs`, from now until `close`. */
 export function createCatchUp(deps: CatchUpDeps) {
-  const { store, rooms, users, announcer, beat, intervalMs, log } = deps;
+  const { store, rooms, users, announcer, nodeId, beat, intervalMs, log } = deps;
   const stats = { checks: 0, failures: 0 };
   let since: string | null = null;
   /** The notices that were taken of the last answer: the next one may hold them again. */
@@ -68,6 +70,12 @@ export function createCatchUp(deps: CatchUpDeps) {
       // Who has come back since is meant no more. By the time of the answer, so that nobody is spared who
       // was there: it is late by the way of the answer, and who came in just then is ended too.
       users.disconnectOlder(userId, atMs);
+      return;
+    }
+    if (notice.kind === 'unheard') {
+      if (userId === nodeId) return;
+      if (notice.conversationId === null) rooms.checkAll();
+      else rooms.suspect(notice.conversationId);
       return;
     }
     const { kind, conversationId, membersVersion } = notice;

@@ -15,6 +15,7 @@ import type { HeadView, MessageRange, Standing, Store } from '../chat/ports.ts';
 import type { Message } from '../chat/schemas.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import { AnnouncedCursors } from './announced-cursors.ts';
+import { newChecked } from './checked.ts';
 import { eventFrame, messageFrame } from './frames.ts';
 import type { Member } from './member.ts';
 import { OneAtATime } from './one-at-a-time.ts';
@@ -31,6 +32,8 @@ export interface RoomDeps {
   publish(topic: string, frame: string | Uint8Array): void;
   /** An evicted socket has left the room; `missed` when nobody else tells it why. */
   evicted(room: Room, member: Member, missed: boolean): void;
+  /** The room hands out a message after checks that found it silent. */
+  moved(room: Room): void;
   limits: RoomLimits;
   log: { warn(fields: object, message: string): void };
   stats: RoomStats;
@@ -51,6 +54,8 @@ export class Room {
   subscribed: Promise<void> | null = null;
   /** Grows when the room is opened anew because PostgreSQL has gone back. */
   era = 0;
+  /** When it is compared with PostgreSQL; kept by head-checks.ts. */
+  readonly checked = newChecked();
 
   readonly #deps: RoomDeps;
   readonly #order = new RoomOrder();
@@ -160,6 +165,7 @@ export class Room {
   #deliver(seq: number, id: CanonicalId, frame: string | Uint8Array): void {
     this.#order.reach(seq, id);
     this.#deps.stats.delivered += 1;
+    if (this.checked.quiet > 0) this.#deps.moved(this);
     this.#deps.publish(this.topic, frame);
   }
 

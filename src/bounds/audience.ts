@@ -6,6 +6,10 @@ export const FORGET_EVERY_CHECKS = 60;
 /** Conversations whose cursors are asked for in one query. */
 export const CURSOR_BATCH = 500;
 
+// audience/head-checks
+/** The most intervals between two comparisons of a silent room. */
+export const MAX_HEAD_CHECK_PAUSE = 16;
+
 // audience/membership-news
 /** Most pairs of person and conversation remembered; the longest remembered go first. */
 export const MAX_REMEMBERED_NEWS = 100_000;
@@ -18,7 +22,11 @@ export const READ_CHARACTERS = 250_000;
 /** People who have left a room, of whom it remembers that their sockets were told. */
 export const MAX_REMEMBERED_DEPARTURES = 1_000;
 
-// audience/room, audience/rooms
+// audience/unheard
+/** Conversations told by name of which others may not have heard; of more they are told to compare all. */
+export const MAX_UNHEARD_NAMED = 100;
+
+// audience/head-checks, audience/room
 export const ROOM_LIMITS = Object.freeze({
   /** Messages of one room that came early and wait for the one before them. */
   maxHeld: 1_000,

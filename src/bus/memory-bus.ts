@@ -86,6 +86,10 @@ export function createMemoryBus(deps: MemoryBusDeps = {}): Bus {
       // There is no link that could break, hence nothing to tell.
     },
 
+    hearsAll: () => !closed,
+
+    lost: () => 0,
+
     status() {
       return closed
         ? { ok: false, kind: 'memory', reason: 'closed' }

@@ -7,7 +7,8 @@
  *   Then both connections are thrown away and made anew, with jittered delays, for ever.
  * - While it is not up, `publish` drops and counts. Nothing waits for Redis to come back.
  * - After a loss, and after payloads were dropped, `onGap` fires as soon as a probe has gone round.
- *   A node that lost payloads of its own also tells the others: their `onGap` fires too.
+ *   A node that lost payloads of its own also tells the others: their `onGap` fires too. So it does when a node
+ *   vanishes without a word, which may have had something to say.
  * - No error of Redis leaves this module but as a rejected `subscribe` and in `status`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +16,7 @@ import { CLOSE_POLL_MS } from '../bounds/bus.ts';
 import { createRetry } from '../redis/retry.ts';
 import type { Bus, BusStatus } from './bus.ts';
 import { createGapNotices } from './gap-notices.ts';
+import { CAME, createPresence, LEFT } from './presence.ts';
 import type { RedisBusDeps, RedisBusStats } from './redis-bus-deps.ts';
 import { createChannels, createFraming } from './redis-channels.ts';
 import { createRedisLink, type RedisLink } from './redis-link.ts';
@@ -54,6 +56,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
   const dropped = { linkDown: 0, overBound: 0, tooLarge: 0, unconfirmed: 0 };
   const counts = { published: 0, received: 0, garbage: 0, receiverErrors: 0, linksUp: 0 };
   let roundTripMs: number | undefined;
+  let olderNodes = 0;
 
   const retry = createRetry({ maxPauseMs: limits.reconnectMaxDelayMs, connect });
   const gaps = createGapNotices({
@@ -69,6 +72,8 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
     onLate: gaps.owe,
   });
 
+  const presence = createPresence(gaps.owe);
+
   const probe = createProbe({
     beat: deps.beat,
     intervalMs: limits.probeIntervalMs,
@@ -77,6 +82,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
       sender?.addUrgent(channels.probe, payload);
       // Not at the end of the turn: the wait in our own queue is not Redis's.
       sender?.flush();
+      if (link !== undefined) void count(link);
     },
     onProof: proven,
     onSilent: () => link?.fail(`no echo within ${limits.probeTimeoutMs} ms`),
@@ -103,11 +109,21 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
 
   async function open(made: RedisLink): Promise<void> {
     const opened = await made.open();
-    await made.subscribe([channels.probe, channels.gap]);
+    await made.subscribe([channels.probe, channels.gap, channels.nodes]);
+    if (made === link) opened.addUrgent(channels.nodes, Buffer.from(CAME));
     await subscriptions.attach(made);
     if (made !== link) return;
     sender = opened;
     probe.start();
+  }
+
+  /** With the probe, so that an idle process wakes up once for both. */
+  async function count(on: RedisLink): Promise<void> {
+    const counted = await on.countListeners([channels.nodes, channels.olderNodes]);
+    if (counted === null || on !== link) return;
+    const [nodes = 0, older = 0] = counted;
+    presence.counted(nodes);
+    olderNodes = older;
   }
 
   function proven(tookMs: number): void {
@@ -133,6 +149,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
     link = undefined;
     sender = undefined;
     probe.stop();
+    presence.forget();
     subscriptions.detach();
     if (closed) return;
 
@@ -164,6 +181,8 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
       probe.heard(frame.payload);
     } else if (channel.kind === 'gap' && !frame.own) {
       gaps.owe();
+    } else if (channel.kind === 'nodes' && !frame.own) {
+      presence.said(frame.payload.toString('latin1'));
     } else if (channel.kind === 'topic' && !frame.own && subscriptions.has(channel.topic)) {
       counts.received += 1;
       contained(() => receiver?.(channel.topic, frame.payload));
@@ -188,6 +207,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
     gapListener = undefined;
     subscriptions.close();
     downReason = 'closed';
+    sender?.addUrgent(channels.nodes, Buffer.from(LEFT));
     // What was published just before still goes out, if Redis takes it in time.
     sender?.flush();
     const deadline = performance.now() + limits.commandTimeoutMs;
@@ -240,6 +260,10 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
     onGap(listener) {
       gapListener = listener;
     },
+
+    hearsAll: () => up && !closed && olderNodes === 0,
+
+    lost: () => dropped.linkDown + dropped.overBound + dropped.tooLarge + dropped.unconfirmed,
 
     status(): BusStatus {
       if (up && !closed) return { ok: true, kind: 'redis' };

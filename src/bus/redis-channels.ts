@@ -18,6 +18,10 @@ export interface BusChannels {
   readonly probe: string;
   /** The channel that every node hears: "payloads of mine were lost". */
   readonly gap: string;
+  /** The channel that every node hears since 0.2: who comes, and who goes in order. */
+  readonly nodes: string;
+  /** The channel that every node of 0.1 hears, and no later one: they do not hear each other. */
+  readonly olderNodes: string;
   /** What a received channel name means. */
   read(channel: Buffer): ReadChannel;
 }
@@ -26,6 +30,7 @@ export type ReadChannel =
   | { kind: 'topic'; topic: string }
   | { kind: 'probe' }
   | { kind: 'gap' }
+  | { kind: 'nodes' }
   | { kind: 'unknown' };
 
 export interface BusFraming {
@@ -37,6 +42,7 @@ export interface BusFraming {
 
 const PROBE: ReadChannel = { kind: 'probe' };
 const GAP: ReadChannel = { kind: 'gap' };
+const NODES: ReadChannel = { kind: 'nodes' };
 const UNKNOWN: ReadChannel = { kind: 'unknown' };
 const TOPIC_MARK = 't'.charCodeAt(0);
 const NEWLINE = 0x0a;
@@ -51,11 +57,14 @@ export function createChannels(prefix: string, epoch: string, nodeId: string): B
   const head = `${prefix}${epoch}:`;
   const probe = `${head}p:${nodeId}`;
   const gap = `${head}g`;
+  const nodes = `${head}n`;
   const markAt = Buffer.byteLength(head);
   return {
     ofTopic: (topic) => `${head}t:${topic}`,
     probe,
     gap,
+    nodes,
+    olderNodes: `${prefix}g`,
     read(channel) {
       // Only what was subscribed arrives, so the prefix needs no second look.
       if (channel[markAt] === TOPIC_MARK) {
@@ -63,7 +72,8 @@ export function createChannels(prefix: string, epoch: string, nodeId: string): B
       }
       const name = channel.toString();
       if (name === probe) return PROBE;
-      return name === gap ? GAP : UNKNOWN;
+      if (name === gap) return GAP;
+      return name === nodes ? NODES : UNKNOWN;
     },
   };
 }

@@ -33,6 +33,8 @@ export interface RedisLink {
   /** Resolves when Redis has confirmed all `channels`. */
   subscribe(channels: string[]): Promise<void>;
   unsubscribe(channels: string[]): Promise<void>;
+  /** How many connections hear each of `channels`; null: Redis does not tell, or not any more. */
+  countListeners(channels: string[]): Promise<number[] | null>;
   /** Ends both connections now, without waiting for the other side. */
   fail(reason: string): void;
 }
@@ -106,6 +108,14 @@ export function createRedisLink(deps: RedisLinkDeps): RedisLink {
     async unsubscribe(channels) {
       if (!alive) throw new Error('the link is down');
       await inTime('UNSUBSCRIBE', subscriber.redis.unsubscribe(...channels));
+    },
+
+    async countListeners(channels) {
+      // Some access lists forbid it. That the link falls silent the probe finds out.
+      const answer = await publisher.redis.call('PUBSUB', 'NUMSUB', ...channels).catch(() => null);
+      if (!alive || !Array.isArray(answer)) return null;
+      // channel, count, channel, count
+      return channels.map((_, index) => Number(answer[2 * index + 1]));
     },
 
     fail,

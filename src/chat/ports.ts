@@ -156,6 +156,11 @@ export interface Store {
   readNotices(since: string | null, backMs: number): Promise<{ notices: Notice[]; next: string }>;
   /** Every node is to end this person's connections: resolves when PostgreSQL holds the order. */
   orderDisconnect(userId: CanonicalId): Promise<void>;
+  /**
+   * Tells every node that others may not have heard what was stored in these conversations; null: in any.
+   * @param nodeId who tells it
+   */
+  noteUnheard(nodeId: string, conversationIds: readonly CanonicalId[] | null): Promise<void>;
   /** Removes notices that every node has seen long ago. */
   forgetOldNotices(): Promise<void>;
   /** The cursors of everybody in these conversations. */

@@ -39,7 +39,7 @@ export interface HeadView {
   goesOn: boolean;
 }
 
-/** Something about a person that every node must hear, written with the fact. */
+/** Something about a person, or from a node, that every node must hear. */
 export type Notice = {
   /** Grows from notice to notice, but not in the order of their commits. */
   id: number;
@@ -49,6 +49,8 @@ export type Notice = {
 } & (
   | { kind: 'added' | 'removed'; conversationId: CanonicalId; membersVersion: number }
   | { kind: 'disconnect' }
+  /** `userId` names the node: what it has stored in this conversation, or in any, others may not have heard. */
+  | { kind: 'unheard'; conversationId: CanonicalId | null }
 );
 
 /** One participant's cursors. */

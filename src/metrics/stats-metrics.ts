@@ -122,6 +122,11 @@ export function readOnScrape(registers: Registry[], sources: MetricsSources): vo
     const { headChecks, headCheckFailures } = audience().rooms;
     return { ok: headChecks, failed: headCheckFailures };
   });
+  counter(
+    'messaging_heads_compared_total',
+    'Conversations that head checks compared with PostgreSQL.',
+    () => audience().rooms.headsCompared,
+  );
 
   // Store
   gauge('messaging_send_queue_messages', 'Messages not yet answered.', () => writer().unanswered);

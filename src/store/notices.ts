@@ -6,7 +6,10 @@ import { MAX_NOTICES_FORGOTTEN_AT_ONCE, NOTICE_FRESH_MS, NOTICE_LIFE_S } from '.
 import type { Notice, Store } from '../chat/ports.ts';
 import type { Database, Sql } from './database.ts';
 
-type NoticeReads = Pick<Store, 'readNotices' | 'orderDisconnect' | 'forgetOldNotices'>;
+type NoticeReads = Pick<
+  Store,
+  'readNotices' | 'orderDisconnect' | 'noteUnheard' | 'forgetOldNotices'
+>;
 
 /** Writing, reading and forgetting notices. */
 export function createNotices(database: Database): NoticeReads {
@@ -17,6 +20,16 @@ export function createNotices(database: Database): NoticeReads {
       await database.query(
         (sql) => sql`
           INSERT INTO messaging.notices (kind, user_id) VALUES ('disconnect', ${userId})`,
+      );
+    },
+
+    async noteUnheard(nodeId, conversationIds) {
+      await database.query((sql) =>
+        conversationIds === null
+          ? sql`INSERT INTO messaging.notices (kind, user_id) VALUES ('unheard', ${nodeId})`
+          : sql`
+              INSERT INTO messaging.notices (kind, user_id, conversation_id)
+              SELECT 'unheard', ${nodeId}, id FROM unnest(${conversationIds}::uuid[]) AS id`,
       );
     },
 

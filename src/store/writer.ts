@@ -47,6 +47,11 @@ export interface Writer {
    * DatabaseUnavailable when not.
    */
   probe(): Promise<void>;
+  /**
+   * Sets the one listener told of a conversation in which a message is or may be stored of which the caller
+   * of `append` was told that nobody knows: when that is told, and when it turns out.
+   */
+  onUnsure(listener: (conversationId: CanonicalId) => void): void;
   /** Refuses new messages and sees the rest through; what is left after `timeoutMs` is refused. */
   drain(timeoutMs: number): Promise<void>;
   stats(): WriterStats;
@@ -73,6 +78,7 @@ const OUTCOME_UNKNOWN =
 export function createWriter({ database, limits, log, onBatch }: WriterDeps): Writer {
   const queue = createAppendQueue();
   const unanswered = createUnanswered(giveUp);
+  let unsure: (conversationId: CanonicalId) => void = () => undefined;
   const openLane = (): Lane => database.lane(WRITER_SETTINGS);
   const idleLanes = Array.from({ length: limits.lanes }, openLane);
   // Not connected before it is needed.
@@ -169,9 +175,12 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
       maxAttempts: MAX_BATCH_ATTEMPTS,
       settle: (ticket, outcome) => {
         if (unanswered.answer(ticket)) ticket.resolve(outcome);
+        else if (outcome.outcome === 'stored') unsure(ticket.draft.conversationId);
       },
       refuse: (ticket, error) => {
-        if (unanswered.answer(ticket)) ticket.reject(error);
+        if (!unanswered.answer(ticket)) return;
+        if (ticket.mayBeStored) unsure(ticket.draft.conversationId);
+        ticket.reject(error);
       },
       onRetry: () => {
         counts.retries += 1;
@@ -190,6 +199,7 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
   function giveUp(ticket: Ticket): void {
     if (!unanswered.answer(ticket)) return;
     queue.forget(ticket);
+    if (ticket.mayBeStored) unsure(ticket.draft.conversationId);
     ticket.reject(unavailable(ticket.mayBeStored ? OUTCOME_UNKNOWN : NOT_STORED));
   }
 
@@ -226,6 +236,9 @@ export function createWriter({ database, limits, log, onBatch }: WriterDeps): Wr
   return {
     append,
     probe,
+    onUnsure(listener) {
+      unsure = listener;
+    },
     drain,
     stats: () => ({
       unanswered: unanswered.count(),

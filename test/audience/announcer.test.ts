@@ -38,6 +38,7 @@ async function setUp() {
     },
     publish,
     evicted: () => undefined,
+    moved: () => undefined,
     limits: { holeHoldMs: 1, maxHeld: 1, readLimit: 1, retryMs: 1 },
     log: quiet,
     stats: newRoomStats(),

@@ -1,7 +1,7 @@
-/** Who is told what, and when, of a person that takes part no more. */
+/** What an audience puts together: who is told what of a person that takes part no more, and what is looked for. */
 import { expect, it } from 'vitest';
 import { createAudience } from '../../src/audience/audience.ts';
-import { createMemoryBus } from '../../src/bus/memory-bus.ts';
+import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
 import type { Store } from '../../src/chat/ports.ts';
 import type { ChatSocket } from '../../src/delivery/commands.ts';
 import { createBeat } from '../../src/shared/beat.ts';
@@ -24,6 +24,7 @@ it('an eviction that nobody announced: the listener first, then the person, then
     store,
     server: { publish: nothing, subscribers: () => 0 },
     epochs: { current: () => 'epoch', onChange: nothing },
+    writes: { onUnsure: nothing },
     beat: createBeat(),
     settings: { headCheckIntervalMs: 60_000, holeHoldMs: 5, maxEnvelopeBytes: 10_000 },
     log: { debug: nothing, warn: nothing },
@@ -52,5 +53,77 @@ it('an eviction that nobody announced: the listener first, then the person, then
   room.noticeHead(0, 2);
   await waitFor(() => audience.rooms.size() === 0, { what: 'the room to close' });
   expect(seen).toEqual(['left the topic', 'evicted, 1 open', 'participant_removed']);
+  audience.close();
+});
+
+it('what others may not have heard is told to them, and what this node may not have heard is looked for', async () => {
+  const told: unknown[] = [];
+  const compared: string[][] = [];
+  const store = {
+    readMoved: async (known: { conversationId: string }[]) => {
+      compared.push(known.map(({ conversationId }) => conversationId));
+      return { moved: [], gone: [] };
+    },
+    readNotices: async () => ({ notices: [], next: '1' }),
+    readCursors: async () => [],
+    noteUnheard: async (node: string, ids: unknown) => told.push([node, ids]),
+  } as unknown as Store;
+  let lost = 0;
+  let gap = nothing;
+  let unsure: (conversationId: typeof CONVERSATION) => void = nothing;
+  const turns: (() => void)[] = [];
+  const bus = createMemoryBus({ hub: createMemoryHub(), nodeId: 'this-node' });
+  const audience = createAudience({
+    bus: {
+      ...bus,
+      lost: () => lost,
+      onGap(listener) {
+        gap = () => void listener();
+      },
+    },
+    store,
+    server: { publish: nothing, subscribers: () => 0 },
+    epochs: { current: () => 'epoch', onChange: nothing },
+    writes: {
+      onUnsure(listener) {
+        unsure = listener;
+      },
+    },
+    beat: {
+      every(_intervalMs, listener) {
+        turns.push(listener);
+        return nothing;
+      },
+    },
+    settings: { headCheckIntervalMs: 60_000, holeHoldMs: 5, maxEnvelopeBytes: 10_000 },
+    log: { debug: nothing, warn: nothing },
+  });
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const interval = async () => {
+    compared.length = 0;
+    for (const turn of turns) turn();
+    await settled();
+    return compared.flat();
+  };
+  audience.rooms.acquire(CONVERSATION).open({ lastSeq: 0, lastMessageId: null, membersVersion: 1 });
+  // Until it has been silent for some time.
+  for (let count = 0; count < 8; count += 1) await interval();
+  expect(await interval()).toEqual([]);
+
+  compared.length = 0;
+  gap();
+  await settled();
+  expect(compared.flat()).toEqual([CONVERSATION]);
+  for (let count = 0; count < 9; count += 1) await interval();
+
+  unsure(CONVERSATION);
+  expect(await interval()).toEqual([CONVERSATION]);
+  lost = 1;
+  await interval();
+  await interval();
+  expect(told).toEqual([
+    ['this-node', [CONVERSATION]],
+    ['this-node', null],
+  ]);
   audience.close();
 });

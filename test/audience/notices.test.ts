@@ -14,6 +14,7 @@ const created = {
   membersVersion: 1,
   ageMs: 10,
 };
+const NODE = '00000000-0000-4000-8000-0000000000d0';
 const order = { kind: 'disconnect' as const, userId: PERSON, ageMs: 10 };
 
 type Answer = Awaited<ReturnType<CatchUpDeps['store']['readNotices']>>;
@@ -32,9 +33,12 @@ function setUp(answers: (Answer | Promise<Answer>)[]) {
   );
   const disconnectOlder = vi.fn();
   const conversationCreated = vi.fn();
+  const checkAll = vi.fn();
+  const suspect = vi.fn();
   const catchUp = createCatchUp({
     store: { readNotices, readConversation, forgetOldNotices: vi.fn(), readCursors: vi.fn() },
-    rooms: { open: () => [], size: () => 0 },
+    rooms: { open: () => [], size: () => 0, checkAll, suspect },
+    nodeId: NODE,
     users: { has: () => true, size: () => 1, disconnectOlder },
     announcer: { here: { conversationCreated, memberChanged: vi.fn(), cursorsMoved: vi.fn() } },
     beat: createBeat(),
@@ -42,7 +46,15 @@ function setUp(answers: (Answer | Promise<Answer>)[]) {
     log: { debug: vi.fn() },
   });
   running.push(catchUp);
-  return { catchUp, readConversation, readNotices, disconnectOlder, conversationCreated };
+  return {
+    catchUp,
+    readConversation,
+    readNotices,
+    disconnectOlder,
+    conversationCreated,
+    checkAll,
+    suspect,
+  };
 }
 
 describe('a notice that cannot be taken', () => {
@@ -64,6 +76,23 @@ describe('a notice that cannot be taken', () => {
       '7',
     ]);
   });
+});
+
+it('what another node could not tell is looked for: in that conversation, or in all', async () => {
+  const unheard = { kind: 'unheard' as const, ageMs: 10 };
+  const other = foldId('00000000-0000-4000-8000-0000000000d1');
+  const notices = [
+    { id: 1, ...unheard, userId: other, conversationId: CONVERSATION },
+    { id: 2, ...unheard, userId: foldId(NODE), conversationId: null },
+  ];
+  const all = setUp([
+    { notices, next: '7' },
+    { notices: [{ id: 3, ...unheard, userId: other, conversationId: null }], next: '8' },
+  ]);
+  await vi.waitFor(() => expect(all.suspect).toHaveBeenCalledWith(CONVERSATION));
+  await vi.waitFor(() => expect(all.checkAll).toHaveBeenCalledOnce());
+  // What this node told itself it knows.
+  expect(all.suspect).toHaveBeenCalledOnce();
 });
 
 describe('PostgreSQL becomes another one', () => {

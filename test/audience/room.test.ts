@@ -124,6 +124,7 @@ function setUp(table: {
       audience.push([...room.members.bySocket.values()].filter((m) => m.live).map((m) => m.userId));
     },
     evicted: (_room, member) => evicted.push(member.userId),
+    moved: () => undefined,
     limits: { holeHoldMs: 1, maxHeld: 8, readLimit: 5, retryMs: 1 },
     log: { warn: () => undefined },
     stats: newRoomStats(),

@@ -214,7 +214,7 @@ describe('joining', () => {
     await fixture.sql`
       DELETE FROM messaging.conversation_participants
       WHERE conversation_id = ${conversation} AND participant_id = ${bob}`;
-    rooms.checkNow();
+    rooms.checkAll();
     await waitFor(() => rooms.size() === 0, { what: 'the empty room to be closed' });
     expect(evicted).toEqual([true]);
   });
@@ -225,7 +225,7 @@ describe('joining', () => {
     const listener = listen();
     await join(listener, conversation);
     await fixture.sql`DELETE FROM messaging.conversations WHERE id = ${conversation}`;
-    rooms.checkNow();
+    rooms.checkAll();
     await waitFor(() => rooms.size() === 0, { what: 'the room to be closed' });
     expect({ evicted, topics: [...listener.topics] }).toEqual({ evicted: [true], topics: [] });
   });

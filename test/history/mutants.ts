@@ -13,7 +13,7 @@ export interface Mutant {
 }
 
 const NO_HEAD_CHECK: Patch = {
-  file: 'audience/rooms.ts',
+  file: 'audience/head-checks.ts',
   find: 'else room.noticeHead(lastSeq, membersVersion);',
   replace: '',
 };
@@ -42,6 +42,25 @@ export const mutants: readonly Mutant[] = [
         find: 'if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope(), epoch()));',
         replace: `const made = envelope();
     if (made.kind !== 'message' || made.seq % 7 !== 0) bus.publish(topic, encodeEnvelope(made, epoch()));`,
+      },
+    ],
+  },
+  {
+    // Later messages show what is missing before them: it is the last one that only a comparison finds.
+    name: 'publish nothing and never compare a silent room',
+    fault: 'none',
+    holdMs: 1_000,
+    patches: [
+      {
+        file: 'audience/head-checks.ts',
+        find: 'if (room.head !== checked.head || !room.opened) {',
+        replace: 'if (checked.dueIn > 0) {',
+      },
+      {
+        file: 'audience/announcer.ts',
+        find: 'if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope(), epoch()));',
+        replace: `const made = envelope();
+    if (made.kind !== 'message') bus.publish(topic, encodeEnvelope(made, epoch()));`,
       },
     ],
   },

@@ -220,6 +220,8 @@ describe('an unknown outcome', () => {
     const writer = behindProxy(1200);
     const room = await newRoom(db.sql);
     stored(await writer.append(draft(room)));
+    const unsure: string[] = [];
+    writer.onUnsure((conversationId) => unsure.push(conversationId));
     const swallowed = proxy.swallowNext({ from: 'server', text: TEXT.server, effect: 'close' });
     const again = { clientMessageId: 'k', content: 'maybe' };
     const answer: Promise<ChatError> = writer.append(draft(room, again)).then(
@@ -231,6 +233,8 @@ describe('an unknown outcome', () => {
     const error = await answer;
     expect(error).toMatchObject({ code: 'unavailable' });
     expect(error.message).toMatch(/not known.*client_message_id/);
+    // Nobody announces it: whoever is in the conversation is to look.
+    expect(unsure).toEqual([room.id]);
     proxy.refuse(false);
     const patient = behindProxy();
     const repeat = await patient.append(draft(room, again));
@@ -242,6 +246,9 @@ describe('an unknown outcome', () => {
     const writer = behindProxy(600);
     const room = await newRoom(db.sql);
     proxy.refuse(true);
+    writer.onUnsure(() => {
+      throw new Error('nothing can be stored');
+    });
     const answer = writer.append(draft(room, { content: 'lost' }));
     await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
     await expect(answer).rejects.toThrow(/could not be stored/);
