@@ -62,7 +62,7 @@ export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey
     const askedAtMs = performance.now();
     if (askedAtMs < pausedUntilMs) throw new Error('failed a moment ago');
     try {
-      current = { find: await fetchKeys(url, limits.timeoutMs), askedAtMs };
+      current = { find: await fetchKeys(url, limits), askedAtMs };
       isAway = false;
       return current;
     } catch (error) {
@@ -115,8 +115,15 @@ export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey
   };
 }
 
-/** @throws whatever is wrong with the address, the answer or the set in it */
-async function fetchKeys(url: string, timeoutMs: number): Promise<JWTVerifyGetKey> {
+/**
+ * The set at `url` as it is now.
+ *
+ * @throws whatever is wrong with the address, the answer or the set in it
+ */
+export async function fetchKeys(
+  url: string,
+  { timeoutMs }: Pick<KeySetLimits, 'timeoutMs'>,
+): Promise<JWTVerifyGetKey> {
   const response = await fetch(url, {
     headers: { accept: 'application/json, application/jwk-set+json' },
     redirect: 'manual',

@@ -6,6 +6,7 @@ import { REDIS_TRIAL_MS } from '../bounds/doctor.ts';
 import type { Config } from '../config.ts';
 import { countWorkers } from '../workers/count.ts';
 import { advise, type Finding, ok } from './finding.ts';
+import { checkKeySet } from './key-set-check.ts';
 import { checkDescriptors, checkNativeServer, checkNode, checkWorkers } from './machine-checks.ts';
 import { checkPostgres } from './postgres-check.ts';
 import { checkPrerequisites } from './prerequisite-check.ts';
@@ -15,7 +16,7 @@ export type { Finding } from './finding.ts';
 
 /** Makes all checks that the settings call for; resolves with their findings in a fixed order. */
 export async function examine(config: Config): Promise<Finding[]> {
-  const { database, redis } = config;
+  const { auth, database, redis } = config;
   const workers = countWorkers(config);
   return [
     checkNode(),
@@ -33,6 +34,7 @@ export async function examine(config: Config): Promise<Finding[]> {
     redis.url === null
       ? ok('Redis', 'none: one node alone')
       : await checkRedis({ url: redis.url, prefix: redis.prefix, timeoutMs: REDIS_TRIAL_MS }),
+    ...(auth.mode === 'jwt' && auth.jwksUrl !== null ? [await checkKeySet(auth.jwksUrl)] : []),
     checkDescriptors(config),
     ...(await checkPrerequisites(config)),
   ];

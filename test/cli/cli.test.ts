@@ -1,6 +1,7 @@
 /** `messaging-service serve | migrate | doctor`: what it says, what it does, how it ends. */
 import { readdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/doctor/doctor.ts';
 import { startTestApp } from '../support/app.ts';
@@ -206,6 +207,26 @@ describe('doctor', () => {
         0,
         'this service listens there',
       ]);
+    },
+    SLOW_MS,
+  );
+
+  it(
+    'a key set that cannot be fetched: a problem; one that can, none',
+    async () => {
+      const settings = { ...env, JWT_JWKS_URL: `http://127.0.0.1:${await freePort()}/keys` };
+      const away = await doctor(settings);
+      expect([away.code, about(away.findings, 'Key set')[0]?.found]).toEqual([
+        1,
+        expect.stringContaining('ECONNREFUSED'),
+      ]);
+      const issuer = createHttpServer((_request, response) => response.end('{"keys":[]}'));
+      issuer.listen(0, '127.0.0.1');
+      await waitFor(() => issuer.listening, { what: 'the issuer' });
+      const { port } = issuer.address() as AddressInfo;
+      const there = await doctor({ ...env, JWT_JWKS_URL: `http://127.0.0.1:${port}/keys` });
+      issuer.close();
+      expect([there.code, about(there.findings, 'Key set')[0]?.verdict]).toEqual([0, 'ok']);
     },
     SLOW_MS,
   );

@@ -47,6 +47,7 @@ const SERVICE: Arrows = {
   },
   doctor: {
     runtime: [
+      'auth',
       'descriptors.ts',
       'platform.js',
       'prerequisites.ts',
