@@ -1,7 +1,10 @@
 /** `messaging-service serve | migrate | doctor`: what it says, what it does, how it ends. */
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/doctor/doctor.ts';
 import { startTestApp } from '../support/app.ts';
@@ -207,6 +210,31 @@ describe('doctor', () => {
         0,
         'this service listens there',
       ]);
+    },
+    SLOW_MS,
+  );
+
+  it(
+    'ports that this service has with TLS are no problem either',
+    async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'messaging-doctor-tls-'));
+      const [TLS_KEY_FILE, TLS_CERT_FILE] = ['key.pem', 'cert.pem'].map((name) =>
+        join(directory, name),
+      ) as [string, string];
+      const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }]);
+      await writeFile(TLS_KEY_FILE, key);
+      await writeFile(TLS_CERT_FILE, cert);
+      const METRICS_PORT = String(await freePort());
+      const settings = { TLS_KEY_FILE, TLS_CERT_FILE, METRICS_PORT };
+      const app = await startTestApp(db.url, settings);
+      const { code, findings } = await doctor({ ...env, ...settings, PORT: String(app.port) });
+      await app.stop();
+      await rm(directory, { recursive: true });
+      for (const port of [app.port, METRICS_PORT]) {
+        expect(about(findings, `Port ${port}`)[0]?.found).toBe('this service listens there');
+      }
+      expect(about(findings, 'TLS')[0]?.verdict).toBe('ok');
+      expect(code).toBe(0);
     },
     SLOW_MS,
   );
