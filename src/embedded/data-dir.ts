@@ -1,35 +1,52 @@
-// Whether the embedded PostgreSQL can have its files where they are wanted. Changes nothing.
+// Whether the embedded PostgreSQL can have its files where they are wanted, and the directories for them.
 
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { access, mkdir, stat } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { errorCode, explainFileError } from './errors.ts';
 
 /**
  * Looks whether `dataDir`, or where it does not exist yet the nearest directory above it, is a directory that
- * may be written.
+ * may be written. Changes nothing.
  *
  * @throws EmbeddedPostgresError with one sentence that names DATA_DIR
  */
 export async function requireDataDir(dataDir: string): Promise<void> {
   const given = resolve(dataDir);
   try {
-    const place = await nearestThatExists(given);
-    if (!(await stat(place)).isDirectory()) {
-      throw Object.assign(new Error(`${place} is not a directory`), { code: 'ENOTDIR' });
-    }
+    const place = await nearestDirectory(given);
     await access(place, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw explainFileError(given, error);
   }
 }
 
-async function nearestThatExists(path: string): Promise<string> {
+/** `path`, or the nearest above it that exists. @throws ENOTDIR where that is no directory */
+async function nearestDirectory(path: string): Promise<string> {
   try {
-    await stat(path);
-    return path;
+    if ((await stat(path)).isDirectory()) return path;
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
-    return nearestThatExists(dirname(path));
+    return nearestDirectory(dirname(path));
   }
+  throw Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' });
+}
+
+/**
+ * Makes the directory and those above it that are missing; resolves with whether there was anything to make.
+ * Not by `mkdir`'s own `recursive`: where a file system refuses a name with ENOENT, as /proc does, that
+ * of Node 20 tries for ever.
+ */
+export async function makeDirectories(path: string): Promise<boolean> {
+  const place = await nearestDirectory(resolve(path));
+  const missing = relative(place, resolve(path)).split(sep).filter(Boolean);
+  let directory = place;
+  for (const name of missing) {
+    directory = join(directory, name);
+    await mkdir(directory).catch((error: unknown) => {
+      // Made by somebody else meanwhile; a file there is found out when it is used as a directory.
+      if (errorCode(error) !== 'EEXIST') throw error;
+    });
+  }
+  return missing.length > 0;
 }

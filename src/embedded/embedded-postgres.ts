@@ -4,13 +4,14 @@
 //
 // It listens on a Unix socket that its account and root alone can reach, and on no port.
 
-import { chmod, mkdir, realpath } from 'node:fs/promises';
+import { chmod, realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MIN_EMBEDDED_CONNECTIONS, START_MS } from '../bounds/embedded.ts';
 import { socketUrl, tcpUrl, writeAccessRules } from './access.ts';
 import { chooseAccount } from './account.ts';
 import { locateBinaries } from './binaries.ts';
 import { type ClusterPlace, prepareCluster, stopOrphan } from './cluster.ts';
+import { makeDirectories } from './data-dir.ts';
 import { EmbeddedPostgresError, explainFileError, explainOutput } from './errors.ts';
 import { acquireOwnerLock } from './owner-lock.ts';
 import { type Postmaster, startPostmaster } from './postmaster.ts';
@@ -143,7 +144,7 @@ async function start(
 
 /** Makes the directory so that another account can pass through it, and returns its real path. */
 async function makeDataDir(path: string): Promise<string> {
-  const created = await mkdir(path, { recursive: true });
-  if (created !== undefined && process.getuid?.() === 0) await chmod(path, 0o755);
+  const created = await makeDirectories(path);
+  if (created && process.getuid?.() === 0) await chmod(path, 0o755);
   return realpath(path);
 }

@@ -12,13 +12,11 @@ try {
     log: () => undefined,
     stopTimeoutMs: 10_000,
   });
+  // A service that drains does not end at once; nor before the line that says that it is there.
+  if (then === 'stay') process.on('SIGINT', () => undefined);
   process.stdout.write(`${JSON.stringify({ url, pid })}\n`);
-  if (then === 'stay') {
-    process.on('SIGINT', () => undefined); // a service that drains does not end at once
-    setInterval(() => undefined, 60_000);
-  } else {
-    process.exit(0);
-  }
+  if (then === 'stay') setInterval(() => undefined, 60_000);
+  else process.exit(0);
 } catch (error) {
   process.stdout.write(`${JSON.stringify({ error: String(error) })}\n`);
   process.exitCode = 1;

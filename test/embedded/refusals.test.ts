@@ -112,6 +112,9 @@ describe('a place that cannot be used', () => {
     const closed = process.getuid?.() === 0 ? '/proc/self' : join(dataDir, 'closed');
     if (process.getuid?.() !== 0) await mkdir(closed, { mode: 0o500 });
     expect(await refusal(start(closed))).toMatch(/cannot be (written|used)/);
+    expect(await refusal(start(join(closed, 'several', 'below')))).toMatch(
+      /cannot be (written|used)/,
+    );
     expect(explainFileError('/data', systemError('EACCES')).message).toMatch(
       /^DATA_DIR \/data cannot be written by this user: /,
     );
