@@ -52,8 +52,12 @@ export function createDraining(graceMs: number): Draining {
     const { server, peerNode, writer, http } = parts;
     begun = true;
     ports.stop();
-    await Promise.all([server.drain({ overMs: graceMs }), peerNode?.drain(graceMs)]);
-    await Promise.all([writer.drain(SENDS_FINISH_MS), within(http.idle(), REQUESTS_FINISH_MS)]);
+    const [leftMs] = await Promise.all([
+      server.drain({ overMs: graceMs, finishMs: SENDS_FINISH_MS }),
+      peerNode?.drain(graceMs),
+    ]);
+    // One time for what waits for the writer, on sockets and here: the next part does not get it again.
+    await Promise.all([writer.drain(leftMs), within(http.idle(), leftMs + REQUESTS_FINISH_MS)]);
     await closeParts(parts);
     ports.close();
   }

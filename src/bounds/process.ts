@@ -15,9 +15,10 @@ export const MAX_REQUESTS_RESERVE = 256;
 export const MIN_CLIENT_CONNECTIONS = 16;
 
 // draining
-/** How long messages taken on, and then requests under way, may take when the process ends. */
+/** How long commands and messages taken on may take once all sockets have been sent away. */
 export const SENDS_FINISH_MS = 3_000;
-export const REQUESTS_FINISH_MS = 3_000;
+/** How much longer requests under way may take: they have the writer's last word to pass on. */
+export const REQUESTS_FINISH_MS = 1_000;
 /** How long queries under way may take when the process ends. */
 export const POOL_CLOSE_MS = 1_000;
 

@@ -16,10 +16,13 @@ export async function closeSpread<T>(
 ): Promise<void> {
   const waiting = shuffle([...items]);
   const steps = Math.max(Math.floor(overMs / DRAIN_STEP_MS), 1);
+  const begunAtMs = performance.now();
   for (let step = 0; step < steps && goesOn(); step++) {
     const share = Math.ceil(waiting.length / (steps - step));
     for (const item of waiting.splice(0, share)) close(item);
-    await new Promise((resolve) => setTimeout(resolve, overMs / steps));
+    // Until a moment and not for a time: what every step is late by would add up to seconds.
+    const dueMs = begunAtMs + (overMs * (step + 1)) / steps - performance.now();
+    await new Promise((resolve) => setTimeout(resolve, Math.max(dueMs, 0)));
   }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { UPGRADE_POLL_MS } from '../bounds/realtime.ts';
+import { within } from '../shared/deadline.ts';
 import type { MemoryBudget } from '../shared/memory-budget.ts';
 import { type Ascii, ascii } from '../shared/native-text.ts';
 import type { PageOrigins } from '../shared/origin.ts';
@@ -67,8 +68,9 @@ export interface EngineServer<Owner> {
   /** See `SocketServer.drain`; `settled` is asked about a session before it is closed. */
   drain(how: {
     overMs: number;
+    finishMs: number;
     settled?: (session: EngineSession<Owner>) => Promise<void>;
-  }): Promise<void>;
+  }): Promise<number>;
   close(): Promise<void>;
   stats(): EngineStats;
 }
@@ -242,7 +244,7 @@ export function createEngineServer<Owner>(deps: EngineServerDeps<Owner>): Engine
     stopAccepting() {
       accepting = false;
     },
-    async drain({ overMs, settled }) {
+    async drain({ overMs, finishMs, settled }) {
       accepting = false;
       const closing: Promise<void>[] = [];
       const closeOne = async (session: EngineSession<Owner>): Promise<void> => {
@@ -255,8 +257,13 @@ export function createEngineServer<Owner>(deps: EngineServerDeps<Owner>): Engine
         (session) => closing.push(closeOne(session)),
         () => sessions.size > 0,
       );
-      await Promise.all(closing);
+      const spreadAtMs = performance.now();
+      await within(
+        Promise.all(closing).then(() => undefined),
+        finishMs,
+      );
       closeAll();
+      return Math.max(spreadAtMs + finishMs - performance.now(), 0);
     },
     async close() {
       accepting = false;

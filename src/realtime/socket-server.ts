@@ -100,9 +100,10 @@ export interface SocketServer {
   stopAccepting(): void;
   /**
    * Stops accepting and closes every transport, spread over `overMs`, in random order; each when
-   * the namespace's `onDrain` has resolved.
+   * the namespace's `onDrain` has resolved, or `finishMs` after the last was told.
+   * Resolves with what is left of `finishMs`, milliseconds.
    */
-  drain(how: { overMs: number }): Promise<void>;
+  drain(how: { overMs: number; finishMs: number }): Promise<number>;
   /** Closes every transport at once and stops the timers; does not close the listen socket. */
   close(): Promise<void>;
   stats(): SocketServerStats;
@@ -214,7 +215,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       return sockets;
     },
     stopAccepting: engine.stopAccepting,
-    drain({ overMs }) {
+    drain({ overMs, finishMs }) {
       const settled = async ({ owner }: EngineSession<SocketConnection>): Promise<void> => {
         await Promise.all(
           (owner?.sockets() ?? []).map(async (socket) => {
@@ -222,7 +223,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
           }),
         );
       };
-      return engine.drain({ overMs, settled });
+      return engine.drain({ overMs, finishMs, settled });
     },
     close: engine.close,
     stats: () => ({ ...engine.stats(), sockets }),

@@ -259,7 +259,7 @@ describe('a drain', () => {
 
   it('of the node that has the session closes it through the relay', async () => {
     const socket = await upgraded(other);
-    await owner.server.drain({ overMs: 50 });
+    await owner.server.drain({ overMs: 50, finishMs: 1_000 });
     await socket.closed();
     await waitFor(() => relayed() === 0, { what: 'the end of the relay' });
   });

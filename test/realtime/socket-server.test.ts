@@ -323,7 +323,7 @@ describe('the reasons a client is given', () => {
     it('drain: every client sees transport close, new handshakes 503', async () => {
       const { socket, server } = await pair(transports);
       const ended = once(socket, 'disconnect');
-      await server.drain({ overMs: 60 });
+      await server.drain({ overMs: 60, finishMs: 1_000 });
       expect((await ended)[0]).toBe('transport close');
       expect(server.socketCount).toBe(0);
       const refused = await new Promise<Error>((resolve) => {
@@ -331,6 +331,19 @@ describe('the reasons a client is given', () => {
       });
       expect(refused.message).toMatch(/error/);
     });
+  });
+
+  it('drain: a command that never ends is waited for so long, and its client is let go', async () => {
+    const { url, server } = await start({
+      '/': {
+        onConnect: () => undefined,
+        onEvent: () => undefined,
+        onDrain: () => new Promise(() => undefined),
+      },
+    });
+    const ended = once(await connected(url), 'disconnect');
+    expect(await server.drain({ overMs: 0, finishMs: 50 })).toBe(0);
+    expect((await ended)[0]).toBe('transport close');
   });
 
   it('a stopped server answers handshakes 503 and lets open connections go on', async () => {

@@ -85,7 +85,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const stop = (): Promise<void> => {
     stopping ??= (async () => {
       listening.stop();
-      await server.drain({ overMs: 0 });
+      await server.drain({ overMs: 0, finishMs: 1_000 });
       await server.close();
       app.close();
     })();
