@@ -82,7 +82,10 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const work = createWorkLine({ limits: workLimits(config) });
   const uws = createUwsApp(config.tls);
   const doorkeeper = createDoorkeeper(
-    createAuthenticator(config.auth, AUTHENTICATOR_LIMITS),
+    createAuthenticator(config.auth, AUTHENTICATOR_LIMITS, (reason) => {
+      if (reason === null) log.info('the key set (JWT_JWKS_URL) can be fetched again');
+      else log.warn({ reason }, 'the key set (JWT_JWKS_URL) cannot be fetched');
+    }),
     limits.gate,
   );
   const trustsHost = createHostRule(config.trustedHosts);

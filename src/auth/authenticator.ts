@@ -8,7 +8,7 @@ import { LRUCache } from 'lru-cache';
 import { ChatError } from '../chat/errors.ts';
 import type { Actor } from '../chat/ports.ts';
 import { toCanonicalId } from '../shared/ids.ts';
-import { type KeySetLimits, KeySetUnavailable } from './key-set.ts';
+import { type KeySetLimits, KeySetUnavailable, type OnKeySet } from './key-set.ts';
 import { createKeys, type KeySettings } from './keys.ts';
 import { createServiceTokens } from './service-tokens.ts';
 
@@ -57,16 +57,18 @@ const END_OF_TIME_MS = 8.64e15;
 /**
  * The authenticator of the mode that `settings` name.
  *
+ * @param onKeySet hears when the key set can no longer be fetched, and when it can again
  * @throws Error in one sentence when a key cannot be used
  */
 export function createAuthenticator(
   settings: AuthenticatorSettings,
   limits: AuthenticatorLimits,
+  onKeySet?: OnKeySet,
 ): Authenticator {
   if (settings.mode === 'insecure') {
     return { authenticate: async (given) => statedActor(given), cachedTokens: () => 0 };
   }
-  const keys = createKeys(settings, limits.keySet);
+  const keys = createKeys(settings, limits.keySet, onKeySet);
   const isServiceToken = createServiceTokens(settings.serviceTokens);
   const options = {
     algorithms: keys.algorithms,

@@ -5,13 +5,18 @@
  * in use and no longer fresh; again before it is used when it is too old, or names no key for a token (but
  * then not more often than `cooldownMs`); and not at all for `retryPauseMs` after a failure: neither a
  * stranger's invented `kid`s nor an outage become load on its server. A key that the issuer has taken back
- * is found for `maxAgeMs` at most, and while the issuer gives no set, for `maxAgeAwayMs`. Whatever is wrong
- * with the set is `KeySetUnavailable`, so that it is not blamed on the caller.
+ * is found for `maxAgeMs` at most, and while the issuer gives no set, for `maxAgeAwayMs`. A set of no keys at all is
+ * none: it would lock everybody out. Whatever is wrong with the set is `KeySetUnavailable`, so that it is not
+ * blamed on the caller.
  *
  * jose's own remote set counts by the time of day: with the clock set back, a key that was taken
  * back would be honoured, and a new one refused, for as long as it was set back.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { reasonOf } from '../shared/reason.ts';
+
+/** The algorithms that public keys verify. */
+export const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'];
 
 /** See bounds/auth.ts for why they are what they are. */
 export interface KeySetLimits {
@@ -49,8 +54,15 @@ interface FetchedSet {
   askedAtMs: number;
 }
 
+/** Hears when the set can no longer be fetched, and why (null: it can again); never twice of the same. */
+export type OnKeySet = (whyAway: string | null) => void;
+
 /** Finds the key of a token; rejects with `KeySetUnavailable`, or jose's word on the token. */
-export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey {
+export function createKeySet(
+  url: string,
+  limits: KeySetLimits,
+  onTurn: OnKeySet = () => undefined,
+): JWTVerifyGetKey {
   let current: FetchedSet | undefined;
   let fetching: Promise<FetchedSet> | undefined;
   /** The last fetch failed: whoever can do with the set there is does not wait for the next. */
@@ -62,10 +74,12 @@ export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey
     const askedAtMs = performance.now();
     if (askedAtMs < pausedUntilMs) throw new Error('failed a moment ago');
     try {
-      current = { find: await fetchKeys(url, limits), askedAtMs };
+      current = { find: createLocalJWKSet(await fetchKeySet(url, limits)), askedAtMs };
+      if (isAway) onTurn(null);
       isAway = false;
       return current;
     } catch (error) {
+      if (!isAway) onTurn(whyNotFetched(error));
       isAway = true;
       pausedUntilMs = performance.now() + limits.retryPauseMs;
       throw error;
@@ -116,14 +130,14 @@ export function createKeySet(url: string, limits: KeySetLimits): JWTVerifyGetKey
 }
 
 /**
- * The set at `url` as it is now.
+ * The set at `url` as it is now, with a key at least.
  *
  * @throws whatever is wrong with the address, the answer or the set in it
  */
-export async function fetchKeys(
+export async function fetchKeySet(
   url: string,
   { timeoutMs }: Pick<KeySetLimits, 'timeoutMs'>,
-): Promise<JWTVerifyGetKey> {
+): Promise<JSONWebKeySet> {
   const response = await fetch(url, {
     headers: { accept: 'application/json, application/jwk-set+json' },
     redirect: 'manual',
@@ -135,7 +149,28 @@ export async function fetchKeys(
   }
   const set: unknown = await response.json();
   if (!isKeySet(set)) throw new Error('is no key set');
-  return createLocalJWKSet(set);
+  if (set.keys.length === 0) throw new Error('has no keys');
+  return set;
+}
+
+/** What `fetchKeySet` threw, in words: what went wrong on the way stands behind `fetch failed`. */
+export function whyNotFetched(error: unknown): string {
+  return reasonOf(error instanceof Error ? (error.cause ?? error) : error);
+}
+
+/** Whether a token could be verified with any key of the set. */
+export async function isUsable({ keys }: JSONWebKeySet): Promise<boolean> {
+  for (const key of keys) {
+    for (const alg of ASYMMETRIC) {
+      try {
+        await createLocalJWKSet({ keys: [key] })({ alg });
+        return true;
+      } catch {
+        // Of another kind, or no key at all.
+      }
+    }
+  }
+  return false;
 }
 
 /** What each key must have is jose's business. */

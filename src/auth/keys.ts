@@ -6,7 +6,7 @@
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { JWTVerifyGetKey } from 'jose';
-import { createKeySet, type KeySetLimits } from './key-set.ts';
+import { ASYMMETRIC, createKeySet, type KeySetLimits, type OnKeySet } from './key-set.ts';
 
 export interface KeySettings {
   /** The secret of HS256. */
@@ -23,17 +23,19 @@ export interface Keys {
   readonly find: JWTVerifyGetKey;
 }
 
-const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'];
-
 /**
  * The keys that `settings` name.
  *
  * @throws Error in one sentence when a key cannot be read or is of a kind that is not allowed
  */
-export function createKeys(settings: KeySettings, keySetLimits: KeySetLimits): Keys {
+export function createKeys(
+  settings: KeySettings,
+  keySetLimits: KeySetLimits,
+  onKeySet?: OnKeySet,
+): Keys {
   const byAlgorithm = new Map<string, JWTVerifyGetKey>();
   if (settings.jwksUrl !== null) {
-    const keySet = createKeySet(settings.jwksUrl, keySetLimits);
+    const keySet = createKeySet(settings.jwksUrl, keySetLimits, onKeySet);
     for (const algorithm of ASYMMETRIC) byAlgorithm.set(algorithm, keySet);
   }
   if (settings.jwtPublicKey !== null) {

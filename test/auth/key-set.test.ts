@@ -153,7 +153,7 @@ describe('rotation', () => {
   it('a token that is remembered is honoured for a minute after the set has lost its key', async () => {
     const known = token('RS256');
     expect(await verdict(known)).toBe('ok');
-    serve();
+    serve(jwkOf('ES256'));
     later(AUTHENTICATOR_LIMITS.cacheTtlMs - 1_000);
     expect(await verdict(token('EdDSA', { kid: 'new' }))).toBe('unauthenticated');
     expect([await verdict(known), fetches]).toEqual(['ok', 2]);
@@ -232,6 +232,7 @@ describe('an outage', () => {
         answer = (response) => response.end('{"keys":["a"]}');
       },
     ],
+    ['a set of no keys', () => serve()],
     ['a key without its parts', () => serve({ kty: 'RSA', kid: 'RS256', alg: 'RS256' })],
     [
       'a private key',
@@ -274,6 +275,39 @@ describe('an outage', () => {
     answer = (response) => hanging.push(response);
     expect(await verdict(token('RS256'))).toBe('unavailable');
     for (const response of hanging) response.destroy();
+  });
+
+  it('an emptied set locks nobody out; one that has lost a key, its tokens', async () => {
+    expect(await verdict(token('RS256'))).toBe('ok');
+    serve();
+    later(KEY_SET_LIMITS.maxAgeMs);
+    expect([await verdict(token('RS256')), fetches]).toEqual(['ok', 2]);
+    later(KEY_SET_LIMITS.maxAgeAwayMs - KEY_SET_LIMITS.maxAgeMs);
+    expect(await verdict(token('RS256'))).toBe('unavailable');
+    serve(jwkOf('ES256'));
+    later(KEY_SET_LIMITS.retryPauseMs);
+    expect(await verdict(token('RS256'))).toBe('unauthenticated');
+  });
+
+  it('is told once with its reason, and its end once', async () => {
+    const told: (string | null)[] = [];
+    const { auth } = readConfig({ JWT_JWKS_URL: url });
+    authenticator = createAuthenticator(auth, AUTHENTICATOR_LIMITS, (why) => told.push(why));
+    const asks = async () => {
+      await verdict(token('RS256'));
+      later(KEY_SET_LIMITS.maxAgeAwayMs);
+    };
+    await asks();
+    expect(told).toEqual([]);
+    broken[0]?.[1]();
+    for (let n = 0; n < 3; n += 1) await asks();
+    expect(told).toEqual(['answered 500']);
+    serve(jwkOf('RS256'));
+    for (let n = 0; n < 3; n += 1) await asks();
+    expect(told).toEqual(['answered 500', null]);
+    answer = (response) => response.destroy();
+    await asks();
+    expect(told.slice(2)).toEqual([expect.not.stringContaining('fetch failed')]);
   });
 
   it('is asked about once a second, however many tokens come', async () => {
