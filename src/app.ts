@@ -99,6 +99,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     memory,
     corsOrigins,
     trustsHost,
+    unknownNamespace: { code: 'not_found' },
     ...(limits.gate === null ? {} : { gate: limits.gate }),
     ...(limits.events === null ? {} : { packetLimit: limits.events }),
     log,

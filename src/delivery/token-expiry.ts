@@ -47,7 +47,8 @@ export function createTokenExpiry(now: () => number = Date.now) {
     const { expiresAtMs, isWarned } = entry;
     if (expiresAtMs <= nowMs) {
       remove(socket);
-      socket.disconnect(true);
+      // Not a DISCONNECT, from which a stock client does not come back: one that has a new token may.
+      socket.closeTransport('token expired');
       return;
     }
     if (!isWarned) {

@@ -48,11 +48,17 @@ export const closeReasons = {
     comesBack: true,
     means: 'The client has sent what is no packet, or one that is too large.',
   },
+  'token expired': {
+    fault: 'client',
+    comesBack: true,
+    means:
+      'The token has come to its `exp`. A client with a new one is let in again, one with the old one hears `token_expired`.',
+  },
   'forced server close': {
     fault: 'client',
     comesBack: false,
     means:
-      'The token has expired, a service has ended the connections of the person, or the client has sent ten times RATE_LIMIT_EVENTS. One that broke the protocol is cut off without a word, and comes back.',
+      'A service has ended the connections of the person, or the client has sent ten times RATE_LIMIT_EVENTS. One that broke the protocol is cut off without a word, and comes back.',
   },
   'server shutting down': {
     fault: 'operator',

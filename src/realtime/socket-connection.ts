@@ -190,7 +190,7 @@ export class SocketConnection implements SocketOwner, PacketCount {
     const { session } = this;
     const namespace = this.#host.namespace(packet.namespace);
     if (namespace === undefined) {
-      this.#refuse(packet.namespace, 'Invalid namespace', undefined);
+      this.#refuse(packet.namespace, 'Invalid namespace', this.#host.unknownNamespace);
       return;
     }
     const { facts } = session;

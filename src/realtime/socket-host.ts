@@ -16,6 +16,8 @@ export interface ConnectionHost<Connection> {
   /** The limits of the CONNECT of a session without identity. */
   readonly connectLimits: SocketLimits;
   readonly memory: MemoryBudget;
+  /** `data` of the CONNECT_ERROR for a namespace there is not; undefined: none. */
+  readonly unknownNamespace: unknown;
   /** How many packets each may send; undefined: as many as they like. */
   readonly packetLimit: PacketLimit | undefined;
   readonly log: RealtimeLog;

@@ -59,6 +59,8 @@ export interface SocketServerDeps {
   readonly gate?: ClientGate;
   /** How many packets one connection may send; left out: as many as it likes. */
   readonly packetLimit?: PacketLimit;
+  /** `data` of the CONNECT_ERROR for a namespace there is not; left out: none, as the stock server. */
+  readonly unknownNamespace?: unknown;
   /** The processes that have other sessions; left out: this process has all there are. */
   readonly peers?: Peers;
   /** The budget for memory held for clients, shared with the process's other doors; left out: one of its own. */
@@ -131,6 +133,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     limits,
     log,
     memory,
+    unknownNamespace: deps.unknownNamespace,
     packetLimit: deps.packetLimit,
     packetLimits,
     connectLimits: { ...packetLimits, maxNodes: limits.maxConnectNodes },

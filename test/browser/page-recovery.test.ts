@@ -134,7 +134,8 @@ describe.skipIf(executable === undefined)('the chat page', { timeout: TIMEOUT_MS
       await page.evaluate(`new MutationObserver(() =>
         phaseChanged(document.querySelector('.badge').textContent))
         .observe(document.querySelector('.badge'), { characterData: true, subtree: true })`);
-      expect((await ended)[0]).toBe('io server disconnect');
+      expect((await ended)[0]).toBe('transport close');
+      other.close();
       await say(page, 'still here');
       await waitFor(async () => (await shownSeqs(page)).length === 1, { what: 'the message' });
       expect(phases).toEqual([]);

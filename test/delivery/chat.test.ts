@@ -1,7 +1,7 @@
 /** CONTRACT section 5 with the stock client, on each transport. */
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
-import type { ManagerOptions } from 'socket.io-client';
+import { io, type ManagerOptions } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, collect, connected, startTestApp, type TestApp } from '../support/app.ts';
 import type { TestPerson } from '../support/people.ts';
@@ -398,10 +398,14 @@ describe('tokens', () => {
     const refused = await ask(short, 'refresh_token', { token: await token(scene.bob.id, 60) });
     expect(refused.error.code).toBe('identity_mismatch');
     const closing = once(short, 'disconnect', 10_000);
+    const expired = once<[Error & { data: object }]>(short, 'connect_error', 10_000);
     const started = Date.now();
     const [reason] = await closing;
-    expect(reason).toBe('io server disconnect');
+    expect(reason).toBe('transport close');
     expect(Date.now() - started).toBeLessThan(4_500);
+    // It comes back by itself, and is told why it is not let in.
+    expect((await expired)[0].data).toEqual({ code: 'token_expired' });
+    short.close();
 
     const kept = secured.connect('', { auth: { token: await token(scene.alice.id, 2) } });
     await connected(kept);
@@ -410,5 +414,29 @@ describe('tokens', () => {
     const watcher = secured.connect('', { auth: { token: await token(scene.bob.id, 3) } });
     await once(watcher, 'disconnect', 10_000);
     expect(kept.connected).toBe(true);
+    watcher.close();
+  });
+
+  it('a client that is asked for its token at every connect survives the end of one', async () => {
+    const tokens = [await token(scene.alice.id, 2), await token(scene.alice.id, 600)];
+    const client = secured.connect('', {
+      auth: (give: (data: object) => void) => give({ token: tokens.shift() }),
+    });
+    await connected(client);
+    const back = once(client, 'connect', 10_000);
+    expect((await once(client, 'disconnect', 10_000))[0]).toBe('transport close');
+    await back;
+    expect(tokens).toEqual([]);
+  });
+
+  it('a namespace that there is not is refused with a code', async () => {
+    const lost = io(`${secured.url}/admin`, {
+      forceNew: true,
+      reconnection: false,
+      auth: { token: await token(scene.alice.id, 60) },
+    });
+    const [error] = await once<[Error & { data: object }]>(lost, 'connect_error', 10_000);
+    expect(error.data).toEqual({ code: 'not_found' });
+    lost.close();
   });
 });

@@ -45,8 +45,8 @@ function watchedClock() {
 }
 
 function card(told: string[], name: string): Socket {
-  const socket: Pick<Socket, 'disconnect' | 'sendFrame'> = {
-    disconnect: () => void told.push(`${name} ended`),
+  const socket: Pick<Socket, 'closeTransport' | 'sendFrame'> = {
+    closeTransport: () => void told.push(`${name} ended`),
     sendFrame: () => void told.push(`${name} warned`),
   };
   return socket as Socket;
