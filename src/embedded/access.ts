@@ -2,8 +2,8 @@
 
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ClusterPlace } from './cluster.ts';
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
+import type { ClusterPlace } from './place.ts';
 
 /**
  * No password on the socket: its directory lets in the account PostgreSQL runs as and root, and nobody

@@ -7,20 +7,12 @@ import { chmod, chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'n
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CLUSTER_COMMAND_MS, CLUSTER_QUIT_MS, MAX_KEPT_LINES } from '../bounds/embedded.ts';
-import { type Account, SYSTEM_PATH } from './account.ts';
+import { SYSTEM_PATH } from './account.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { EmbeddedPostgresError, errorCode, explainOutput } from './errors.ts';
+import type { ClusterPlace } from './place.ts';
 import { commandLine, processState, waitUntilGone } from './processes.ts';
-
-export interface ClusterPlace {
-  dataDir: string;
-  clusterDir: string;
-  /** Of the superuser, for connections over TCP. */
-  passwordFile: string;
-  binaries: PostgresBinaries;
-  account: Account;
-  log: (line: string) => void;
-}
+import { refuseLiveSocket } from './socket-leftovers.ts';
 
 /** The environment of every PostgreSQL program: nothing of the caller's `PG…` and locale. */
 export function programEnvironment(binaries: PostgresBinaries): NodeJS.ProcessEnv {
@@ -110,25 +102,25 @@ async function createCluster(place: ClusterPlace): Promise<void> {
  * Stops a postmaster that outlived the service which started it. Call with the owner lock held:
  * then no living service wants it.
  *
- * @throws EmbeddedPostgresError when it does not end
+ * @throws EmbeddedPostgresError when it does not end, or another PostgreSQL answers on the socket
  */
 export async function stopOrphan(place: ClusterPlace, timeoutMs: number): Promise<void> {
   const pidFile = join(place.clusterDir, 'postmaster.pid');
   const pid = Number.parseInt((await readText(pidFile)) ?? '', 10);
-  if (!(pid > 0)) return;
-  const state = await processState(pid);
-  if (state === 'none') return; // PostgreSQL itself clears a file that names no process
-  // An uncollected process counts as alive there, so that its file has to go first.
-  if (state === 'ended') return rm(pidFile, { force: true });
-  const command = await commandLine(pid);
-  if (command === undefined) return; // it cannot be seen: PostgreSQL itself decides
-  if (!command.includes('postgres') && !command.includes('postmaster')) {
-    // The id belongs to something else now; PostgreSQL would refuse to start beside it.
-    await rm(pidFile, { force: true });
+  const state = pid > 0 ? await processState(pid) : 'none';
+  // Undefined also where it cannot be seen.
+  const command = state === 'alive' ? await commandLine(pid) : undefined;
+  const isPostgres = command?.includes('postgres') || command?.includes('postmaster');
+  if (!isPostgres || !command?.includes(`-D ${place.clusterDir} `)) {
+    // Before its file goes: the process may run where its id is that of another than here.
+    await refuseLiveSocket(place);
+    // PostgreSQL itself clears a file that names no process, and refuses beside one started by hand. But
+    // to it an uncollected process is alive, and one that has got the id since is a postmaster.
+    if (state === 'ended' || (command !== undefined && !isPostgres)) {
+      await rm(pidFile, { force: true });
+    }
     return;
   }
-  // Started by hand or by another program: not ours to stop, and PostgreSQL will say so.
-  if (!command.includes(`-D ${place.clusterDir} `)) return;
   place.log(`stopping the PostgreSQL (process ${pid}) that an ended service left running`);
   for (const [signal, waitMs] of [
     ['SIGINT', timeoutMs], // fast shutdown

@@ -10,10 +10,11 @@ import { MIN_EMBEDDED_CONNECTIONS, START_MS } from '../bounds/embedded.ts';
 import { socketUrl, tcpUrl, writeAccessRules } from './access.ts';
 import { chooseAccount } from './account.ts';
 import { locateBinaries } from './binaries.ts';
-import { type ClusterPlace, prepareCluster, stopOrphan } from './cluster.ts';
+import { prepareCluster, stopOrphan } from './cluster.ts';
 import { makeDirectories } from './data-dir.ts';
 import { EmbeddedPostgresError, explainFileError, explainOutput } from './errors.ts';
 import { acquireOwnerLock } from './owner-lock.ts';
+import type { ClusterPlace } from './place.ts';
 import { type Postmaster, startPostmaster } from './postmaster.ts';
 import { makeSocketDirectory, type SocketDirectory } from './socket-directory.ts';
 

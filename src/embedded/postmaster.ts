@@ -7,7 +7,8 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { MAX_KEPT_LINES, POSTMASTER_QUIT_MS } from '../bounds/embedded.ts';
-import { type ClusterPlace, programEnvironment } from './cluster.ts';
+import { programEnvironment } from './cluster.ts';
+import type { ClusterPlace } from './place.ts';
 
 const SETTINGS: Readonly<Record<string, string>> = {
   unix_socket_permissions: '0700', // the directory keeps others out already

@@ -4,33 +4,19 @@
 // of a name nobody can guess in the temporary directory, and `socket` is a link there: for people, and to
 // find what a killed service has left.
 
-import { constants, type Stats } from 'node:fs';
-import {
-  lstat,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  realpath,
-  rm,
-  rmdir,
-  stat,
-  symlink,
-} from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { chmod, mkdir, mkdtemp, open, realpath, rm, stat, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES } from '../bounds/embedded.ts';
 import { canReach } from './account.ts';
-import type { ClusterPlace } from './cluster.ts';
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
+import type { ClusterPlace } from './place.ts';
+import { clearLeftovers, isAnswered, removeSockets, socketPlace } from './socket-leftovers.ts';
 
-/** PostgreSQL names its socket after its port, and a lock file after the socket. */
-const SOCKET_FILE = /^\.s\.PGSQL\.\d+(\.lock)?$/;
 const LONGEST_SOCKET_FILE = '.s.PGSQL.65535';
-/** Matches, so that one which is left is cleared as well. */
+/** Named like PostgreSQL's, so that one which is left is cleared as well. */
 const TRIAL_SOCKET = '.s.PGSQL.0';
 /** `mkdtemp` adds six characters. */
 const TEMPORARY_NAME = 'messaging-';
@@ -50,11 +36,11 @@ export interface SocketDirectory {
  * @throws EmbeddedPostgresError when there is no place for it
  */
 export async function makeSocketDirectory(place: ClusterPlace): Promise<SocketDirectory> {
-  const inside = join(place.dataDir, 'socket');
-  await clearLeftovers(inside, place);
-  if (fits(inside) && (await isGuarded(place.dataDir, place))) {
+  const inside = socketPlace(place);
+  const isFree = await clearLeftovers(place);
+  if (isFree && fits(inside) && (await isGuarded(place.dataDir, place))) {
     await mkdir(inside, { recursive: true });
-    if (await serves(inside, place)) return { path: inside, remove: () => removeDirectory(inside) };
+    if (await serves(inside, place)) return { path: inside, remove: () => removeSockets(inside) };
   }
   for (const temporary of await temporaryDirectories(place)) {
     // Made by this very call, or it fails: nobody can have put anything there before.
@@ -64,7 +50,7 @@ export async function makeSocketDirectory(place: ClusterPlace): Promise<SocketDi
     return {
       path,
       async remove() {
-        await removeDirectory(path);
+        await removeSockets(path);
         if (linked) await rm(inside, { force: true });
       },
     };
@@ -103,7 +89,7 @@ async function temporaryDirectories(place: ClusterPlace): Promise<string[]> {
 async function serves(path: string, place: ClusterPlace): Promise<boolean> {
   await makePrivate(path, place);
   if (await takesSockets(path)) return true;
-  await removeDirectory(path);
+  await removeSockets(path);
   return false;
 }
 
@@ -120,11 +106,19 @@ async function makePrivate(path: string, { account: { ids } }: ClusterPlace): Pr
   }
 }
 
+/** Whether all goes that PostgreSQL and its clients do: to make a socket, set its mode and connect. */
 function takesSockets(directory: string): Promise<boolean> {
+  const path = join(directory, TRIAL_SOCKET);
   return new Promise((resolve) => {
-    const server = createServer();
+    const server = createServer((socket) => socket.destroy());
     server.once('error', () => resolve(false));
-    server.listen(join(directory, TRIAL_SOCKET), () => server.close(() => resolve(true)));
+    server.listen(path, async () => {
+      const works = await chmod(path, 0o700).then(
+        () => isAnswered(path),
+        () => false,
+      );
+      server.close(() => resolve(works));
+    });
   });
 }
 
@@ -135,58 +129,6 @@ async function makeLink(to: string, at: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-async function clearLeftovers(inside: string, place: ClusterPlace): Promise<void> {
-  const found = await lstatIfThere(inside);
-  if (found?.isDirectory()) return removeDirectory(inside);
-  if (found?.isSymbolicLink()) {
-    const target = await readlink(inside);
-    if (await isOurs(target, place)) await removeDirectory(target);
-  }
-  await rm(inside, { force: true });
-}
-
-/**
- * Whether what the link leads to is what an earlier run has made: by now it may be a stranger's of the
- * same name, and in a copied data directory it is that of the original, which may be running.
- */
-async function isOurs(path: string, { account, clusterDir }: ClusterPlace): Promise<boolean> {
-  const found = await lstatIfThere(path);
-  if (!found?.isDirectory() || (found.mode & 0o077) !== 0) return false;
-  if (found.uid !== (account.ids?.uid ?? process.getuid?.())) return false;
-  for (const name of await readdir(path)) {
-    if (!SOCKET_FILE.test(name) || !name.endsWith('.lock')) continue;
-    // As in postmaster.pid, its second line names the files that are served.
-    const [, served] = (await readFile(join(path, name), 'utf8')).split('\n');
-    if (served !== clusterDir) return false;
-  }
-  return true;
-}
-
-/**
- * Removes the sockets, and the directory when there is nothing else in it. By their names only, and
- * nothing below them: to root, whatever else the account has put there is strange.
- */
-async function removeDirectory(path: string): Promise<void> {
-  try {
-    for (const name of await readdir(path)) {
-      if (SOCKET_FILE.test(name)) await rm(join(path, name), { force: true });
-    }
-    await rmdir(path);
-  } catch (error) {
-    const code = errorCode(error);
-    if (code !== 'ENOENT' && code !== 'ENOTEMPTY') throw error;
-  }
-}
-
-async function lstatIfThere(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

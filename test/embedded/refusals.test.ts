@@ -1,4 +1,4 @@
-import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -38,6 +38,27 @@ describe('two services on one data directory', () => {
     expect(message).toContain(dataDir);
     expect(await query(owner.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     expect((await processesOn(dataDir)).map(({ pid }) => pid)).toContain(owner.pid);
+  });
+
+  test.each([
+    ['whose ids name no process here', 999_999_999],
+    ['whose ids are those of other processes here', process.pid],
+  ])('in two containers, %s: the second is refused and the first goes on', async (_, pid) => {
+    const first = await start(dataDir);
+    const inside = join(dataDir, 'postgres', 'postmaster.pid');
+    const said = await readFile(inside, 'utf8');
+    await writeFile(join(dataDir, 'owner.lock'), `${pid}\nanother boot 1\n0\n`);
+    const seenFromThere = said.replace(/^\d+/, String(pid));
+    await writeFile(inside, seenFromThere);
+    try {
+      const message = await refusal(start(dataDir));
+      expect(message).toContain('Another PostgreSQL is running');
+      expect(message).toContain(dataDir);
+      expect(await readFile(inside, 'utf8')).toBe(seenFromThere);
+      expect(await query(first.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    } finally {
+      await writeFile(inside, said);
+    }
   });
 
   test('started at the same moment on an empty directory, exactly one wins', async () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmod,
+  chown,
   lstat,
   mkdir,
   readdir,
@@ -82,6 +83,26 @@ describe('nobody else of the machine', () => {
     await answers(second.url);
     await second.stop();
     expect(await readdir(join(dataDir, 'socket'))).toEqual(['kept']);
+  });
+});
+
+describe('in the socket’s place', () => {
+  test('a file of somebody’s is kept, and the start goes on', async () => {
+    await writeFile(join(dataDir, 'socket'), 'kept');
+    const embedded = await start(dataDir);
+    await answers(embedded.url);
+    await embedded.stop();
+    expect(await readFile(join(dataDir, 'socket'), 'utf8')).toBe('kept');
+  });
+
+  test('a link to a directory with a pipe for a lock file is not waited for', async () => {
+    const theirs = await temporaryDirectory();
+    await run('mkfifo', [join(theirs, `${SOCKET}.lock`)]);
+    const { uid, gid } = await stat(join(dataDir, 'postgres'));
+    await chown(theirs, uid, gid);
+    await symlink(theirs, join(dataDir, 'socket'));
+    await answers((await start(dataDir)).url);
+    expect(await readdir(theirs)).toEqual([`${SOCKET}.lock`]);
   });
 });
 
