@@ -52,6 +52,10 @@ export function checkTogether(values: Environment, problems: string[]): void {
     );
   }
   requireUrl('JWT_JWKS_URL', values.JWT_JWKS_URL, ['https:', 'http:'], problems);
+  const issuer = parseUrl(values.JWT_JWKS_URL ?? '');
+  if (issuer !== undefined && issuer.username + issuer.password !== '') {
+    problems.push('JWT_JWKS_URL has a user or password: it is fetched without, keys are public.');
+  }
   if (production && values.JWT_JWKS_URL?.startsWith('http:')) {
     problems.push('JWT_JWKS_URL must be https with NODE_ENV=production.');
   }

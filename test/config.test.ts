@@ -111,6 +111,8 @@ describe('settings', () => {
     ['DATABASE_URL', 'postgres:///x?host=/a,/b'],
     ['DATABASE_URL', 'postgres://u:100%@host/x'],
     ['REDIS_URL', 'localhost'],
+    ['JWT_JWKS_URL', 'https://user:hunter2@issuer.example/keys'],
+    ['JWT_JWKS_URL', 'https://:hunter2@issuer.example/keys'],
     ['CORS_ORIGINS', 'https://a.example/path'],
     ['TRUSTED_PROXIES', 'loopback, 10.0.0.0/33'],
     ['TRUSTED_PROXIES', 'proxy.example'],
@@ -119,7 +121,9 @@ describe('settings', () => {
     ['PEER_HOST', '[::]'],
     ['JWT_SECRT', 'misspelt'],
   ])('refuses %s=%s and says which', (name, value) => {
-    expect(problemsOf({ [name]: value })).toContain(name);
+    const problems = problemsOf({ [name]: value });
+    expect(problems).toContain(name);
+    expect(problems).not.toContain('hunter2');
   });
 
   it('names every problem at once, and never shows a secret', () => {
