@@ -68,6 +68,11 @@ export async function createHttpApp(deps: HttpAppDeps) {
   app.addHook('onRequest', async (request, reply) => nameAnswer(request, reply));
   const { pageGuard } = deps;
   if (pageGuard !== undefined) app.addHook('onRequest', async (request) => pageGuard(request));
+  // No body is an empty one. Before the validator, to which Fastify gives null for it: JSON's null is none.
+  app.addHook('preValidation', (request, _reply, done) => {
+    if (request.body === undefined && request.routeOptions.schema?.body) request.body = {};
+    done();
+  });
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(answerError);
   const turns = createOpenTurns();

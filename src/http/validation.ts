@@ -1,7 +1,6 @@
 /**
  * Validation by the TypeBox schemas, as on the sockets. Texts of the path and the query are converted
- * to what the schema says and get its defaults; bodies are taken as they are, and none as an empty one where
- * all its fields are optional.
+ * to what the schema says and get its defaults; bodies are taken as they are.
  */
 import { Kind, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
@@ -17,11 +16,7 @@ export function compileValidator({
 }) {
   if (!isTypeBoxSchema(schema)) throw new Error('every schema of a route is a TypeBox schema');
   const read = createInputReader(schema, { whole: httpPart ?? 'request' });
-  if (httpPart === 'body') {
-    // What can be left out altogether need not be sent: Fastify has null where there is no body.
-    const isOptional = 'value' in read({});
-    return (given: unknown) => read(given === null && isOptional ? {} : given);
-  }
+  if (httpPart === 'body') return read;
   return (given: unknown) => read(Value.Default(schema, fromText(schema, given)));
 }
 

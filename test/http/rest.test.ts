@@ -213,7 +213,8 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       ['/messages/:id?limit=0', undefined, 'limit must be a whole number from 1 to 200.'],
       ['/messages/:id', '{"content":', 'The body is not valid JSON.'],
       ['/messages/:id', {}, 'content is required.'],
-      ['/messages/:id', '', 'body must be an object.'],
+      ['/messages/:id', '', 'content is required.'],
+      ['/messages/:id', 'null', 'body must be an object.'],
       [
         '/messages/:id',
         { content: 'x', message_type: 'video' },
@@ -478,6 +479,10 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       const empty = await call('POST', path, bob, '');
       expect([empty.status, empty.body.data]).toMatchObject([200, { last_read_seq: 1 }]);
       refused(await call('POST', path, bob, []), 400, 'invalid_request');
+      // A client that has serialised nothing means nothing by it.
+      for (const nothing of ['null', ' null\n']) {
+        refused(await call('POST', path, bob, nothing), 400, 'invalid_request');
+      }
     });
 
     it('never moves back, nor past the end', async () => {
