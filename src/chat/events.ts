@@ -1,6 +1,6 @@
 /**
  * The Socket.IO face: every event a client may send and every event it may receive, as schemas.
- * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (delivery/payload).
+ * Payload keys are snake_case on the wire; camelCase spellings are accepted on input (spellings.ts).
  */
 import { type Static, type StaticDecode, type TSchema, Type } from '@sinclair/typebox';
 import { MAX_TOKEN_TEXT_LENGTH } from '../bounds/chat.ts';

@@ -10,6 +10,7 @@ import { KindGuard, type StaticDecode, TransformKind, type TSchema } from '@sinc
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { ChatError } from './errors.ts';
 import { complaintOf } from './input-words.ts';
+import { spellingsOf } from './spellings.ts';
 
 /** What was read, or the refusal: invalid_request, its details naming the first wrong field. */
 export type Reading<S extends TSchema> = { value: StaticDecode<S> } | { error: ChatError };
@@ -21,33 +22,48 @@ export interface InputWords {
   lead?: string;
 }
 
+/** What may be done with a value between its keys and its check: texts of a query become numbers. */
+export type Preparation = (given: unknown) => unknown;
+
 /** Brings a value that its schema holds good into its canonical form; the value itself stays as it is. */
 type Fold = (value: unknown) => unknown;
 
 /**
- * The function that reads values of `schema`. It never throws, and never changes what it is given.
+ * The function that reads values of `schema`, their keys in either spelling (`spellings.ts`). It never
+ * throws, and never changes what it is given.
  *
+ * @param prepare gets the value once its keys are spelt as in the schema, and gives the one to check
+
  * @throws TypeError for a schema whose canonical form it cannot tell
  */
 export function createInputReader<S extends TSchema>(
   schema: S,
   { whole, lead = '' }: InputWords,
-): (given: unknown) => Reading<S> {
+  prepare?: Preparation,
+): (sent: unknown) => Reading<S> {
   const check = TypeCompiler.Compile(schema);
   const fold = foldOf(schema);
-  return (given) => {
+  const spellings = spellingsOf(schema);
+  const refusal = (field: string, complaint: string) => ({
+    error: new ChatError('invalid_request', `${lead}${field} ${complaint}.`, {
+      [field]: complaint,
+    }),
+  });
+  return (sent) => {
+    let given = sent;
+    if (spellings?.areIn(sent)) {
+      const twice = spellings.conflictIn(sent);
+      if (twice !== undefined) return refusal(twice, 'is given twice, with different values');
+      given = spellings.fold(sent);
+    }
+    if (prepare !== undefined) given = prepare(given);
     if (check.Check(given)) {
       // As the schema's transforms say: `foldOf` applies all of them.
       return { value: (fold === null ? given : fold(given)) as StaticDecode<S> };
     }
     const first = check.Errors(given).First();
     const field = first?.path.slice(1).replaceAll('/', '.') || whole;
-    const complaint = first === undefined ? 'is not valid' : complaintOf(first);
-    return {
-      error: new ChatError('invalid_request', `${lead}${field} ${complaint}.`, {
-        [field]: complaint,
-      }),
-    };
+    return refusal(field, first === undefined ? 'is not valid' : complaintOf(first));
   };
 }
 

@@ -15,10 +15,6 @@ const FASTIFY_CODES: ReadonlyMap<string, { code: ErrorCode; message: string }> =
   ],
   // Their own words repeat the path.
   ['FST_ERR_BAD_URL', { code: 'invalid_request', message: 'The path is not a valid URL.' }],
-  [
-    'FST_ERR_MAX_PARAM_LENGTH',
-    { code: 'invalid_request', message: 'A part of the path is too long.' },
-  ],
 ]);
 
 function toChatError(error: FastifyError): FastifyError | ChatError {
@@ -55,6 +51,10 @@ export function refusalBody({ status, message }: { status: 400 | 431; message: s
 
 /** Fastify's handler for paths that there are not. */
 export function answerNotFound(_request: FastifyRequest, reply: FastifyReply) {
-  const error = new ChatError('not_found', 'There is no such route.');
-  return reply.code(404).send({ success: false, error: toErrorBody(error) });
+  return reply.code(404).send({ success: false, error: toErrorBody(noSuchRoute()) });
+}
+
+/** The refusal of a path that there is not. */
+export function noSuchRoute(): ChatError {
+  return new ChatError('not_found', 'There is no such route.');
 }

@@ -14,6 +14,7 @@ import {
 } from 'fastify';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
 import { BODY_BOUNDS } from '../bounds/http.ts';
+import { MAX_HEADER_BYTES } from '../bounds/shared.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Logger } from '../log.ts';
@@ -28,7 +29,7 @@ import { createOpenTurns, type OpenRoutesDeps, openRoutes } from './open-routes.
 import type { PageGuard } from './page-guard.ts';
 import { type RequestTimes, routeTimer } from './request-times.ts';
 import type { SchemaTypes } from './routes.ts';
-import { compileValidator } from './validation.ts';
+import { closeQuery, compileValidator } from './validation.ts';
 
 export interface HttpAppDeps extends Omit<OpenRoutesDeps, 'turns'> {
   chat: Chat;
@@ -59,7 +60,9 @@ export async function createHttpApp(deps: HttpAppDeps) {
     return503OnClosing: false,
     genReqId: ({ headers }) => requestIdOf(headers['x-request-id']),
     bodyLimit: deps.maxPayloadBytes,
-    // What the router itself refuses: a path that is no URL, a part of it that is too long.
+    // Too long a part of a path is no UUID either, and refused as such.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    // What the router itself refuses: a path that is no URL.
     frameworkErrors: answerRouterError,
     ...(deps.serverFactory === undefined ? {} : { serverFactory: deps.serverFactory }),
   }).withTypeProvider<SchemaTypes>();
@@ -122,6 +125,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
       reply.header('connection', 'close');
       throw new ChatError('unavailable', 'This node is going down; another one answers.');
     });
+    scope.addHook('onRoute', closeQuery);
     authenticateCallers(scope, deps.doorkeeper, deps.limits);
     await scope.register(conversationRoutes(deps.chat.conversations));
     await scope.register(messageRoutes(deps.chat.messages, deps.chat.cursors));

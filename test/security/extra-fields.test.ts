@@ -89,17 +89,18 @@ describe('sending', () => {
   });
 
   it('an id that states somebody else is not hidden by the other spelling of its key', async () => {
-    for (const payload of [
-      { sender_id: scene.bob.id, senderId: scene.alice.id },
-      { senderId: scene.bob.id },
-      { sender_id: scene.bob.id, senderId: null },
-    ]) {
-      const answer = await ask(socket, 'send_message', {
-        conversation_id,
-        content: 'x',
-        ...payload,
-      });
-      expect([payload, answer.error?.code]).toEqual([payload, 'identity_mismatch']);
+    const attempts: [object, string][] = [
+      [{ sender_id: scene.bob.id, senderId: scene.alice.id }, 'invalid_request'],
+      [{ sender_id: scene.bob.id, senderId: null }, 'invalid_request'],
+      [{ senderId: scene.bob.id }, 'identity_mismatch'],
+      [{ sender_id: scene.bob.id, senderId: scene.bob.id }, 'identity_mismatch'],
+    ];
+    for (const [fields, code] of attempts) {
+      const payload = { content: 'x', ...fields };
+      const bySocket = await ask(socket, 'send_message', { conversation_id, ...payload });
+      expect([payload, bySocket.error?.code]).toEqual([payload, code]);
+      const byRest = await post(`/messages/${conversation_id}`, payload);
+      expect([payload, byRest.body.error.code]).toEqual([payload, code]);
     }
   });
 });
