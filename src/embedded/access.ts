@@ -1,8 +1,9 @@
 // Who may connect, and by which URL.
 
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
+import { writeOwnedFile } from './owned-files.ts';
 import type { ClusterPlace } from './place.ts';
 
 /**
@@ -21,8 +22,7 @@ host all all 127.0.0.1/32 scram-sha-256
 export async function writeAccessRules({ dataDir }: ClusterPlace): Promise<string> {
   const path = join(dataDir, 'postgres-hba.conf');
   await rm(path, { force: true });
-  await writeFile(path, RULES, { flag: 'wx' });
-  await chmod(path, 0o644); // the account reads it, whatever the umask is
+  await writeOwnedFile(path, RULES, { mode: 0o644 }); // the account reads it
   return path;
 }
 

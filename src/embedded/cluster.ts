@@ -3,13 +3,14 @@
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CLUSTER_COMMAND_MS, CLUSTER_QUIT_MS, MAX_KEPT_LINES } from '../bounds/embedded.ts';
 import { SYSTEM_PATH } from './account.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { EmbeddedPostgresError, errorCode, explainOutput } from './errors.ts';
+import { ownDirectory, writeOwnedFile } from './owned-files.ts';
 import type { ClusterPlace } from './place.ts';
 import { commandLine, processState, waitUntilGone } from './processes.ts';
 import { refuseLiveSocket } from './socket-leftovers.ts';
@@ -66,15 +67,11 @@ async function createCluster(place: ClusterPlace): Promise<void> {
   }
   const password = randomBytes(24).toString('hex');
   await rm(place.passwordFile, { force: true });
-  await writeFile(place.passwordFile, `${password}\n`, { mode: 0o600, flush: true });
+  const { ids } = place.account;
+  await writeOwnedFile(place.passwordFile, `${password}\n`, { mode: 0o600, ids });
   const draft = join(parent, `${prefix}${randomBytes(6).toString('hex')}`);
   await mkdir(draft, { mode: 0o700 });
-  const { ids } = place.account;
-  if (ids !== undefined) {
-    await chown(place.passwordFile, ids.uid, ids.gid);
-    await chown(draft, ids.uid, ids.gid);
-  }
-  await chmod(draft, 0o700);
+  await ownDirectory(draft, { mode: 0o700, ids });
   try {
     const { code, lines } = await runProgram(place, place.binaries.initdb, [
       `--pgdata=${draft}`,

@@ -4,7 +4,7 @@
 //
 // It listens on a Unix socket that its account and root alone can reach, and on no port.
 
-import { chmod, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MIN_EMBEDDED_CONNECTIONS, START_MS } from '../bounds/embedded.ts';
 import { socketUrl, tcpUrl, writeAccessRules } from './access.ts';
@@ -13,6 +13,7 @@ import { locateBinaries } from './binaries.ts';
 import { prepareCluster, stopOrphan } from './cluster.ts';
 import { makeDirectories } from './data-dir.ts';
 import { EmbeddedPostgresError, explainFileError, explainOutput } from './errors.ts';
+import { ownDirectory } from './owned-files.ts';
 import { acquireOwnerLock } from './owner-lock.ts';
 import type { ClusterPlace } from './place.ts';
 import { type Postmaster, startPostmaster } from './postmaster.ts';
@@ -146,6 +147,6 @@ async function start(
 /** Makes the directory so that another account can pass through it, and returns its real path. */
 async function makeDataDir(path: string): Promise<string> {
   const created = await makeDirectories(path);
-  if (created && process.getuid?.() === 0) await chmod(path, 0o755);
+  if (created && process.getuid?.() === 0) await ownDirectory(path, { mode: 0o755 });
   return realpath(path);
 }

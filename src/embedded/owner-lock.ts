@@ -22,7 +22,7 @@ export async function acquireOwnerLock(
   for (let attempt = 1; attempt <= MAX_LOCK_ATTEMPTS; attempt++) {
     try {
       // A link appears whole or not at all; a file created and then written could be read empty.
-      await writeFile(draft, text, { mode: 0o600 });
+      await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
       await link(draft, path);
       return async () => {
         if ((await readIfThere(path)) === text) await rm(path, { force: true });

@@ -4,14 +4,14 @@
 // of a name nobody can guess in the temporary directory, and `socket` is a link there: for people, and to
 // find what a killed service has left.
 
-import { constants } from 'node:fs';
-import { chmod, mkdir, mkdtemp, open, realpath, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES } from '../bounds/embedded.ts';
 import { canReach } from './account.ts';
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
+import { ownDirectory } from './owned-files.ts';
 import type { ClusterPlace } from './place.ts';
 import { clearLeftovers, isAnswered, removeSockets, socketPlace } from './socket-leftovers.ts';
 
@@ -20,6 +20,7 @@ const LONGEST_SOCKET_FILE = '.s.PGSQL.65535';
 const TRIAL_SOCKET = '.s.PGSQL.0';
 /** `mkdtemp` adds six characters. */
 const TEMPORARY_NAME = 'messaging-';
+const ROOT = { uid: 0, gid: 0 };
 const STICKY = 0o1000;
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -86,24 +87,15 @@ async function temporaryDirectories(place: ClusterPlace): Promise<string[]> {
 }
 
 /** Makes the directory the account's alone, and tries it; removes one that holds no sockets. */
-async function serves(path: string, place: ClusterPlace): Promise<boolean> {
-  await makePrivate(path, place);
-  if (await takesSockets(path)) return true;
-  await removeSockets(path);
-  return false;
-}
-
-/** Also when the directory was there already, with whatever owner and mode. */
-async function makePrivate(path: string, { account: { ids } }: ClusterPlace): Promise<void> {
-  // By a handle, which is of this directory, and of no link that has taken its place.
-  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
-  const handle = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  try {
-    if (ids !== undefined) await handle.chown(ids.uid, ids.gid);
-    await handle.chmod(0o700);
-  } finally {
-    await handle.close();
+async function serves(path: string, { account: { ids } }: ClusterPlace): Promise<boolean> {
+  // While it is tried, root's: there, a mode is set by name.
+  await ownDirectory(path, { mode: 0o700, ...(ids && { ids: ROOT }) });
+  if (!(await takesSockets(path))) {
+    await removeSockets(path);
+    return false;
   }
+  await ownDirectory(path, { mode: 0o700, ids });
+  return true;
 }
 
 /** Whether all goes that PostgreSQL and its clients do: to make a socket, set its mode and connect. */
