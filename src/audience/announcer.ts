@@ -17,6 +17,7 @@ import type { CanonicalId } from '../shared/ids.ts';
 import type { CursorKind } from './announced-cursors.ts';
 import { deliveredFrame, eventFrame, membershipFrame, messageFrame, readFrame } from './frames.ts';
 import { FIRST_MEMBERS_VERSION, type MembershipNews } from './membership-news.ts';
+import type { Room } from './room.ts';
 import type { Rooms } from './rooms.ts';
 import { conversationOf, conversationTopic, userOf, userTopic } from './topics.ts';
 import type { UserSockets } from './user-sockets.ts';
@@ -63,11 +64,20 @@ export function createAnnouncer(deps: AnnouncerDeps) {
     if (!bus.alone) bus.publish(topic, encodeEnvelope(envelope(), epoch()));
   }
 
-  /** Sends something that matters now or never: a socket that is behind does not get it. */
-  function ephemeral(conversationId: CanonicalId, frame: string, except?: Origin): void {
+  /**
+   * Sends something that matters now or never, and not to the person it is of: a socket that is behind does
+   * not get it.
+   */
+  function ephemeral(
+    { conversationId, userId }: { conversationId: CanonicalId; userId: CanonicalId },
+    frame: string,
+    origin: Origin,
+  ): void {
     const topic = conversationTopic(conversationId);
-    publish(topic, frame, { shed: true, except: asSocket(except) });
-    toOtherNodes(topic, () => ({ kind: 'event', frame: Buffer.from(frame) }));
+    const except = socketsOf(userId, rooms.get(conversationId));
+    if (isSocket(origin) && !except.includes(origin)) except.push(origin);
+    publish(topic, frame, { shed: true, except });
+    toOtherNodes(topic, () => ({ kind: 'event', frame: Buffer.from(frame), exceptUser: userId }));
   }
 
   /** Tells how far a cursor has moved. Sockets that are behind do not get it: the next move says it all again. */
@@ -176,13 +186,14 @@ export function createAnnouncer(deps: AnnouncerDeps) {
         frame: Buffer.from(frame),
       }));
     },
-    typingStarted({ conversationId, userId, userName }, origin) {
+    typingStarted(start, origin) {
+      const { conversationId, userId, userName } = start;
       const payload = { conversation_id: conversationId, user_id: userId, user_name: userName };
-      ephemeral(conversationId, eventFrame('user_typing', payload), origin);
+      ephemeral(start, eventFrame('user_typing', payload), origin);
     },
-    typingStopped({ conversationId, userId }, origin) {
-      const payload = { conversation_id: conversationId, user_id: userId };
-      ephemeral(conversationId, eventFrame('user_stopped_typing', payload), origin);
+    typingStopped(stop, origin) {
+      const payload = { conversation_id: stop.conversationId, user_id: stop.userId };
+      ephemeral(stop, eventFrame('user_stopped_typing', payload), origin);
     },
     messagesRead(read) {
       cursorMoved('read', { ...read, seq: read.lastReadSeq }, readFrame(read));
@@ -228,7 +239,10 @@ export function createAnnouncer(deps: AnnouncerDeps) {
         room?.offer(envelope);
         return;
       case 'event':
-        if (conversationId !== null) publish(topic, envelope.frame, { shed: true });
+        if (conversationId !== null) {
+          const except = socketsOf(envelope.exceptUser, room);
+          publish(topic, envelope.frame, { shed: true, except });
+        }
         return;
       case 'cursor':
         if (room?.cursors.rise(envelope.cursor, envelope.userId, envelope.seq)) {
@@ -258,8 +272,14 @@ export function createAnnouncer(deps: AnnouncerDeps) {
   return { events, here, stats };
 }
 
-function asSocket(origin: Origin | undefined): Socket | undefined {
-  return origin !== undefined && isSocket(origin) ? origin : undefined;
+/** The person's sockets in the room. */
+function socketsOf(userId: CanonicalId | undefined, room: Room | undefined): Socket[] {
+  const sockets: Socket[] = [];
+  if (userId === undefined || room === undefined) return sockets;
+  for (const member of room.members.bySocket.values()) {
+    if (member.userId === userId) sockets.push(member.socket);
+  }
+  return sockets;
 }
 
 function isSocket(origin: Origin): origin is Socket {

@@ -31,7 +31,10 @@ export interface CleanContent {
   mediaUrl: StorableText | null;
 }
 
-/** C0, DEL and C1, except newline and tab; of CRLF the newline stays. */
+/** Ways to end a line other than a newline: it is stored as one, so that no two words become one. */
+const lineEnds = /\r\n?|[\v\f\u0085]/g;
+
+/** C0, DEL and C1, except newline and tab. */
 const removedControls = /[^\P{Cc}\n\t]/gu;
 
 /** Neither white space nor one of the characters that draw nothing by themselves. */
@@ -43,6 +46,7 @@ const decimalDegrees = /^\s*([+-]?\d{1,3}(?:\.\d{1,20})?)\s*,\s*([+-]?\d{1,3}(?:
  * The content of a message as it is stored, or a refusal.
  *
  * - Refused: more than `maxContentLength` code points as sent; NUL; lone surrogates.
+ * - A newline: CR, CRLF, vertical tab, form feed, NEL.
  * - Removed: other control characters except newline and tab, *before* markup is looked for, so that
  *   none can hide a tag's name.
  * - `text`: something visible must be left. `image`: the content is a caption and may be empty;
@@ -62,7 +66,7 @@ export function cleanContent(input: ContentInput, rules: ContentRules): CleanCon
     throw refusal('media_url', 'media_url goes with message_type image only');
   }
 
-  const plain = content.replace(removedControls, '');
+  const plain = content.replace(lineEnds, '\n').replace(removedControls, '');
   if (messageType === 'location') return { content: stored(cleanLocation(plain)), mediaUrl: null };
 
   const clean = rules.sanitizeHtml === 'strip' ? stripMarkup(plain) : plain;

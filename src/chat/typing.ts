@@ -1,6 +1,7 @@
 /**
- * Who is typing. Nothing is stored: a start stands until its stop, its socket's end, or 6 seconds
- * of silence.
+ * Who is typing. Nothing is stored: a start stands until its stop, its socket's end, a message from that
+ * socket, or 6 seconds of silence. Somebody who types on several sockets of this node has stopped when all
+ * of these have.
  */
 import { TYPING_TIMEOUT_MS } from '../bounds/chat.ts';
 import { createDeadlineTimer } from '../shared/deadline-timer.ts';
@@ -28,6 +29,8 @@ export interface TypingDeps {
 export function createTyping({ membership, events, clock }: TypingDeps) {
   const typists = new Map<string, Typist>();
   const byOrigin = new Map<string, Set<string>>();
+  /** On how many sockets somebody is known to type in a conversation. */
+  const announced = new Map<string, number>();
   const starts = createDeadlineTimer<Typist>({
     onDue: ({ key }) => drop(key),
     now: clock.monotonicMs,
@@ -36,6 +39,8 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
 
   const keyOf = (origin: Origin, conversationId: CanonicalId, userId: CanonicalId) =>
     `${origin.id} ${conversationId} ${userId}`;
+
+  const placeOf = ({ conversationId, userId }: Typist) => `${conversationId} ${userId}`;
 
   function put(typist: Typist): void {
     const { key } = typist;
@@ -58,6 +63,13 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
     if (keys?.size === 0) byOrigin.delete(typist.origin.id);
     if (!typist.announced) return;
     const { conversationId, userId, origin } = typist;
+    const place = placeOf(typist);
+    const others = (announced.get(place) ?? 1) - 1;
+    if (others > 0) {
+      announced.set(place, others);
+      return;
+    }
+    announced.delete(place);
     events.typingStopped({ conversationId, userId }, origin);
   }
 
@@ -75,14 +87,17 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
       const conversationId = input.conversation_id;
       const userId = actingUser(actor, input.user_id, 'user_id');
       const key = keyOf(origin, conversationId, userId);
-      const announced = typists.get(key)?.announced ?? false;
-      const typist: Typist = { key, conversationId, userId, origin, announced };
+      const isAnnounced = typists.get(key)?.announced ?? false;
+      const typist: Typist = { key, conversationId, userId, origin, announced: isAnnounced };
       put(typist);
       try {
         const { name } = await membership.requireParticipant(actor, conversationId, userId);
         // A stop, a newer start or the socket's end came while PostgreSQL answered: theirs is the word.
         if (typists.get(key) !== typist) return;
-        typist.announced = true;
+        if (!typist.announced) {
+          typist.announced = true;
+          announced.set(placeOf(typist), (announced.get(placeOf(typist)) ?? 0) + 1);
+        }
         events.typingStarted({ conversationId, userId, userName: name }, origin);
       } catch (error) {
         if (typists.get(key) === typist) drop(key);
@@ -102,7 +117,7 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
       else await membership.requireParticipant(actor, conversationId, userId);
     },
 
-    /** The socket has gone, or has left one conversation: what it was typing stops. */
+    /** The socket has gone, or has left one conversation or written to it: what it was typing stops. */
     stopAll(origin: Origin, conversationId?: CanonicalId): void {
       for (const key of [...(byOrigin.get(origin.id) ?? [])]) {
         if (conversationId === undefined || typists.get(key)?.conversationId === conversationId) {
@@ -116,6 +131,7 @@ export function createTyping({ membership, events, clock }: TypingDeps) {
       starts.clear();
       typists.clear();
       byOrigin.clear();
+      announced.clear();
     },
   };
 }

@@ -92,7 +92,10 @@ export function createCommands(deps: CommandsDeps) {
       const conversationId = payload.conversation_id;
       const join = joining.underWay(socket, conversationId);
       if (join !== undefined) await waitFor(join, socket, payload.content);
-      await messages.send(socket.data.actor, conversationId, payload, reply.message);
+      await messages.send(socket.data.actor, conversationId, payload, (sent) => {
+        reply.message(sent);
+        typing.stopAll(socket, conversationId);
+      });
     },
 
     typing_start: (socket, payload) => typing.start(socket.data.actor, payload, socket),

@@ -56,7 +56,7 @@ export interface EngineServer<Owner> {
   publish(
     topic: Ascii,
     frame: string | Uint8Array,
-    except?: EngineSession<Owner>,
+    except?: readonly EngineSession<Owner>[],
     shed?: boolean,
   ): void;
   /** To be called when it has become known whom a session speaks for, or is no longer known. */
@@ -231,7 +231,7 @@ export function createEngineServer<Owner>(deps: EngineServerDeps<Owner>): Engine
 
   return {
     topicPrefix,
-    publish(topic, frame, except, shed = false) {
+    publish(topic, frame, except = [], shed = false) {
       topics.publish(topic, frame, except, shed);
     },
     subscribers: topics.subscribers,

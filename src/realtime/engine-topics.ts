@@ -33,7 +33,8 @@ export interface TopicMember {
 }
 
 export interface Topics<M extends TopicMember> {
-  publish(topic: Ascii, frame: string | Uint8Array, except: M | undefined, shed: boolean): void;
+  /** @param except members that do not hear it @param shed spare those that are behind */
+  publish(topic: Ascii, frame: string | Uint8Array, except: readonly M[], shed: boolean): void;
   /** Publishes a frame that members without a WebSocket do not hear. */
   publishToSockets(topic: Ascii, frame: string): void;
   /** Sends to one member, in one write with what is published to `topic` in this turn if that is cheaper. */
@@ -108,11 +109,19 @@ export function createTopics<M extends TopicMember>(deps: TopicsDeps<M>): Topics
     );
   }
 
-  function publishSparing(topic: Ascii, frame: NativeText, except: M | undefined): void {
+  /** Publishes with those of `spare` out of the topic meanwhile. */
+  function publishSparing(
+    topic: Ascii,
+    frame: NativeText,
+    except: M | undefined,
+    ...spare: Iterable<M>[]
+  ): void {
     const spared: WebSocket<unknown>[] = [];
-    for (const { socket } of slow) {
-      // Frames published before stay queued: every socket keeps at least its heartbeat topic.
-      if (socket?.isSubscribed(topic) && socket.unsubscribe(topic)) spared.push(socket);
+    for (const members of spare) {
+      for (const { socket } of members) {
+        // Frames published before stay queued: every socket keeps at least its heartbeat topic.
+        if (socket?.isSubscribed(topic) && socket.unsubscribe(topic)) spared.push(socket);
+      }
     }
     publishToSockets(topic, frame, except);
     for (const socket of spared) socket.subscribe(topic);
@@ -124,13 +133,17 @@ export function createTopics<M extends TopicMember>(deps: TopicsDeps<M>): Topics
       const bytes = typeof frame === 'string' ? utf8(frame) : frame;
       unscannedBytes += bytes.length;
       if (unscannedBytes > scanEveryBytes) scan();
-      if (shed && slow.size > 0) publishSparing(topic, bytes, except);
-      else publishToSockets(topic, bytes, except);
+      // uWebSockets.js leaves one out by itself.
+      const [sender, ...others] = except;
+      if (others.length > 0 || (shed && slow.size > 0)) {
+        publishSparing(topic, bytes, sender, others, shed ? slow : []);
+      } else publishToSockets(topic, bytes, sender);
       const pollers = polling.get(topic);
       if (pollers === undefined) return;
       const text = typeof frame === 'string' ? frame : Buffer.from(frame).toString();
       for (const member of pollers) {
-        if (member === except || (shed && member.bufferedBytes() > shedBackpressureBytes)) continue;
+        if (except.includes(member) || (shed && member.bufferedBytes() > shedBackpressureBytes))
+          continue;
         member.deliver(text);
       }
     },

@@ -70,8 +70,8 @@ export interface SocketServerDeps {
 }
 
 export interface PublishOptions {
-  /** This socket does not get the frame. */
-  readonly except?: Socket | undefined;
+  /** These sockets do not get the frame. */
+  readonly except?: readonly Socket[] | undefined;
   /** Ephemeral: receivers further behind than `shedBackpressureBytes` are skipped. */
   readonly shed?: boolean | undefined;
   /** The namespace whose topic is meant; `/` when left out. The frame must be encoded for it. */
@@ -207,11 +207,9 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       mounted.set(name, { name, handler, topicPrefix: topicPrefix(engine.topicPrefix, name) });
     },
     publish(topic, frame, publishOptions) {
-      const except = publishOptions?.except;
       const key = topicKey(publishOptions?.namespace, topic);
-      const connection = except instanceof NamespaceSocket ? except.connection : undefined;
-      const sender = connection instanceof SocketConnection ? connection.session : undefined;
-      engine.publish(key, frame, sender, publishOptions?.shed);
+      const except = publishOptions?.except?.flatMap(sessionOf);
+      engine.publish(key, frame, except, publishOptions?.shed);
     },
     subscribers: (topic, namespace) => engine.subscribers(topicKey(namespace, topic)),
     get socketCount() {
@@ -236,4 +234,10 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
 /** What stands before the topics of a namespace. No namespace has a comma in it, so no two share a topic. */
 function topicPrefix(serverPrefix: Ascii, namespace: string): Ascii {
   return escapeAfter(serverPrefix, namespace === '/' ? ':' : `${namespace},`);
+}
+
+/** The session of a socket of this server, in which only sockets of its own kind are. */
+function sessionOf(socket: Socket): EngineSession<SocketConnection>[] {
+  const connection = socket instanceof NamespaceSocket ? socket.connection : undefined;
+  return connection instanceof SocketConnection ? [connection.session] : [];
 }

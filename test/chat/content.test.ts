@@ -57,19 +57,24 @@ describe('text', () => {
   });
 
   it.each([
-    ['a\r\nb\rc', 'a\nbc'],
-    ['\u0001a\u0008\u000b\u000c\u001b\u001fb', 'ab'],
-    ['a\u007f\u0080\u0085\u009fb', 'ab'],
+    ['a\r\nb', 'a\nb'],
+    ['\u0001a\u0008\u000e\u001b\u001fb', 'ab'],
+    ['a\u007f\u0080\u0084\u009fb', 'ab'],
     ['a\u00a0\u00adb', 'a\u00a0\u00adb'],
   ])('%j loses its control characters: %j, under strip and none', (content, stored) => {
     expect(cleanContent(text(content), rules).content).toBe(stored);
     expect(cleanContent(text(content), verbatim).content).toBe(stored);
   });
 
+  it.each(['\r', '\r\n', '\v', '\f', '\u0085'])('ends a line with %j as with a newline', (end) => {
+    expect(cleanContent(text(`one${end}two${end}${end}`), rules).content).toBe('one\ntwo\n\n');
+    expect(cleanContent(text(`<b${end}>bold</b>`), rules).content).toBe('bold');
+  });
+
   it('cannot hide a tag behind control characters', () => {
-    expect(cleanContent(text('<scr\u0001ipt>x</scr\u0085ipt>y<im\rg src=z>'), rules).content).toBe(
-      'y',
-    );
+    expect(
+      cleanContent(text('<scr\u0001ipt>x</scr\u0086ipt>y<im\u0002g src=z>'), rules).content,
+    ).toBe('y');
   });
 
   it.each(['a\0b', '\0'])('with NUL is refused: %j', (content) => {

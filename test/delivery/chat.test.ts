@@ -304,6 +304,53 @@ describe('typing', () => {
     expect(own).toEqual([]);
   });
 
+  it('is heard on none of one’s own sockets', async () => {
+    const [typist, tab, other] = [
+      await joined(scene.alice),
+      await joined(scene.alice),
+      await joined(scene.bob),
+    ];
+    const own = [collect(tab, 'user_typing'), collect(tab, 'user_stopped_typing')];
+    const seen = once(other, 'user_typing', 10_000);
+    await ask(typist, 'typing_start', { conversation_id });
+    await seen;
+    const message = once(tab, 'new_message', 10_000);
+    const stopped = once(other, 'user_stopped_typing', 10_000);
+    await ask(typist, 'send_message', { conversation_id, content: 'after it' });
+    await message;
+    expect(own).toEqual([[], []]);
+    expect((await stopped)[0]).toEqual({ conversation_id, user_id: scene.alice.id });
+  });
+
+  it('ends with the message, before it is heard', async () => {
+    const [typist, other] = [await joined(scene.alice), await joined(scene.bob)];
+    const heard: string[] = [];
+    other.onAny((event: string) => heard.push(event));
+    await ask(typist, 'typing_start', { conversation_id });
+    const message = once(other, 'new_message', 10_000);
+    await ask(typist, 'send_message', { conversation_id, content: 'typed' });
+    await message;
+    expect(heard).toEqual(['user_typing', 'user_stopped_typing', 'new_message']);
+  });
+
+  it('goes on while another tab types', async () => {
+    const [typist, tab, other] = [
+      await joined(scene.alice),
+      await joined(scene.alice),
+      await joined(scene.bob),
+    ];
+    const stops = collect(other, 'user_stopped_typing');
+    for (const socket of [typist, tab]) await ask(socket, 'typing_start', { conversation_id });
+    await ask(typist, 'typing_stop', { conversation_id });
+    const message = once(other, 'new_message', 10_000);
+    await ask(typist, 'send_message', { conversation_id, content: 'meanwhile' });
+    await message;
+    expect(stops).toEqual([]);
+    const stopped = once(other, 'user_stopped_typing', 10_000);
+    await ask(tab, 'typing_stop', { conversation_id });
+    await stopped;
+  });
+
   it('stops when the socket goes', async () => {
     const typist = await joined(scene.alice);
     const other = await joined(scene.bob);

@@ -73,7 +73,7 @@ describe('a WebSocket for a session of another node', () => {
     expect(owner.server.subscribers(TOPIC)).toBe(3);
     owner.server.publish(TOPIC, '42["to all"]');
     for (const [id, socket] of [...owner.sockets].entries()) {
-      owner.server.publish(TOPIC, `42["but",${id}]`, { except: socket[1] });
+      owner.server.publish(TOPIC, `42["but",${id}]`, { except: [socket[1]] });
     }
     owner.server.publish(TOPIC, '42["the end"]');
     for (const [index, socket] of all.entries()) {

@@ -53,11 +53,18 @@ describe('two nodes on one Redis', () => {
     const answer = await ask(a, 'send_message', { conversation_id, content: 'across' });
     expect((await heard)[0]).toEqual(answer.data);
     const typing = once(a, 'user_typing', 10_000);
+    const tab = await joined(0, bob);
+    const own = collect(tab, 'user_typing');
     b.emit('typing_start', { conversation_id });
     expect((await typing)[0]).toMatchObject({ user_id: bob.id, user_name: 'Bob' });
     const read = once(a, 'messages_read', 10_000);
     b.emit('mark_read', { conversation_id });
     expect((await read)[0]).toMatchObject({ user_id: bob.id, last_read_seq: 1 });
+    // What came later has been heard there, too; of one's own typing nothing.
+    await waitFor(async () => (await ask(tab, 'leave_conversation', { conversation_id })).success, {
+      what: 'the tab',
+    });
+    expect(own).toEqual([]);
   });
 
   it('seq is gapless under parallel senders, and everybody hears one order', async () => {

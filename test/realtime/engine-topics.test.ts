@@ -130,8 +130,8 @@ describe('publish', () => {
     const [a, b, p, q] = [await webSocket(), await webSocket(), await polling(), await polling()];
     const all = [a, b, p, q];
     for (const { socket } of all) socket.join('except');
-    server.publish('except', frameOf(1), { except: a.socket });
-    server.publish('except', frameOf(2), { except: p.socket });
+    server.publish('except', frameOf(1), { except: [a.socket] });
+    server.publish('except', frameOf(2), { except: [p.socket] });
     expect(await a.raw.next()).toBe(frameOf(2));
     expect(await b.raw.next()).toBe(frameOf(1));
     expect(await b.raw.next()).toBe(frameOf(2));
@@ -162,7 +162,7 @@ describe('publish', () => {
       const sendAll = (): void =>
         socket.together(() => {
           for (const [i, frame] of expected.entries()) {
-            if (i % 10 === 3) server.publish('together', frame, { except: other(socket) });
+            if (i % 10 === 3) server.publish('together', frame, { except: [other(socket)] });
             else socket.sendFrame(frame);
           }
           throw new Error('at the end');
