@@ -31,6 +31,10 @@ export interface PostgresUrlFault {
 
 const DEFAULT_PORT = '5432';
 const NOT_UNDERSTOOD = 'is not understood: it is a URL that starts with postgres://.';
+const PLACE_IN_QUERY =
+  'has host, port, user, password or dbname after the ?, where they are read with a Unix socket alone: over TCP it is postgres://user:password@host:port/database.';
+/** What libpq takes from the query as well. */
+const PLACE_NAMES: ReadonlySet<string> = new Set(['host', 'port', 'user', 'password', 'dbname']);
 /** User info, host with port, path and query, nothing decoded; `#` is a character like others, as in libpq. */
 const SHAPE = /^postgres(?:ql)?:\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/i;
 
@@ -45,6 +49,10 @@ export function readPostgresUrl(text: string): PostgresTarget | PostgresUrlFault
     }
     // The driver decodes them, and says `URI malformed` and not of what.
     decodeURIComponent(url.username + url.password);
+    // To the driver they are settings of the session: it goes elsewhere, and sends the password there.
+    if ([...url.searchParams.keys()].some((name) => PLACE_NAMES.has(name))) {
+      return { fault: PLACE_IN_QUERY };
+    }
     return { url: text };
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
@@ -78,14 +86,14 @@ function readSocketUrl(text: string): PostgresTarget | PostgresUrlFault | null {
     database: given.get('dbname') ?? decodeURIComponent(path),
   };
   const said = Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== ''));
-  const rest = query.split('&').filter((pair) => !READ_HERE.has(nameOf(pair)));
+  const rest = query
+    .split('&')
+    .filter((pair) => nameOf(pair) !== '' && !PLACE_NAMES.has(nameOf(pair)));
   return {
     url: `postgres://localhost/?${rest.join('&')}`,
     socket: { path: `${host.replace(/\/+$/, '')}/.s.PGSQL.${port}`, ...said },
   };
 }
-
-const READ_HERE: ReadonlySet<string> = new Set(['host', 'port', 'user', 'password', 'dbname', '']);
 
 function nameOf(pair: string): string {
   return decodeURIComponent(pair.split('=', 1)[0] ?? '');

@@ -63,6 +63,11 @@ describe('says what is wrong, and shows nothing of it', () => {
     ['postgres://u:hunter2@/db?host=/a/.s.PGSQL.5432', /directory the socket is in/],
     ['postgres://u:hunter2%@/db?host=/a', /% .* %25/],
     ['postgres://u:hunter2%@host/db', /% .* %25/],
+    ['postgres:///db?host=db.internal&user=u&password=hunter2', /after the \?/],
+    ['postgres://db.internal/db?password=hunter2', /after the \?/],
+    ['postgres://hunter2@db.internal/db?sslmode=require&%75ser=u', /after the \?/],
+    ['postgres://db.internal?port=1', /after the \?/],
+    ['postgres://db.internal?dbname=hunter2', /after the \?/],
     ['postgres:///db?host=%zz', /% .* %25/],
     ['postgres:///db?host=/a%00b', /is not understood/],
   ])('%s', (text, words) => {
