@@ -1,9 +1,9 @@
 // Whether the embedded PostgreSQL can have its files where they are wanted, and the directories for them.
 
 import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
+import { access, lstat, mkdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { errorCode, explainFileError } from './errors.ts';
+import { EmbeddedPostgresError, errorCode, explainFileError } from './errors.ts';
 
 /**
  * Looks whether `dataDir`, or where it does not exist yet the nearest directory above it, is a directory that
@@ -21,15 +21,28 @@ export async function requireDataDir(dataDir: string): Promise<void> {
   }
 }
 
-/** `path`, or the nearest above it that exists. @throws ENOTDIR where that is no directory */
+/** `path`, or the nearest above it that exists. @throws where that is no directory, or a link to nothing */
 async function nearestDirectory(path: string): Promise<string> {
   try {
     if ((await stat(path)).isDirectory()) return path;
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    // There it is, and no directory can be made of that name.
+    if (await isLink(path)) {
+      throw new EmbeddedPostgresError(
+        `DATA_DIR cannot be made, as ${path} is a link to nothing: make what it leads to or name another directory.`,
+      );
+    }
     return nearestDirectory(dirname(path));
   }
   throw Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' });
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false, // nothing either
+  );
 }
 
 /**

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { requireDataDir } from '../../src/embedded/data-dir.ts';
 import { EmbeddedPostgresError } from '../../src/embedded/embedded-postgres.ts';
 import { explainFileError, explainOutput } from '../../src/embedded/errors.ts';
 import { freePort } from '../support/ports.ts';
@@ -126,6 +127,15 @@ describe('a place that cannot be used', () => {
     await writeFile(file, '');
     expect(await refusal(start(file))).toMatch(/is not a directory/);
     expect(await refusal(start(join(file, 'below')))).toMatch(/is not a directory/);
+  });
+
+  test('a link to nothing, and a directory below one', async () => {
+    const link = join(dataDir, 'link');
+    await symlink(join(dataDir, 'nothing'), link);
+    for (const place of [link, join(link, 'below')]) {
+      expect(await refusal(start(place))).toContain(`${link} is a link to nothing`);
+      expect(await refusal(requireDataDir(place))).toContain(`${link} is a link to nothing`);
+    }
   });
 
   test('a directory this user cannot write', async () => {
