@@ -48,8 +48,10 @@ export interface App {
   /**
    * Refuses new work, lets running requests and sends finish, closes the sockets so that clients
    * reconnect elsewhere, then everything else. Safe to call again.
+   *
+   * @param graceMs how long closing the sockets may take; left out: DRAIN_GRACE_MS
    */
-  stop(): Promise<void>;
+  stop(graceMs?: number): Promise<void>;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
   const { socketLimits, connections } = realtime;
   const memory = createMemoryBudget(config.maxHeldBytes);
   const metrics = createMetrics();
-  const draining = createDraining(config.drainGraceMs);
+  const draining = createDraining();
 
   const { database, writer, store, epochs, check } = await openStorage({
     url: deps.databaseUrl,
@@ -187,7 +189,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
   return {
     port: ports.port,
     metricsPort: ports.metricsPort,
-    stop: () => draining.run(ports, parts),
+    stop: (graceMs = config.drainGraceMs) => draining.run(ports, parts, graceMs),
   };
 }
 

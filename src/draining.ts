@@ -36,18 +36,22 @@ export interface NodeParts {
 export interface Draining {
   /** From here on calls are refused, and the node says that it is not ready. */
   hasBegun(): boolean;
-  /** Resolves when all is closed; called again, it is the same going down. */
-  run(ports: Pick<Ports, 'stop' | 'close'>, parts: NodeParts): Promise<void>;
+  /**
+   * Resolves when all is closed; called again, it is the same going down.
+   *
+   * @param graceMs connections end spread over so long at most: clients come back elsewhere one by one
+   */
+  run(ports: Pick<Ports, 'stop' | 'close'>, parts: NodeParts, graceMs: number): Promise<void>;
 }
 
-/** @param graceMs connections end spread over so long at most: clients come back elsewhere one by one */
-export function createDraining(graceMs: number): Draining {
+export function createDraining(): Draining {
   let begun = false;
   let running: Promise<void> | null = null;
 
   async function drainAndClose(
     ports: Pick<Ports, 'stop' | 'close'>,
     parts: NodeParts,
+    graceMs: number,
   ): Promise<void> {
     const { server, peerNode, writer, http } = parts;
     begun = true;
@@ -64,8 +68,8 @@ export function createDraining(graceMs: number): Draining {
 
   return {
     hasBegun: () => begun,
-    run(ports, parts) {
-      running ??= drainAndClose(ports, parts);
+    run(ports, parts, graceMs) {
+      running ??= drainAndClose(ports, parts, graceMs);
       return running;
     },
   };

@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import { extname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { type App, startApp } from './app.ts';
-import { CONNECTIONS_BESIDES_POOL, EMBEDDED_STOP_MS } from './bounds/process.ts';
+import { BROKEN_GRACE_MS, CONNECTIONS_BESIDES_POOL, EMBEDDED_STOP_MS } from './bounds/process.ts';
 import { PULSE_LIMITS } from './bounds/workers.ts';
 import { type Config, readConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
@@ -59,21 +59,33 @@ async function main(): Promise<void> {
   const ownDatabase = postgres !== null;
 
   let service: App | Supervisor | null = null;
-  const stopAll = async (): Promise<void> => {
+  let killWorkers = (): void => undefined;
+  const stopAll = async (graceMs?: number): Promise<void> => {
     try {
-      await service?.stop();
+      await service?.stop(graceMs);
     } finally {
       await postgres?.stop();
     }
   };
   const graceMs = config.drainGraceMs;
-  const ending = createEnding(log, stopAll, { graceMs });
+  // Workers are as well as they were when it is their supervisor that is broken.
+  const brokenGraceMs = workers === 1 ? Math.min(graceMs, BROKEN_GRACE_MS) : graceMs;
+  const ending = createEnding(log, stopAll, { graceMs, brokenGraceMs });
   const stop = (why: string, exitCode: number): void => {
     if (!ending.begun()) log.info(`${why}: finishing what is running, then stopping`);
     ending.begin(exitCode);
   };
-  process.on('SIGTERM', () => stop('SIGTERM', 0));
-  process.on('SIGINT', () => stop('SIGINT', 0));
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.on(signal, () => {
+      if (!ending.isOverdue()) {
+        stop(signal, 0);
+        return;
+      }
+      log.warn(`${signal} again: stopping at once`);
+      killWorkers();
+      process.exit(1);
+    });
+  }
   postgres?.died.then((reason) => stop(`the embedded PostgreSQL has ended (${reason})`, 1));
 
   try {
@@ -107,6 +119,7 @@ async function main(): Promise<void> {
         log,
       });
       service = supervisor;
+      killWorkers = supervisor.kill;
       const onHangUp = (): void => {
         if (!terminalIsGone()) {
           supervisor.restart();
@@ -137,11 +150,13 @@ async function serveAsWorker(): Promise<void> {
   try {
     const { config, log } = settings({ worker });
     let app: App | null = null;
-    const stopAll = async (): Promise<void> => {
-      await app?.stop();
+    const stopAll = async (graceMs: number): Promise<void> => {
+      await app?.stop(graceMs);
       await seat.farewell();
     };
-    const ending = createEnding(log, stopAll, { graceMs: config.drainGraceMs });
+    const graceMs = config.drainGraceMs;
+    const brokenGraceMs = Math.min(graceMs, BROKEN_GRACE_MS);
+    const ending = createEnding(log, stopAll, { graceMs, brokenGraceMs });
     process.on('SIGTERM', () => ending.begin(0));
     void seat.supervisorGone.then(() => {
       log.warn('the supervisor is gone: finishing what is running, then stopping');

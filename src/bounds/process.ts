@@ -50,6 +50,10 @@ export const MIN_HELD_PAYLOADS = 4;
  * all need their time at once.
  */
 export const STOP_AFTER_DRAIN_MS = 6_500;
+/** What DRAIN_GRACE_MS is at most where an error that nobody expected ends a process that serves: it is broken. */
+export const BROKEN_GRACE_MS = 3_000;
+/** A signal so long after the first is somebody who does not want to wait; before that, it is the same told twice. */
+export const INSIST_MS = 1_000;
 /** Most further errors told after one that nobody expected, instead of an endless row. */
 export const MAX_UNEXPECTED_TOLD = 10;
 

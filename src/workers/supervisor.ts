@@ -41,6 +41,8 @@ export interface Supervisor {
    * @throws Error when some had to be killed
    */
   stop(): Promise<void>;
+  /** Kills the workers. To be followed by the end of this process: otherwise they are started again. */
+  kill(): void;
 }
 
 /** The place of one worker: empty between its end and the next start. */
@@ -213,6 +215,10 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const peaceful = await Promise.all([...alive].map((worker) => worker.stop()));
       const killed = peaceful.filter((itself) => !itself).length;
       if (killed > 0) throw new Error(`${killed} of the workers had to be killed`);
+    },
+
+    kill() {
+      for (const worker of alive) worker.kill();
     },
   };
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import { io } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { ask, collect, connected } from '../support/app.ts';
 import { createConversation } from '../support/people.ts';
 import { usePeople } from '../support/scene.ts';
@@ -178,6 +179,35 @@ describe('SIGTERM', () => {
       },
       { what: 'every connection to PostgreSQL to be closed' },
     );
+  });
+
+  it('again, from somebody who does not want to wait: the end at once, exit 1', async () => {
+    const service = await start({ DRAIN_GRACE_MS: '60000', CONNECT_TIMEOUT_MS: '60000' });
+    // As many as would take 10 s.
+    const url = `ws://127.0.0.1:${service.port}/socket.io/?EIO=4&transport=websocket`;
+    const sockets = Array.from({ length: 400 }, () => new WebSocket(url));
+    await Promise.all(sockets.map((socket) => once(socket, 'message', 30_000)));
+    const begun = performance.now();
+    // Told twice by one act, as terminals and npm do, is told once.
+    service.kill('SIGTERM');
+    service.kill('SIGTERM');
+    let exited = false;
+    void service.exited.then(() => {
+      exited = true;
+    });
+    await waitFor(
+      () => {
+        if (!exited) service.kill('SIGINT');
+        return exited;
+      },
+      { what: 'the end at once' },
+    );
+    expect(await service.exited).toBe(1);
+    expect(service.output()).toContain('SIGINT again: stopping at once');
+    const tookMs = performance.now() - begun;
+    expect(tookMs).toBeGreaterThan(900);
+    expect(tookMs).toBeLessThan(8_000);
+    for (const socket of sockets) socket.terminate();
   });
 
   it('without clients it is quick', async () => {

@@ -1,6 +1,7 @@
 /** An error that nobody expected in a service that runs: told with its stack, drained, exit 1. */
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { ask, connected } from '../support/app.ts';
 import { createConversation } from '../support/people.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
@@ -74,6 +75,22 @@ describe('an error nobody expected', () => {
       expect(service.output()).not.toContain('cannot start');
     },
   );
+
+  it('ends it soon, also where DRAIN_GRACE_MS is long', { timeout: 60_000 }, async () => {
+    const env = { DRAIN_GRACE_MS: '600000', CONNECT_TIMEOUT_MS: '60000' };
+    const service = await start('exception', env);
+    // As many as would take 15 s, one in a step.
+    const url = `ws://127.0.0.1:${service.port}/socket.io/?EIO=4&transport=websocket`;
+    const sockets = Array.from({ length: 600 }, () => new WebSocket(url));
+    await Promise.all(sockets.map((socket) => once(socket, 'message', 30_000)));
+    const codes = Promise.all(sockets.map((socket) => once<[number]>(socket, 'close', 30_000)));
+    const begun = performance.now();
+    service.kill('SIGUSR2');
+    expect(await service.exited).toBe(1);
+    expect(performance.now() - begun).toBeLessThan(12_000);
+    // 1006: without a word, as those of a process that was killed.
+    expect((await codes).filter(([code]) => code === 1006)).toEqual([]);
+  });
 
   it('that comes a thousand times does not fill the log', async () => {
     const service = await start('storm');

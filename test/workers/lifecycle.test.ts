@@ -247,6 +247,27 @@ describe('the end', { timeout: SLOW_MS }, () => {
     expect(service.output()).toContain('1 of the workers had to be killed');
   });
 
+  it('SIGTERM, and again later: the end at once, nothing is left', async () => {
+    const service = await start({ DRAIN_GRACE_MS: '60000' });
+    const pids = await workerPids(service);
+    process.kill(pids[0] ?? -1, 'SIGSTOP');
+    service.kill('SIGTERM');
+    let exited = false;
+    void service.exited.then(() => {
+      exited = true;
+    });
+    await waitFor(
+      () => {
+        if (!exited) service.kill('SIGTERM');
+        return exited;
+      },
+      { what: 'the end at once' },
+    );
+    expect(await service.exited).toBe(1);
+    await waitFor(async () => (await running(pids)).length === 0, { what: 'the workers to go' });
+    expect(service.output()).toContain('SIGTERM again: stopping at once');
+  });
+
   it('the supervisor is killed: the workers drain and go, and the port is free', async () => {
     const service = await start();
     const pids = await workerPids(service);
