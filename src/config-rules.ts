@@ -74,6 +74,11 @@ export function checkTogether(values: Environment, problems: string[]): void {
   if (values.METRICS_PORT === values.PORT && values.PORT !== 0) {
     problems.push('METRICS_PORT is PORT: leave it out, or name another one.');
   }
+  for (const other of ['PORT', 'METRICS_PORT'] as const) {
+    if (values.PEER_PORT !== 0 && values.PEER_PORT === values[other]) {
+      problems.push(`PEER_PORT is ${other}: leave it out, or name another one.`);
+    }
+  }
   if (values.JWT_SECRET !== undefined && Buffer.byteLength(values.JWT_SECRET) < 32) {
     problems.push('JWT_SECRET is too short: HS256 needs at least 32 bytes (RFC 7518 section 3.2).');
   }

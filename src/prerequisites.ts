@@ -64,10 +64,15 @@ export async function requirePrerequisites(config: Config): Promise<void> {
   for (const prerequisite of prerequisitesOf(config)) await prerequisite.require();
 }
 
+/** What the prerequisite of a certain port is called. */
+export function subjectOf(port: number): string {
+  return `Port ${port}`;
+}
+
 /** @param settings the names of both, for whoever is to change them */
 function address(host: string, port: number, settings: string): Prerequisite {
   return {
-    subject: port === 0 ? `Any port (${settings})` : `Port ${port}`,
+    subject: port === 0 ? `Any port (${settings})` : subjectOf(port),
     found: `free on ${host}`,
     advice: `Stop what listens there, or set ${settings}.`,
     async require() {

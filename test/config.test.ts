@@ -145,6 +145,15 @@ describe('settings', () => {
     expect(problemsOf({ AUTH_MODE: 'jwt' })).toContain('JWT_SECRET');
   });
 
+  it('PEER_PORT is a port of its own', () => {
+    expect(problemsOf({ PORT: '4000', PEER_PORT: '4000' })).toMatch(/^PEER_PORT is PORT:/);
+    expect(problemsOf({ METRICS_PORT: '4001', PEER_PORT: '4001' })).toMatch(
+      /^PEER_PORT is METRICS_PORT:/,
+    );
+    const own = { PORT: '4000', METRICS_PORT: '4001', PEER_PORT: '4002' };
+    expect(readConfig(own).peers.port).toBe(4_002);
+  });
+
   it('several workers hear each other through Redis', () => {
     const redis = { REDIS_URL: 'redis://localhost' };
     expect(readConfig({}).workers).toBe(1);

@@ -5,9 +5,9 @@ import { request as requestTls } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { HEALTH_MS } from '../bounds/doctor.ts';
 import type { Config } from '../config.ts';
-import { prerequisitesOf } from '../prerequisites.ts';
+import { prerequisitesOf, subjectOf } from '../prerequisites.ts';
 import { reasonOf } from '../shared/reason.ts';
-import { type Finding, ok, problem } from './finding.ts';
+import { advise, type Finding, ok, problem } from './finding.ts';
 
 /** The findings about all that a start would require. */
 export async function checkPrerequisites(config: Config): Promise<Finding[]> {
@@ -21,17 +21,19 @@ export async function checkPrerequisites(config: Config): Promise<Finding[]> {
     } catch (error) {
       const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
       if (isTaken) ours ??= isOurs(config);
-      found.push(
-        isTaken && (await ours) === true
-          ? ok(subject, 'this service listens there')
-          : problem(subject, reasonOf(error), advice),
-      );
+      if (!isTaken || !(await ours)) found.push(problem(subject, reasonOf(error), advice));
+      else if (subject === subjectOf(config.port)) {
+        found.push(ok(subject, 'this service listens there'));
+      } else {
+        // It was not asked: a setting that is new names what somebody else may have.
+        found.push(advise(subject, 'taken, perhaps by this service', advice));
+      }
     }
   }
   return found;
 }
 
-/** Whether this service runs here already: then all the ports of these settings are its own. */
+/** Whether this service has `PORT` already: then its other ports may be its own, too. */
 async function isOurs({ host, port, tls }: Config): Promise<boolean> {
   const ask = tls === null ? requestPlain : requestTls;
   try {
