@@ -52,6 +52,7 @@ async function main(): Promise<void> {
           dataDir: config.database.dataDir,
           maxConnections: connectionsNeeded(config, workers),
           log: (line) => log.debug({ postgres: line }, 'embedded PostgreSQL'),
+          warn: (sentence) => log.warn(sentence),
           stopTimeoutMs: EMBEDDED_STOP_MS,
         })
       : null;

@@ -4,7 +4,7 @@
 //
 // It listens on a Unix socket that its account and root alone can reach, and on no port.
 
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MIN_EMBEDDED_CONNECTIONS, START_MS } from '../bounds/embedded.ts';
 import { socketUrl, tcpUrl, writeAccessRules } from './access.ts';
@@ -21,6 +21,10 @@ import { makeSocketDirectory, type SocketDirectory } from './socket-directory.ts
 
 export { EmbeddedPostgresError } from './errors.ts';
 
+/** Of a directory's mode: with STICKY, nobody removes or renames what is another's in it. */
+const WRITABLE_BY_ALL = 0o002;
+const STICKY = 0o1000;
+
 export interface EmbeddedPostgresDeps {
   /** Where the files live; created if missing. */
   dataDir: string;
@@ -33,6 +37,8 @@ export interface EmbeddedPostgresDeps {
   maxConnections?: number;
   /** Receives the lines PostgreSQL writes. */
   log: (line: string) => void;
+  /** Receives a sentence about what endangers the files, at the start; left out, it goes to `log`. */
+  warn?: (sentence: string) => void;
   /** How long an orderly shutdown may take, in milliseconds, before a harder one. */
   stopTimeoutMs: number;
 }
@@ -70,6 +76,7 @@ export async function startEmbeddedPostgres(deps: EmbeddedPostgresDeps): Promise
       account: await chooseAccount(clusterDir, [dataDir, dirname(binaries.postgres)]),
       log: deps.log,
     };
+    await warnOfStrangers(dataDir, deps.warn ?? deps.log);
     await stopOrphan(place, deps.stopTimeoutMs);
     await prepareCluster(place);
     socket = await makeSocketDirectory(place);
@@ -149,4 +156,13 @@ async function makeDataDir(path: string): Promise<string> {
   const created = await makeDirectories(path);
   if (created && process.getuid?.() === 0) await ownDirectory(path, { mode: 0o755 });
   return realpath(path);
+}
+
+/** No refusal: volumes of containers are often open to all. */
+async function warnOfStrangers(dataDir: string, warn: (sentence: string) => void): Promise<void> {
+  const { mode } = await stat(dataDir);
+  if ((mode & WRITABLE_BY_ALL) === 0 || (mode & STICKY) !== 0) return;
+  warn(
+    `DATA_DIR ${dataDir} may be written by every account of this machine, which can so exchange the database and the programs' libraries for its own: take that right away (chmod o-w).`,
+  );
 }

@@ -7,7 +7,7 @@
 import { chmod, mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES } from '../bounds/embedded.ts';
 import { canReach } from './account.ts';
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
@@ -38,10 +38,9 @@ export interface SocketDirectory {
  */
 export async function makeSocketDirectory(place: ClusterPlace): Promise<SocketDirectory> {
   const inside = socketPlace(place);
-  const isFree = await clearLeftovers(place);
-  if (isFree && fits(inside) && (await isGuarded(place.dataDir, place))) {
-    await mkdir(inside, { recursive: true });
-    if (await serves(inside, place)) return { path: inside, remove: () => removeSockets(inside) };
+  const mayBeInside = (await clearLeftovers(place)) && fits(inside);
+  if (mayBeInside && (await isGuarded(place.dataDir, place))) {
+    if (await makeInside(inside, place)) return insideDirectory(inside);
   }
   for (const temporary of await temporaryDirectories(place)) {
     // Made by this very call, or it fails: nobody can have put anything there before.
@@ -56,6 +55,10 @@ export async function makeSocketDirectory(place: ClusterPlace): Promise<SocketDi
       },
     };
   }
+  // Also in a sandbox where root's directories, / among them, seem to be a stranger's.
+  if (mayBeInside && (await isClosed(place.dataDir, place))) {
+    if (await makeInside(inside, place)) return insideDirectory(inside);
+  }
   throw new EmbeddedPostgresError(
     `There is no place for the socket of the embedded PostgreSQL: neither DATA_DIR ${place.dataDir} nor the temporary directory ${tmpdir()} has a short enough path, holds sockets and is closed to others' writing; name another DATA_DIR or set DATABASE_URL.`,
   );
@@ -67,8 +70,25 @@ function fits(directory: string): boolean {
   return Buffer.byteLength(join(directory, LONGEST_SOCKET_FILE)) <= MAX_SOCKET_PATH_BYTES;
 }
 
-/** Whether a directory of ours stays ours in `directory`: nobody else may rename or remove it there. */
-async function isGuarded(directory: string, { account }: ClusterPlace): Promise<boolean> {
+async function makeInside(inside: string, place: ClusterPlace): Promise<boolean> {
+  await mkdir(inside, { recursive: true });
+  return serves(inside, place);
+}
+
+function insideDirectory(path: string): SocketDirectory {
+  return { path, remove: () => removeSockets(path) };
+}
+
+/** Whether a directory of ours stays ours in `directory`: nobody else may exchange it, or one above it. */
+async function isGuarded(directory: string, place: ClusterPlace): Promise<boolean> {
+  for (let path = directory; ; path = dirname(path)) {
+    if (!(await isClosed(path, place))) return false;
+    if (path === dirname(path)) return true;
+  }
+}
+
+/** Whether nobody else may rename or remove what is ours in `directory`. */
+async function isClosed(directory: string, { account }: ClusterPlace): Promise<boolean> {
   const { mode, uid } = await stat(directory);
   if ((mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0) return false;
   return [0, process.getuid?.(), account.ids?.uid].includes(uid);

@@ -14,7 +14,9 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
+import { makeSocketDirectory } from '../../src/embedded/socket-directory.ts';
 import { createHarness, kill, killWatchdog, query, waitForNone } from './harness.ts';
 
 const { temporaryDirectory, usedDirectory, start, startOwner } = createHarness();
@@ -116,6 +118,56 @@ test('a data directory that everybody may write to, and so could exchange the so
   await embedded.stop();
   await missing(directoryOf(embedded.url));
   expect(await readdir(join(dataDir, 'socket'))).toEqual(['kept']);
+});
+
+test('a data directory in one that everybody may write to, and so could exchange it in', async () => {
+  const open = await temporaryDirectory();
+  const inside = join(open, 'data');
+  await run('cp', ['-a', dataDir, inside]);
+  await chmod(open, 0o777);
+  const { url } = await start(inside);
+  expect(directoryOf(url).startsWith(open)).toBe(false);
+  await answers(url);
+});
+
+test.each([
+  [0o777, true],
+  [0o1777, false],
+  [0o775, false],
+])('whether a start warns of a data directory of mode %o: %s', async (mode, warns) => {
+  await chmod(dataDir, mode);
+  const said: string[] = [];
+  const embedded = await startEmbeddedPostgres({
+    dataDir,
+    log: () => undefined,
+    warn: (sentence) => said.push(sentence),
+    stopTimeoutMs: 10_000,
+  });
+  await embedded.stop();
+  expect(said).toHaveLength(warns ? 1 : 0);
+  for (const sentence of said) expect(sentence).toContain(dataDir);
+});
+
+test('a directory of another account in the socket’s place is left to it', async () => {
+  await mkdir(join(dataDir, 'socket'));
+  await chmod(dataDir, 0o1777);
+  const getuid = vi.spyOn(process, 'getuid').mockReturnValue(12_345);
+  try {
+    const { path, remove } = await makeSocketDirectory({
+      dataDir,
+      clusterDir: join(dataDir, 'postgres'),
+      passwordFile: join(dataDir, 'postgres-password'),
+      binaries: { postgres: '', initdb: '' },
+      account: { command: (file, args) => ({ file, args }), spawnIds: {} },
+      log: () => undefined,
+    });
+    expect(path.startsWith(dataDir)).toBe(false);
+    await remove();
+    await missing(path);
+    expect((await lstat(join(dataDir, 'socket'))).isDirectory()).toBe(true);
+  } finally {
+    getuid.mockRestore();
+  }
 });
 
 describe('of the socket nothing is left', () => {
