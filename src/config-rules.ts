@@ -6,7 +6,7 @@ import {
   MIN_SERVICE_TOKEN_LENGTH,
 } from './bounds/process.ts';
 import type { Environment } from './environment.ts';
-import { originOf } from './shared/origin.ts';
+import { listedOriginOf } from './shared/origin.ts';
 import { readPostgresUrl } from './shared/postgres-url.ts';
 import { parseUrl } from './shared/url.ts';
 
@@ -97,9 +97,9 @@ export function checkTogether(values: Environment, problems: string[]): void {
     }
   }
   for (const origin of listOf(values.CORS_ORIGINS)) {
-    if (origin !== '*' && originOf(origin) === undefined) {
+    if (origin !== '*' && listedOriginOf(origin) === undefined) {
       problems.push(
-        `CORS_ORIGINS has ${JSON.stringify(origin)}: an origin is scheme://host[:port].`,
+        `CORS_ORIGINS has ${JSON.stringify(origin)}: an origin is scheme://host[:port], or https://*.example.com for every name below example.com.`,
       );
     }
     if (origin === '*' && production) {

@@ -10,7 +10,7 @@ import { Value } from '@sinclair/typebox/value';
 import { MIN_HELD_PAYLOADS } from './bounds/process.ts';
 import { authModeOf, checkTogether, listOf, maxEnvelopeBytes } from './config-rules.ts';
 import { type Environment, environmentSchema } from './environment.ts';
-import { isLoopbackName, originOf, type PageOrigins } from './shared/origin.ts';
+import { hostOfListed, isLoopbackName, listedOriginOf, type PageOrigins } from './shared/origin.ts';
 
 /** Settings that do not make sense; `message` has one line per problem. */
 export class ConfigError extends Error {
@@ -197,7 +197,8 @@ function hostOf(values: Environment): string {
 function originsOf(values: Environment): PageOrigins {
   const origins = listOf(values.CORS_ORIGINS);
   if (origins.includes('*')) return '*';
-  if (origins.length > 0) return Object.freeze(origins.flatMap((origin) => originOf(origin) ?? []));
+  if (origins.length > 0)
+    return Object.freeze(origins.flatMap((origin) => listedOriginOf(origin) ?? []));
   if (believesAll(values)) return 'loopback';
   return values.NODE_ENV === 'production' ? Object.freeze([]) : '*';
 }
@@ -209,5 +210,5 @@ function guardsPages(values: Environment): boolean {
 function trustedHostsOf(values: Environment): readonly string[] | null {
   const origins = originsOf(values);
   if (!guardsPages(values) || origins === '*' || !isLoopbackName(hostOf(values))) return null;
-  return origins === 'loopback' ? [] : Object.freeze(origins.map((origin) => new URL(origin).host));
+  return origins === 'loopback' ? [] : Object.freeze(origins.flatMap(hostOfListed));
 }

@@ -64,8 +64,16 @@ describe('settings', () => {
       const { host, corsOrigins, guardsPages, trustedHosts } = readConfig(env);
       return { host, corsOrigins, guardsPages, trustedHosts };
     };
-    const listed = { CORS_ORIGINS: 'https://Chat.example,http://10.0.0.7:8080' };
-    const origins = ['https://chat.example', 'http://10.0.0.7:8080'];
+    const listed = {
+      CORS_ORIGINS:
+        'https://Chat.example,http://10.0.0.7:8080,tauri://localhost,https://*.a.example',
+    };
+    const origins = [
+      'https://chat.example',
+      'http://10.0.0.7:8080',
+      'tauri://localhost',
+      'https://*.a.example',
+    ];
     const production = {
       NODE_ENV: 'production',
       ALLOW_INSECURE_AUTH: 'true',
@@ -82,7 +90,7 @@ describe('settings', () => {
       host: 'localhost',
       corsOrigins: origins,
       guardsPages: true,
-      trustedHosts: ['chat.example', '10.0.0.7:8080'],
+      trustedHosts: ['chat.example', '10.0.0.7:8080', '*.a.example'],
     });
     expect(reach({ HOST: '127.0.0.1' })).toMatchObject({ trustedHosts: [] });
     expect(reach({ HOST: '::1' })).toMatchObject({ trustedHosts: [] });
@@ -114,6 +122,8 @@ describe('settings', () => {
     ['JWT_JWKS_URL', 'https://user:hunter2@issuer.example/keys'],
     ['JWT_JWKS_URL', 'https://:hunter2@issuer.example/keys'],
     ['CORS_ORIGINS', 'https://a.example/path'],
+    ['CORS_ORIGINS', 'https://*.com'],
+    ['CORS_ORIGINS', 'wss://a.example'],
     ['TRUSTED_PROXIES', 'loopback, 10.0.0.0/33'],
     ['TRUSTED_PROXIES', 'proxy.example'],
     ['PEER_HOST', '0.0.0.0'],

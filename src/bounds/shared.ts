@@ -18,3 +18,7 @@ export const MAX_HEADER_BYTES = 16_384;
 // http/http-app, realtime/socket-server
 /** Nodes of one JSON text, as `JsonBounds` counts them: 64 bytes each at worst, so 640 KB. */
 export const MAX_JSON_NODES = 10_000;
+
+// shared/cors
+/** How long a browser may remember a preflight: the longest that every one of them takes. */
+export const PREFLIGHT_MAX_AGE_S = 600;

@@ -2,7 +2,6 @@
  * The REST door: Fastify with the routes of the contract, the OpenAPI document made from their
  * schemas, and one way to say no. It runs on whatever server the caller gives it.
  */
-import cors, { type OriginFunction } from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import {
   type FastifyError,
@@ -18,11 +17,13 @@ import { MAX_HEADER_BYTES } from '../bounds/shared.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Logger } from '../log.ts';
+import { createCors } from '../shared/cors.ts';
 import { newId } from '../shared/ids.ts';
 import { jsonExcess } from '../shared/json-bounds.ts';
-import { createOriginRule, type PageOrigins } from '../shared/origin.ts';
+import type { PageOrigins } from '../shared/origin.ts';
 import { authenticateCallers, type CallLimits } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
+import { corsHook } from './cors-hook.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import { messageRoutes } from './message-routes.ts';
 import { createOpenTurns, type OpenRoutesDeps, openRoutes } from './open-routes.ts';
@@ -76,6 +77,9 @@ export async function createHttpApp(deps: HttpAppDeps) {
     if (request.body === undefined && request.routeOptions.schema?.body) request.body = {};
     done();
   });
+  app.addHook('onRequest', corsHook(createCors(deps.corsOrigins)));
+  // A preflight has no other route; what else is asked with OPTIONS finds nothing.
+  app.options('*', { schema: { hide: true } }, (_request, reply) => reply.callNotFound());
   app.setValidatorCompiler(compileValidator);
   app.setErrorHandler(answerError);
   const turns = createOpenTurns();
@@ -96,12 +100,6 @@ export async function createHttpApp(deps: HttpAppDeps) {
       );
   });
 
-  await app.register(cors, {
-    origin: deps.corsOrigins === '*' ? '*' : allowKnown(createOriginRule(deps.corsOrigins)),
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
-    allowedHeaders: ['authorization', 'content-type', 'x-user-id'],
-    maxAge: 600,
-  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -121,6 +119,8 @@ export async function createHttpApp(deps: HttpAppDeps) {
   await app.register(openRoutes({ ...deps, turns }));
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
+      // What is here is one person's: no cache between may keep it, nor a browser for the next one.
+      reply.header('cache-control', 'no-store');
       if (!deps.draining()) return;
       reply.header('connection', 'close');
       throw new ChatError('unavailable', 'This node is going down; another one answers.');
@@ -142,11 +142,6 @@ export async function createHttpApp(deps: HttpAppDeps) {
     deps.requestTimes?.noRoute(request.method)(reply.statusCode, reply.elapsedTime);
     return reply;
   }
-}
-
-/** A page of the very host needs no permission to read what it asks for. */
-function allowKnown(isKnown: (origin: string) => boolean): OriginFunction {
-  return (origin, callback) => callback(null, origin !== undefined && isKnown(origin));
 }
 
 /** What every answer says, whoever gives it. */

@@ -1,7 +1,7 @@
 /**
  * Keeps other people's web pages away from a service that believes whoever calls: everybody's browser
  * reaches the machine it runs on, and a page may send there what it likes, though it cannot read the
- * answer. Sockets are kept by the same rules in realtime/engine-cors.
+ * answer. Sockets are kept by the same rules in shared/cors.
  */
 import type { FastifyRequest } from 'fastify';
 import { ChatError } from '../chat/errors.ts';

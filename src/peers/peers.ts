@@ -15,7 +15,6 @@ import {
 } from '../bounds/peers.ts';
 import { DEFAULT_MAX_HELD_BYTES } from '../bounds/shared.ts';
 import type { ConnectionCap } from '../realtime/connection-cap.ts';
-import { STRANGER } from '../realtime/engine-cors.ts';
 import { closeSpread } from '../realtime/engine-drain.ts';
 import { ENGINE_ERRORS } from '../realtime/engine-http.ts';
 import { TAG_BYTES, tagOf, tagText } from '../realtime/engine-ids.ts';
@@ -23,6 +22,7 @@ import type { Peers } from '../realtime/engine-peers.ts';
 import { HttpReply } from '../realtime/engine-reply.ts';
 import { createUwsApp, type Listening, listenExclusive } from '../realtime/uws.ts';
 import type { RedisServer } from '../redis/server.ts';
+import { STRANGER } from '../shared/cors.ts';
 import { createMemoryBudget, type MemoryBudget } from '../shared/memory-budget.ts';
 import { CountedAgent } from './counted-agent.ts';
 import { ownAddress } from './own-address.ts';

@@ -6,9 +6,9 @@
  * leaves the connection ready for the next request.
  */
 import { answerWithoutBody } from '../shared/bodyless-answer.ts';
+import { type CorsDecision, type Fields, preflightFields } from '../shared/cors.ts';
 import { ascii, utf8 } from '../shared/native-text.ts';
-import type { CorsDecision } from './engine-cors.ts';
-import { ENGINE_ERRORS, type EngineError, hasControlCharacters } from './engine-http.ts';
+import { ENGINE_ERRORS, type EngineError } from './engine-http.ts';
 import type { HttpRequest, HttpResponse } from './uws.ts';
 
 /** An answer made elsewhere. Its texts are '' where it had none. */
@@ -85,16 +85,7 @@ export class HttpReply {
 
   /** Answers a preflight (Fetch standard, "CORS-preflight request"). */
   preflight(requestHeaders: string): void {
-    const asked =
-      requestHeaders === '' || hasControlCharacters(requestHeaders)
-        ? ''
-        : `\r\nAccess-Control-Allow-Headers: ${requestHeaders}`;
-    this.#write(
-      '204 No Content',
-      `\r\nAccess-Control-Allow-Methods: GET,POST,OPTIONS${asked}\r\nAccess-Control-Max-Age: 600`,
-      undefined,
-      false,
-    );
+    this.#write('204 No Content', linesOf(preflightFields(requestHeaders)), undefined, false);
   }
 
   /** @param fields `\r\nname: value` lines; one native call writes them all */
@@ -111,12 +102,22 @@ export class HttpReply {
     const connection = this.#closing ? '\r\nConnection: close' : '';
     res.cork(() => {
       res.writeStatus(utf8(status));
-      res.writeHeader(CACHE_CONTROL, utf8(`no-store${fields}${this.#cors.fields}${connection}`));
+      res.writeHeader(
+        CACHE_CONTROL,
+        utf8(`no-store${fields}${linesOf(this.#cors.fields)}${connection}`),
+      );
       if (body === undefined) answerWithoutBody(res, undefined);
       else if (this.#head) answerWithoutBody(res, Buffer.byteLength(body), close);
       else res.end(typeof body === 'string' ? utf8(body) : body, close);
     });
   }
+}
+
+/** Fields as `\r\nname: value` lines. */
+function linesOf(fields: Fields): string {
+  let lines = '';
+  for (const name in fields) lines += `\r\n${name}: ${fields[name]}`;
+  return lines;
 }
 
 function acceptsGzip(header: string): boolean {

@@ -6,7 +6,7 @@
  */
 
 import { MAX_VAIN_REQUESTS_IN_TURN } from '../bounds/realtime.ts';
-import type { Cors, CorsDecision } from './engine-cors.ts';
+import type { Cors, CorsDecision } from '../shared/cors.ts';
 import type { Connection } from './engine-host.ts';
 import {
   type ClientGate,

@@ -6,12 +6,12 @@
  */
 
 import { UPGRADE_POLL_MS } from '../bounds/realtime.ts';
+import { createCors } from '../shared/cors.ts';
 import { within } from '../shared/deadline.ts';
 import type { MemoryBudget } from '../shared/memory-budget.ts';
 import { type Ascii, ascii } from '../shared/native-text.ts';
 import type { PageOrigins } from '../shared/origin.ts';
 import type { ConnectionCap } from './connection-cap.ts';
-import { createCors } from './engine-cors.ts';
 import { openEngineDoor } from './engine-door.ts';
 import { closeSpread } from './engine-drain.ts';
 import type { SessionHost } from './engine-host.ts';

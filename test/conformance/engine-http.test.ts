@@ -54,6 +54,7 @@ describe('CORS for every origin', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
     expect(answer.headers.get('access-control-allow-methods')).toContain('POST');
     expect(answer.headers.get('access-control-allow-headers')).toBe('authorization,content-type');
+    expect(answer.headers.get('access-control-max-age')).toBe('600');
   });
 
   it('accepts a WebSocket from everywhere', async () => {

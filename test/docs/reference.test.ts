@@ -140,7 +140,7 @@ describe('docs/rest.md', () => {
   });
 
   it('has routes with methods that pages of other origins may use', () => {
-    const [, allowed = ''] = /\bmethods: \[([^\]]*)\]/.exec(read('src/http/http-app.ts')) ?? [];
+    const [, allowed = ''] = /\bMETHODS = \[([^\]]*)\]/.exec(read('src/shared/cors.ts')) ?? [];
     const methods = new Set(routes.map((route) => route.split(' ')[0] ?? ''));
     expect([...methods].filter((method) => !allowed.includes(`'${method}'`))).toEqual([]);
   });
