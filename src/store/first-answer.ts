@@ -9,20 +9,25 @@ import { reasonOf } from '../shared/reason.ts';
 /**
  * Resolves when the server has answered once.
  *
- * @throws Error in one sentence that names the setting: after `deadlineMs`, with the connection ended, or when
+ * @param setting what names the server to the operator
+ * @throws Error in one sentence that names it: after `deadlineMs`, with the connection ended, or when
  *   the server cannot be reached or does not let us in
  */
-export async function awaitFirstAnswer(sql: postgres.Sql, deadlineMs: number): Promise<void> {
+export async function awaitFirstAnswer(
+  sql: postgres.Sql,
+  deadlineMs: number,
+  setting = 'DATABASE_URL',
+): Promise<void> {
   const answered = await inTime(
     sql`SELECT 1`.then(() => true),
     deadlineMs,
   ).catch((cause: unknown) => {
     // Its words (`getaddrinfo ENOTFOUND db`, `role "nobody" does not exist`) name nothing that can be set.
-    throw new Error(`PostgreSQL cannot be used (DATABASE_URL): ${reasonOf(cause)}`, { cause });
+    throw new Error(`PostgreSQL cannot be used (${setting}): ${reasonOf(cause)}`, { cause });
   });
   if (answered === true) return;
   await sql.end({ timeout: 0 });
   throw new Error(
-    `PostgreSQL cannot be used (DATABASE_URL): no answer within ${deadlineMs / 1000} s`,
+    `PostgreSQL cannot be used (${setting}): no answer within ${deadlineMs / 1000} s`,
   );
 }

@@ -35,6 +35,8 @@ export interface Migration {
 
 export interface MigrateOptions {
   databaseUrl: string;
+  /** What errors name the database by; the variable DATABASE_URL when left out. */
+  setting?: string;
   /** Where the files are; the package's own sql/ when left out. */
   directory?: string;
   log?: (line: string) => void;
@@ -62,7 +64,7 @@ export async function migrateWithin(
   options: MigrateOptions,
   { connectTimeoutMs, lockTimeoutMs }: MigrateLimits,
 ): Promise<{ applied: string[] }> {
-  const log = options.log ?? (() => undefined);
+  const { setting = 'DATABASE_URL', log = () => undefined } = options;
   const migrations = await readMigrations(options.directory ?? SQL_DIRECTORY);
   const sql = connectPostgres(options.databaseUrl, {
     max: 1, // the lock is the session's: everything must run on the one connection
@@ -81,12 +83,12 @@ export async function migrateWithin(
     },
   });
   try {
-    await awaitFirstAnswer(sql, connectTimeoutMs);
+    await awaitFirstAnswer(sql, connectTimeoutMs, setting);
     await takeLock(sql, lockTimeoutMs);
     return { applied: await applyMissing(sql, migrations, log) };
   } catch (error) {
     if (!isServerError(error)) throw error;
-    throw new Error(`The database cannot be migrated (DATABASE_URL): ${error.message}`, {
+    throw new Error(`The database cannot be migrated (${setting}): ${error.message}`, {
       cause: error,
     });
   } finally {

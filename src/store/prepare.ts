@@ -21,7 +21,12 @@ export interface PrepareOptions {
  */
 export async function prepareDatabase(options: PrepareOptions): Promise<void> {
   const { databaseUrl, log } = options;
-  await migrate({ databaseUrl, log: (line) => log.info({}, line) });
+  await migrate({
+    databaseUrl,
+    // Where it is one of our own, there is no DATABASE_URL to look at.
+    ...(options.demoData ? { setting: 'the embedded one, in DATA_DIR' } : {}),
+    log: (line) => log.info({}, line),
+  });
   const database = createDatabase({
     url: databaseUrl,
     poolMax: 1,

@@ -122,3 +122,16 @@ describe('roles of other services', () => {
     }
   });
 });
+
+it.each([
+  [true, 'PostgreSQL cannot be used (the embedded one, in DATA_DIR): '],
+  [false, 'PostgreSQL cannot be used (DATABASE_URL): '],
+])(
+  'one of our own (%s) that cannot be reached is named by what there is of it',
+  async (own, words) => {
+    const databaseUrl = 'postgres://postgres@127.0.0.1:1/x';
+    await expect(
+      prepareDatabase({ databaseUrl, demoData: own, connectTimeoutMs: 5_000, log: silent }),
+    ).rejects.toThrow(words);
+  },
+);
