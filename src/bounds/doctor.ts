@@ -15,3 +15,5 @@ export const HEALTH_MS = 2_000;
 // doctor/postgres-check
 /** How long closing the connection may take. */
 export const POSTGRES_END_S = 1;
+/** How long one of its questions may take. */
+export const STATEMENT_TIMEOUT_MS = 10_000;

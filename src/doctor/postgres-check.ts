@@ -1,11 +1,13 @@
 /** Whether PostgreSQL is there, new enough, migrated, safe and large enough. Changes nothing. */
 import type postgres from 'postgres';
-import { POSTGRES_END_S } from '../bounds/doctor.ts';
+import { POSTGRES_END_S, STATEMENT_TIMEOUT_MS } from '../bounds/doctor.ts';
 import { WRITER_CONNECTIONS } from '../bounds/store.ts';
 import { reasonOf } from '../shared/reason.ts';
 import { connectPostgres } from '../store/connect.ts';
 import { awaitFirstAnswer } from '../store/first-answer.ts';
 import { readMigrationStatus } from '../store/migration-status.ts';
+import { requireSessions } from '../store/pooler.ts';
+import { setSession } from '../store/session.ts';
 import { findMissingTriggers } from '../store/triggers.ts';
 import { advise, type Finding, ok, problem } from './finding.ts';
 
@@ -25,7 +27,7 @@ export async function checkPostgres(options: PostgresCheckOptions): Promise<Find
   const sql = connectPostgres(options.url, {
     max: 1,
     connect_timeout: options.connectTimeoutMs / 1_000,
-    connection: { application_name: 'messaging-doctor', statement_timeout: 10_000 },
+    connection: { application_name: 'messaging-doctor' },
     onnotice: () => undefined,
   });
   try {
@@ -45,6 +47,8 @@ export async function checkPostgres(options: PostgresCheckOptions): Promise<Find
 
 async function look(sql: postgres.Sql, options: PostgresCheckOptions): Promise<Finding[]> {
   await awaitFirstAnswer(sql, options.connectTimeoutMs);
+  await requireSessions(options.url, options.connectTimeoutMs);
+  await setSession(sql, { statement_timeout: STATEMENT_TIMEOUT_MS });
   const startedAt = performance.now();
   await sql`SELECT 1`;
   const tookMs = (performance.now() - startedAt).toFixed(1);

@@ -12,6 +12,7 @@ import { KEEP_ALIVE_S } from '../bounds/store.ts';
 import { ChatError } from '../chat/errors.ts';
 import { columnTypes } from './column-types.ts';
 import { connectPostgres } from './connect.ts';
+import { setSession } from './session.ts';
 
 // Parameters are text, numbers, booleans, null and flat arrays of them: no custom wrappers.
 export type Sql = postgres.Sql;
@@ -136,16 +137,7 @@ export function openLink(deps: LinkDeps): Link {
       greeted = true;
     },
     onclose: markGone,
-    connection: {
-      application_name: deps.applicationName,
-      TimeZone: 'UTC',
-      // What waits for a lock reads afterwards what was committed meanwhile, which only this shows it.
-      default_transaction_isolation: 'read committed' as const,
-      statement_timeout: deps.statementTimeoutMs,
-      idle_in_transaction_session_timeout: deps.idleInTransactionTimeoutMs,
-      lock_timeout: deps.lockTimeoutMs,
-      ...deps.settings,
-    },
+    connection: { application_name: deps.applicationName },
   };
   const sql: Sql = connectPostgres(deps.url, settings);
 
@@ -179,19 +171,29 @@ export function openLink(deps: LinkDeps): Link {
     return new DatabaseUnavailable(greeted ? 'lost' : refusal(error), error);
   }
 
-  let greeting = deps.greet;
+  const begin = (): Promise<unknown> => {
+    const session = setSession(sql, {
+      statement_timeout: deps.statementTimeoutMs,
+      idle_in_transaction_session_timeout: deps.idleInTransactionTimeoutMs,
+      lock_timeout: deps.lockTimeoutMs,
+      ...deps.settings,
+    });
+    return Promise.all([session, deps.greet?.(sql)]);
+  };
+
+  let begun = false;
   // An async function: what `work` throws at once rejects like the rest.
   const call = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
-    if (greeting !== undefined) {
+    if (!begun) {
       try {
-        await greeting(sql);
+        await begin();
       } catch (error) {
         retire();
         throw error instanceof DatabaseUnavailable
           ? error
-          : new DatabaseUnavailable('refused', error);
+          : new DatabaseUnavailable(refusal(error), error);
       }
-      greeting = undefined;
+      begun = true;
     }
     return work(sql);
   };

@@ -6,7 +6,7 @@
  * nothing. A file that changed after it was applied, or a database that a newer version has already
  * migrated, is one clear error and nothing is touched.
  *
- * The lock belongs to the session: through a pooler in transaction mode it would not hold.
+ * The lock belongs to the session: through a pooler in transaction mode it would not hold, so that is refused.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -17,6 +17,8 @@ import { MIGRATE_END_S, MIGRATE_LIMITS } from '../bounds/store.ts';
 import { connectPostgres } from './connect.ts';
 import { awaitFirstAnswer } from './first-answer.ts';
 import { isServerError } from './link.ts';
+import { requireSessions } from './pooler.ts';
+import { setSession } from './session.ts';
 
 /** sql/ lies beside src/ and dist/: the same two steps up from either. */
 export const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url));
@@ -71,12 +73,7 @@ export async function migrateWithin(
     connect_timeout: connectTimeoutMs / 1000,
     idle_timeout: 0,
     max_lifetime: null,
-    connection: {
-      application_name: 'messaging-migrate',
-      TimeZone: 'UTC',
-      statement_timeout: 0, // a backfill takes as long as it takes
-      lock_timeout: lockTimeoutMs,
-    },
+    connection: { application_name: 'messaging-migrate' },
     onnotice: ({ severity, routine, message = '' }) => {
       // Of notices what a migration says itself, not what PostgreSQL says of each IF EXISTS.
       if (severity !== 'NOTICE' || routine === RAISED) log(message);
@@ -84,6 +81,9 @@ export async function migrateWithin(
   });
   try {
     await awaitFirstAnswer(sql, connectTimeoutMs, setting);
+    await requireSessions(options.databaseUrl, connectTimeoutMs);
+    // A backfill takes as long as it takes.
+    await setSession(sql, { statement_timeout: 0, lock_timeout: lockTimeoutMs });
     await takeLock(sql, lockTimeoutMs);
     return { applied: await applyMissing(sql, migrations, log) };
   } catch (error) {

@@ -6,8 +6,9 @@ import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ask, collect, connected } from '../support/app.ts';
 import { parseExposition } from '../support/exposition.ts';
-import { type Nginx, nginxBinary, startNginx } from '../support/nginx.ts';
+import { type Nginx, startNginx } from '../support/nginx.ts';
 import { createConversation, createPerson, type TestPerson } from '../support/people.ts';
+import { programPath } from '../support/programs.ts';
 import { redisUrl, uniquePrefix } from '../support/redis.ts';
 import { usePeople } from '../support/scene.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
@@ -15,12 +16,7 @@ import { once, waitFor } from '../support/wait.ts';
 
 type Message = { id: string; seq: number; content: string };
 
-const binary = await nginxBinary((line) => process.stderr.write(`${line}\n`));
-if (binary === undefined) {
-  process.stderr.write(
-    'There is no nginx here and none can be installed: its tests are skipped.\n',
-  );
-}
+const binary = await programPath('nginx', 'nginx-light');
 
 /** Most addresses of this machine tried until two of them go to different nodes. */
 const MAX_ADDRESSES = 64;

@@ -1,36 +1,11 @@
 /** A real nginx with the configuration of deploy/, on free ports and a directory of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { installPackage } from './apt-redis.ts';
+import { join } from 'node:path';
 import { freePort } from './ports.ts';
 import { waitFor } from './wait.ts';
-
-/** Where packages put it, which is not on everybody's PATH. */
-const USUAL_PLACES = ['/usr/sbin', '/usr/local/sbin'];
-
-function findNginx(): string | undefined {
-  const places = [...(process.env.PATH ?? '').split(delimiter), ...USUAL_PLACES];
-  return places
-    .map((place) => join(place, 'nginx'))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** The program, installed if this machine allows it; undefined where it cannot be had. */
-export async function nginxBinary(say: (line: string) => void): Promise<string | undefined> {
-  if (findNginx() === undefined) await installPackage('nginx-light', say);
-  return findNginx();
-}
 
 export interface Nginx {
   url: string;
