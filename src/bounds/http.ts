@@ -1,7 +1,7 @@
 /** Bounds of requests and their answers. */
 import { MAX_JSON_NODES } from './shared.ts';
 
-// http/http-app
+// http/json-body
 /** Of the JSON of a body: far above what any call needs, as a new conversation of 256 people has some 260 nodes. */
 export const BODY_BOUNDS = Object.freeze({ maxDepth: 64, maxNodes: MAX_JSON_NODES });
 

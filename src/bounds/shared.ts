@@ -15,7 +15,7 @@ export const DEFAULT_MAX_HELD_BYTES = 67_108_864;
  */
 export const MAX_HEADER_BYTES = 16_384;
 
-// http/http-app, realtime/socket-server
+// http/json-body, realtime/socket-server
 /** Nodes of one JSON text, as `JsonBounds` counts them: 64 bytes each at worst, so 640 KB. */
 export const MAX_JSON_NODES = 10_000;
 

@@ -12,19 +12,18 @@ import {
   LogController,
 } from 'fastify';
 import type { Doorkeeper } from '../auth/doorkeeper.ts';
-import { BODY_BOUNDS } from '../bounds/http.ts';
 import { MAX_HEADER_BYTES } from '../bounds/shared.ts';
 import type { Chat } from '../chat/chat.ts';
 import { ChatError } from '../chat/errors.ts';
 import type { Logger } from '../log.ts';
 import { createCors } from '../shared/cors.ts';
 import { newId } from '../shared/ids.ts';
-import { jsonExcess } from '../shared/json-bounds.ts';
 import type { PageOrigins } from '../shared/origin.ts';
 import { authenticateCallers, type CallLimits } from './caller.ts';
 import { conversationRoutes } from './conversation-routes.ts';
 import { corsHook } from './cors-hook.ts';
 import { answerError, answerNotFound } from './errors.ts';
+import { jsonTextOf } from './json-body.ts';
 import { messageRoutes } from './message-routes.ts';
 import { createOpenTurns, type OpenRoutesDeps, openRoutes } from './open-routes.ts';
 import type { PageGuard } from './page-guard.ts';
@@ -90,15 +89,21 @@ export async function createHttpApp(deps: HttpAppDeps) {
   app.removeContentTypeParser('text/plain');
   // `fetch` with an empty body and a JSON content type is common for PUT and DELETE.
   const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    const text = String(body);
-    if (text === '') done(null, undefined);
-    else if (jsonExcess(text, BODY_BOUNDS) === undefined) parseJson(request, text, done);
-    else
-      done(
-        new ChatError('invalid_request', 'The body has too many values, or is nested too deep.'),
-      );
-  });
+  app.addContentTypeParser<Buffer>(
+    'application/json',
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      let text: string;
+      try {
+        text = jsonTextOf(request, body);
+      } catch (refusal) {
+        done(refusal as ChatError);
+        return;
+      }
+      if (text === '') done(null, undefined);
+      else parseJson(request, text, done);
+    },
+  );
 
   await app.register(swagger, {
     openapi: {

@@ -10,6 +10,7 @@ import { decodePayload, type EnginePacket } from '../protocol/engine-packet.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { GatheredBytes } from '../shared/gathered-bytes.ts';
 import type { MemoryBudget } from '../shared/memory-budget.ts';
+import { utf8Text } from '../shared/utf8.ts';
 import { ENGINE_ERRORS, type EngineError } from './engine-http.ts';
 import type { EngineLimits } from './engine-limits.ts';
 import type { RealtimeLog } from './engine-log.ts';
@@ -90,7 +91,7 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
     body.add(data);
     if (isLast) {
       forget(incoming);
-      complete(session, reply, body.take().toString());
+      complete(session, reply, body.take());
     } else if (body.isShredded) {
       // An answer would not keep uWebSockets.js from handing over each shred that has come already.
       reply.cut();
@@ -101,18 +102,15 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
     }
   }
 
-  function complete(session: EngineSession<Owner>, reply: HttpReply, text: string): void {
+  function complete(session: EngineSession<Owner>, reply: HttpReply, body: Buffer): void {
     const { polling } = session;
     if (polling?.post === reply) polling.post = undefined;
     if (polling === undefined || session.state === 'closed') {
       reply.error(ENGINE_ERRORS.badRequest);
       return;
     }
-    let packets: EnginePacket[];
-    try {
-      packets = decodePayload(text, { maxPackets: limits.maxPayloadPackets });
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+    const packets = packetsOf(body);
+    if (packets === undefined) {
       session.abort('parse error');
       reply.error(ENGINE_ERRORS.badRequest);
       return;
@@ -120,6 +118,18 @@ export function createPostReceiver<Owner>(deps: PostDeps<Owner>): PostReceiver<O
     for (const packet of packets) if (session.admits(0)) session.packet(packet);
     if (FAULTS.has(session.reason)) reply.error(ENGINE_ERRORS.badRequest);
     else reply.ok(OK_TYPE, 'ok');
+  }
+
+  /** undefined: they are none, or not in UTF-8, as frames of a WebSocket must be too. */
+  function packetsOf(body: Buffer): EnginePacket[] | undefined {
+    const text = utf8Text(body);
+    if (text === undefined) return undefined;
+    try {
+      return decodePayload(text, { maxPackets: limits.maxPayloadPackets });
+    } catch (error) {
+      if (error instanceof ProtocolError) return undefined;
+      throw error;
+    }
   }
 
   return {

@@ -228,6 +228,16 @@ describe('WebSocket and HTTP', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 101/);
   });
 
+  it('a POST that is not UTF-8 ends the session', async () => {
+    const client = await openPolling(server);
+    const answer = await request(pollUrl(server, client.sid), {
+      method: 'POST',
+      body: Buffer.from([0x34, 0xc3, 0x28]),
+    });
+    expect(answer.status).toBe(400);
+    expect((await request(pollUrl(server, client.sid))).status).toBe(400);
+  });
+
   it('a flood of pings and pongs of the WebSocket itself', async () => {
     const socket = await openWebSocket(server);
     for (let i = 0; i < 1_000; i++) socket.ws.ping('x'.repeat(100));

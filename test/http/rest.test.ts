@@ -194,6 +194,49 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       refused(text, 415, 'unsupported_media_type');
     });
 
+    it.each([
+      'application/json; charset=utf-8',
+      'Application/JSON;Charset="UTF-8"',
+      'application/json ; charset=utf8',
+      'application/json; profile="x"; charset=utf-8',
+    ])('takes %s', async (type) => {
+      const content = 'aéक😀';
+      const body = JSON.stringify({ content });
+      const path = `/messages/${conversationId}`;
+      const answer = await call('POST', path, alice, body, { 'content-type': type });
+      expect([answer.status, answer.body.data.content]).toEqual([201, content]);
+    });
+
+    it.each(['iso-8859-1', '"utf-16"', 'utf-8; charset=latin1', 'utf-8x', ''])(
+      '415 unsupported_media_type for charset=%s',
+      async (charset) => {
+        const headers = { 'content-type': `application/json; charset=${charset}` };
+        const path = `/messages/${conversationId}`;
+        const answer = await call('POST', path, alice, '{"content":"x"}', headers);
+        refused(answer, 415, 'unsupported_media_type');
+      },
+    );
+
+    it.each([
+      ['Latin-1', Buffer.from('{"content":"caf\u00e9"}', 'latin1')],
+      ['a lone surrogate in UTF-8', Buffer.from('7b22636f6e74656e74223a22eda080227d', 'hex')],
+      ['half a character', Buffer.from('{"content":"é"}').subarray(0, 13)],
+      ['UTF-16', Buffer.from('\ufeff{"content":"x"}', 'utf16le')],
+    ])('400 invalid_request for %s, and nothing is stored', async (_what, body) => {
+      const response = await fetch(`${door.url}/messages/${conversationId}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-user-id': alice.id },
+        body,
+      });
+      expect([response.status, await response.json()]).toEqual([
+        400,
+        {
+          success: false,
+          error: { code: 'invalid_request', message: 'The body is not valid UTF-8.' },
+        },
+      ]);
+    });
+
     it('ignores fields that are not the sender’s to set', async () => {
       const answer = await send(alice, {
         content: 'x',
