@@ -143,6 +143,11 @@ export async function killWatchdog(dataDir: string): Promise<void> {
     { timeoutMs: TIMEOUT_MS, what: 'the watchdog' },
   );
   process.kill(watchdog.pid, 'SIGKILL');
+  // The signal is sent, which is not yet the end.
+  await waitFor(async () => (await processesOn(dataDir)).every(({ pid }) => pid !== watchdog.pid), {
+    timeoutMs: TIMEOUT_MS,
+    what: 'the watchdog to end',
+  });
 }
 
 /** Runs statements on one short-lived connection. */
