@@ -111,6 +111,7 @@ export async function startApp(deps: AppDeps): Promise<App> {
     store,
     server,
     epochs,
+    database,
     writes: writer,
     beat,
     settings: config.audience,

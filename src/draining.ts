@@ -24,7 +24,7 @@ export interface NodeParts {
   peerNode: Pick<PeerNode, 'drain' | 'close'> | null;
   delivery: Pick<Delivery, 'close'>;
   chat: Pick<Chat, 'typing'>;
-  audience: Pick<Audience, 'close'>;
+  audience: Pick<Audience, 'close' | 'isUnsure' | 'lastWord'>;
   http: Pick<HttpDoor, 'idle' | 'close'>;
   work: Pick<WorkLine, 'close'>;
   bus: Pick<Bus, 'close'>;
@@ -84,7 +84,10 @@ export async function closeParts(parts: NodeParts): Promise<void> {
   parts.audience.close();
   await parts.http.close();
   parts.work.close();
-  await parts.bus.close();
+  await parts.bus.close({ silently: parts.audience.isUnsure() });
+  // Only now it is known what Redis has not taken. One time for all that PostgreSQL is still to answer.
+  const until = performance.now() + POOL_CLOSE_MS;
+  await within(parts.audience.lastWord(), POOL_CLOSE_MS);
   parts.redis?.close();
-  await parts.database.close(POOL_CLOSE_MS);
+  await parts.database.close(Math.max(0, until - performance.now()));
 }

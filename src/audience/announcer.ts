@@ -24,7 +24,7 @@ import type { UserSockets } from './user-sockets.ts';
 
 export interface AnnouncerDeps {
   bus: Bus;
-  rooms: Pick<Rooms, 'get'>;
+  rooms: Pick<Rooms, 'get' | 'suspect'>;
   /** Sends a frame to this node's sockets that hear a topic. */
   publish: SocketServer['publish'];
   /** Ends a person's connections to this node. */
@@ -221,6 +221,7 @@ export function createAnnouncer(deps: AnnouncerDeps) {
   };
 
   function receive(topic: string, payload: Uint8Array): void {
+    const conversationId = conversationOf(topic);
     const decoded = decodeEnvelope(payload, {
       maxBytes: limits.maxEnvelopeBytes,
       epoch: epoch(),
@@ -228,11 +229,12 @@ export function createAnnouncer(deps: AnnouncerDeps) {
     if (!decoded.ok) {
       stats.refused[decoded.fault] += 1;
       log.warn({ topic, fault: decoded.fault }, 'a bus payload was refused');
+      // A message perhaps, of a node with other settings or of another version: PostgreSQL has it.
+      if (conversationId !== null) rooms.suspect(conversationId);
       return;
     }
     stats.received += 1;
     const { envelope } = decoded;
-    const conversationId = conversationOf(topic);
     const room = conversationId === null ? undefined : rooms.get(conversationId);
     switch (envelope.kind) {
       case 'message':

@@ -10,6 +10,7 @@ import type { Events, Store } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { SocketServer } from '../realtime/socket-server.ts';
 import type { Beat } from '../shared/beat.ts';
+import { afterUnref } from '../shared/deadline-timer.ts';
 import type { CanonicalId } from '../shared/ids.ts';
 import { createAnnouncer, type EnvelopeStats } from './announcer.ts';
 import { createCatchUp } from './catch-up.ts';
@@ -27,6 +28,8 @@ export interface AudienceDeps {
   server: Pick<SocketServer, 'publish' | 'subscribers'>;
   /** Which database PostgreSQL is; told when it is another one, or has gone back. */
   epochs: { current(): string; onChange(listener: (epoch: string) => void): void };
+  /** Counts connections that were lost: behind each PostgreSQL may have gone back. */
+  database: { stats(): { lost: number } };
   /** Tells of conversations in which a message may be stored that is not announced. */
   writes: { onUnsure(listener: (conversationId: CanonicalId) => void): void };
   /** When this node compares what it has told with PostgreSQL. */
@@ -58,8 +61,15 @@ export interface Audience {
    */
   onEvicted(listener: (socket: Socket, room: Room) => void): void;
   stats(): AudienceStats;
-  /** Ends the timers and closes the rooms; nobody is told anything any more. */
+  /** Ends the timers and closes the rooms; nobody here is told anything any more. */
   close(): void;
+  /** Whether a message may still be stored of which nobody has been told. */
+  isUnsure(): boolean;
+  /**
+   * Tells other nodes through PostgreSQL what they may not have heard, in one attempt: to be called when the bus
+   * is closed. Never rejects.
+   */
+  lastWord(): Promise<void>;
 }
 
 /** Counters of this node since it started, and how many rooms are open now. */
@@ -75,6 +85,7 @@ export interface AudienceStats {
 export function createAudience(deps: AudienceDeps): Audience {
   const { bus, store, server, epochs, writes, beat, settings, log } = deps;
   let deliveries = 0;
+  let cancelComparison: (() => void) | undefined;
   let evicted: (socket: Socket, room: Room) => void = () => undefined;
   const rooms = createRooms({
     bus,
@@ -87,6 +98,7 @@ export function createAudience(deps: AudienceDeps): Audience {
       evicted(socket, room);
       if (missed) tellRemoved(room, socket, userId);
     },
+    connectionsLost: () => deps.database.stats().lost,
     beat,
     limits: {
       holeHoldMs: settings.holeHoldMs,
@@ -132,6 +144,14 @@ export function createAudience(deps: AudienceDeps): Audience {
     rooms.checkAll();
     catchUp.afterGap();
   });
+  bus.onVanished(() => {
+    // Not all nodes at the same moment: every one of them has found it out.
+    const delayMs = Math.random() * settings.headCheckIntervalMs;
+    cancelComparison ??= afterUnref(delayMs, () => {
+      cancelComparison = undefined;
+      rooms.checkAll();
+    });
+  });
   epochs.onChange((epoch) => {
     news.forget();
     catchUp.startAnew();
@@ -164,7 +184,10 @@ export function createAudience(deps: AudienceDeps): Audience {
       deliveries,
       envelopes: announcer.stats,
     }),
+    isUnsure: unheard.isUnsure,
+    lastWord: unheard.lastWord,
     close(): void {
+      cancelComparison?.();
       catchUp.close();
       unheard.close();
       rooms.close();

@@ -12,7 +12,7 @@ import type { UserSockets } from './user-sockets.ts';
 
 export interface CatchUpDeps {
   store: Pick<Store, 'readNotices' | 'forgetOldNotices' | 'readCursors' | 'readConversation'>;
-  rooms: Pick<Rooms, 'open' | 'size' | 'checkAll' | 'suspect'>;
+  rooms: Pick<Rooms, 'open' | 'size' | 'checkAll' | 'compare'>;
   users: Pick<UserSockets, 'has' | 'size' | 'disconnectOlder'>;
   announcer: Pick<ReturnType<typeof createAnnouncer>, 'here'>;
   /** This node's name. */
@@ -44,6 +44,8 @@ export function createCatchUp(deps: CatchUpDeps) {
     const backMs = completeAtMs === null ? 0 : askedAt - completeAtMs;
     const { notices, next } = await store.readNotices(since, backMs);
     const answeredAt = performance.now();
+    // Once for all that tell so: each time is a look at every room.
+    if (notices.some((notice) => !seen.has(notice.id) && isOfAll(notice))) rooms.checkAll();
     const taken = new Set<number>();
     let failure: unknown;
     for (const notice of notices) {
@@ -63,6 +65,11 @@ export function createCatchUp(deps: CatchUpDeps) {
     completeAtMs = askedAt;
   }
 
+  /** Another node tells that something is lost, it does not know in which conversations. */
+  function isOfAll(notice: Notice): boolean {
+    return notice.kind === 'unheard' && notice.conversationId === null && notice.userId !== nodeId;
+  }
+
   async function take(notice: Notice, answeredAt: number): Promise<void> {
     const { userId } = notice;
     const atMs = answeredAt - notice.ageMs;
@@ -73,9 +80,7 @@ export function createCatchUp(deps: CatchUpDeps) {
       return;
     }
     if (notice.kind === 'unheard') {
-      if (userId === nodeId) return;
-      if (notice.conversationId === null) rooms.checkAll();
-      else rooms.suspect(notice.conversationId);
+      if (userId !== nodeId && notice.conversationId !== null) rooms.compare(notice.conversationId);
       return;
     }
     const { kind, conversationId, membersVersion } = notice;

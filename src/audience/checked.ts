@@ -2,13 +2,14 @@
 export interface Checked {
   /** Checks in a row that found nothing. */
   quiet: number;
-  /** The interval in which it is due; `NONE`: it is due now, or is being asked about. */
+  /** The interval in which it is due; `DUE`: it waits to be asked for; `ASKED`: it is being asked for. */
   dueIn: number;
   /** Its head when it was last planned for. */
   head: number;
 }
 
-export const NONE = 0;
+export const ASKED = 0;
+export const DUE = -1;
 
 /** Where a new room begins. */
-export const newChecked = (): Checked => ({ quiet: 0, dueIn: NONE, head: -1 });
+export const newChecked = (): Checked => ({ quiet: 0, dueIn: ASKED, head: -1 });

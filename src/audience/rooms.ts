@@ -18,6 +18,8 @@ export interface RoomsDeps {
   store: Store;
   publish: RoomDeps['publish'];
   evicted: RoomDeps['evicted'];
+  /** How many connections to PostgreSQL were lost so far. */
+  connectionsLost(): number;
   /** When heads are compared. */
   beat: Beat;
   limits: RoomLimits & HeadChecksDeps['limits'];
@@ -30,7 +32,8 @@ export interface RoomsDeps {
 export type RoomsStats = RoomStats & HeadCheckStats;
 
 /** The rooms of a node; heads are compared from now until `close`. */
-export function createRooms({ bus, store, publish, evicted, beat, limits, log }: RoomsDeps) {
+export function createRooms(deps: RoomsDeps) {
+  const { bus, store, publish, evicted, beat, limits, log } = deps;
   const rooms = new Map<string, Room>();
   const stats = newRoomStats();
   const checks = createHeadChecks({
@@ -38,6 +41,7 @@ export function createRooms({ bus, store, publish, evicted, beat, limits, log }:
     beat,
     rooms,
     isDeaf: () => !bus.hearsAll(),
+    connectionsLost: deps.connectionsLost,
     limits,
     log,
   });
@@ -101,10 +105,16 @@ export function createRooms({ bus, store, publish, evicted, beat, limits, log }:
     /** Compares all rooms with PostgreSQL now, because something may have been lost on the way here. */
     checkAll: checks.all,
 
-    /** Compares this one soon, if it is open: what was stored in it may not have been told. */
+    /** Compares this one at the next interval, if it is open: what was stored in it may not have been told. */
     suspect(conversationId: CanonicalId): void {
       const room = rooms.get(conversationId);
       if (room !== undefined) checks.suspect(room);
+    },
+
+    /** The same, now. */
+    compare(conversationId: CanonicalId): void {
+      const room = rooms.get(conversationId);
+      if (room !== undefined) checks.compare(room);
     },
 
     /** Has every room ask, because PostgreSQL is another one than before, or has gone back. */

@@ -4,9 +4,9 @@
  * was told that nobody knows.
  *
  * Guarantees: it is told within an interval, again at each interval in which there is more, and until PostgreSQL
- * has taken it; by conversation while these are few.
+ * has taken it; by conversation while these are few. At the end of the node what is left is told once more.
  */
-import { MAX_UNHEARD_NAMED } from '../bounds/audience.ts';
+import { MAX_UNHEARD_NAMED, UNSURE_FOR_MS } from '../bounds/audience.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Store } from '../chat/ports.ts';
 import type { Beat } from '../shared/beat.ts';
@@ -23,7 +23,12 @@ export interface UnheardDeps {
 export interface Unheard {
   /** To be called when a message in this conversation may be stored that nobody has been told of. */
   add(conversationId: CanonicalId): void;
+  /** Whether a message may still be stored of which nobody has been told. */
+  isUnsure(): boolean;
+  /** From here on nothing is told by itself. */
   close(): void;
+  /** Tells what is left, in one attempt; never rejects. */
+  lastWord(): Promise<void>;
 }
 
 /** What a node has to tell; nothing at first. */
@@ -32,7 +37,8 @@ export function createUnheard({ store, bus, beat, intervalMs, log }: UnheardDeps
   /** Whether there are more than are named. */
   let isAny = false;
   let lost = 0;
-  let telling = false;
+  let addedAt = Number.NEGATIVE_INFINITY;
+  let telling: Promise<void> | null = null;
 
   async function tell(): Promise<void> {
     const lostNow = bus.lost();
@@ -41,30 +47,43 @@ export function createUnheard({ store, bus, beat, intervalMs, log }: UnheardDeps
     // What comes meanwhile may be younger than the notice.
     named = new Set();
     isAny = false;
-    telling = true;
     try {
       await store.noteUnheard(bus.nodeId, told.isAny ? null : [...told.named]);
       lost = lostNow;
     } catch (error) {
       log.debug({ err: error }, 'other nodes are told later what they may not have heard');
       isAny ||= told.isAny;
-      for (const conversationId of told.named) add(conversationId);
-    } finally {
-      telling = false;
+      for (const conversationId of told.named) name(conversationId);
     }
   }
 
-  function add(conversationId: CanonicalId): void {
+  function tellAlone(): Promise<void> {
+    telling ??= tell().finally(() => {
+      telling = null;
+    });
+    return telling;
+  }
+
+  function name(conversationId: CanonicalId): void {
     if (bus.alone || isAny) return;
     if (named.size < MAX_UNHEARD_NAMED) named.add(conversationId);
     else isAny = true;
   }
 
   const endBeat = beat.every(intervalMs, () => {
-    if (!telling && !bus.alone) void tell();
+    if (!bus.alone) void tellAlone();
   });
   return {
-    add,
+    add(conversationId) {
+      addedAt = performance.now();
+      name(conversationId);
+    },
+    isUnsure: () => performance.now() - addedAt < UNSURE_FOR_MS,
     close: endBeat,
+    async lastWord() {
+      if (bus.alone) return;
+      await telling;
+      await tellAlone();
+    },
   };
 }

@@ -25,6 +25,8 @@ export const MAX_REMEMBERED_DEPARTURES = 1_000;
 // audience/unheard
 /** Conversations told by name of which others may not have heard; of more they are told to compare all. */
 export const MAX_UNHEARD_NAMED = 100;
+/** After its sender was told that nobody knows, a message may be stored for so long: twice a send's deadline. */
+export const UNSURE_FOR_MS = 10_000;
 
 // audience/head-checks, audience/room
 export const ROOM_LIMITS = Object.freeze({

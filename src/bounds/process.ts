@@ -19,7 +19,7 @@ export const MIN_CLIENT_CONNECTIONS = 16;
 export const SENDS_FINISH_MS = 3_000;
 /** How much longer requests under way may take: they have the writer's last word to pass on. */
 export const REQUESTS_FINISH_MS = 1_000;
-/** How long queries under way may take when the process ends. */
+/** How long queries under way, and what other nodes are told last, may take when the process ends. */
 export const POOL_CLOSE_MS = 1_000;
 
 // log

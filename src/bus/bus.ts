@@ -10,8 +10,9 @@
  * - After `subscribe` resolves, everything another node publishes on the topic arrives, while the
  *   link is up. It rejects (or the link reports a gap) when that cannot be had in time; the topic
  *   stays wanted and is subscribed again when the link comes back.
- * - Whenever payloads may have been missed (link lost, resubscribed, dropped on a bound, another node vanished
- *   without a word), `onGap` fires once the link works again, so that receivers refill from PostgreSQL.
+ * - Whenever payloads may have been missed (link lost, resubscribed, dropped on a bound, not understood), `onGap`
+ *   fires once the link works again, so that receivers refill from PostgreSQL.
+ * - When another node vanishes without a word, what it had to say may never have been said: `onVanished` fires.
  *
  * Nothing here decides anything: PostgreSQL is the truth, the bus only makes it fast.
  */
@@ -35,14 +36,16 @@ export interface Bus {
   onMessage(receiver: (topic: string, payload: Uint8Array) => void): void;
   /** Sets the one listener told that payloads may have been missed and the link works again. */
   onGap(listener: () => void): void;
-  /** Whether the link works, and no node is known that cannot be heard because it is of an older version. */
+  /** Sets the one listener told that another node has vanished without a word; all the others are told as well. */
+  onVanished(listener: () => void): void;
+  /** Whether the link works, and it is known that there is no node of an older version, which cannot be heard. */
   hearsAll(): boolean;
   /** How many payloads of this node went nowhere, or perhaps did, since it started. */
   lost(): number;
   /** Whether the link works now, proved by an echo, not assumed; `reason` when it does not. */
   status(): BusStatus;
-  /** Ends the link; nothing is delivered afterwards. */
-  close(): Promise<void>;
+  /** Ends the link; nothing is delivered afterwards. `silently`: to the others this node has vanished. */
+  close(how?: { silently: boolean }): Promise<void>;
 }
 
 export type BusStatus = { ok: true; kind: BusKind } | { ok: false; kind: BusKind; reason: string };

@@ -86,6 +86,10 @@ export function createMemoryBus(deps: MemoryBusDeps = {}): Bus {
       // There is no link that could break, hence nothing to tell.
     },
 
+    onVanished() {
+      // They are in this process.
+    },
+
     hearsAll: () => !closed,
 
     lost: () => 0,

@@ -3,7 +3,8 @@
  * says so there. A node that is killed says nothing, and what it had stored just before it may not have told.
  *
  * Guarantees: `onVanished` is called within two counts of the loss, also when another node has come meanwhile;
- * what is only on its way when it is counted does not look like a loss.
+ * what is only on its way when it is counted does not look like a loss. In doubt (a word that comes very late,
+ * somebody else who listened) it is called: that costs a comparison, and a loss that is not seen a message.
  */
 
 export interface Presence {
@@ -26,15 +27,12 @@ const FIRST_COUNTS = 3;
 export function createPresence(onVanished: () => void): Presence {
   let counts = 0;
   let expected = 0;
-  /** Nodes that were counted and have not been heard of: what they say comes late, if at all. */
-  let unheard = 0;
   /** Whether as they were counted last there were fewer (-1) or more (1) than expected. */
   let differed = 0;
 
   return {
     said(word) {
       if (word === LEFT) expected -= 1;
-      else if (word === CAME && unheard > 0) unheard -= 1;
       else if (word === CAME) expected += 1;
     },
     counted(count) {
@@ -47,13 +45,11 @@ export function createPresence(onVanished: () => void): Presence {
         return;
       }
       if (differs < 0) onVanished();
-      else unheard += count - expected;
       expected = count;
       differed = 0;
     },
     forget() {
       counts = 0;
-      unheard = 0;
       differed = 0;
     },
   };

@@ -7,8 +7,8 @@
  *   Then both connections are thrown away and made anew, with jittered delays, for ever.
  * - While it is not up, `publish` drops and counts. Nothing waits for Redis to come back.
  * - After a loss, and after payloads were dropped, `onGap` fires as soon as a probe has gone round.
- *   A node that lost payloads of its own also tells the others: their `onGap` fires too. So it does when a node
- *   vanishes without a word, which may have had something to say.
+ *   A node that lost payloads of its own, or the link, also tells the others: their `onGap` fires too. Redis may
+ *   have confirmed payloads that nobody heard, where it was no primary any more.
  * - No error of Redis leaves this module but as a rejected `subscribe` and in `status`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,6 +43,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
 
   let receiver: ((topic: string, payload: Uint8Array) => void) | undefined;
   let gapListener: (() => void) | undefined;
+  let vanishedListener: (() => void) | undefined;
   let closed = false;
   let closing: Promise<void> | undefined;
 
@@ -56,7 +57,8 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
   const dropped = { linkDown: 0, overBound: 0, tooLarge: 0, unconfirmed: 0 };
   const counts = { published: 0, received: 0, garbage: 0, receiverErrors: 0, linksUp: 0 };
   let roundTripMs: number | undefined;
-  let olderNodes = 0;
+  /** null: Redis does not tell, and there may be some. */
+  let olderNodes: number | null = 0;
 
   const retry = createRetry({ maxPauseMs: limits.reconnectMaxDelayMs, connect });
   const gaps = createGapNotices({
@@ -72,7 +74,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
     onLate: gaps.owe,
   });
 
-  const presence = createPresence(gaps.owe);
+  const presence = createPresence(() => contained(() => vanishedListener?.()));
 
   const probe = createProbe({
     beat: deps.beat,
@@ -120,10 +122,9 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
   /** With the probe, so that an idle process wakes up once for both. */
   async function count(on: RedisLink): Promise<void> {
     const counted = await on.countListeners([channels.nodes, channels.olderNodes]);
-    if (counted === null || on !== link) return;
-    const [nodes = 0, older = 0] = counted;
-    presence.counted(nodes);
-    olderNodes = older;
+    if (on !== link) return;
+    olderNodes = counted?.[1] ?? null;
+    if (counted !== null) presence.counted(counted[0] ?? 0);
   }
 
   function proven(tookMs: number): void {
@@ -145,7 +146,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
   function lost(reason: string): void {
     const unconfirmed = sender?.unconfirmed().payloads ?? 0;
     dropped.unconfirmed += unconfirmed;
-    if (unconfirmed > 0) gaps.oweAll();
+    if (up) gaps.oweAll();
     link = undefined;
     sender = undefined;
     probe.stop();
@@ -175,6 +176,7 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
     const frame = framing.read(bytes);
     if (frame === undefined || frame.payload.length > limits.maxPayloadBytes) {
       counts.garbage += 1;
+      gaps.owe();
       return;
     }
     if (channel.kind === 'probe' && frame.own) {
@@ -185,29 +187,33 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
       presence.said(frame.payload.toString('latin1'));
     } else if (channel.kind === 'topic' && !frame.own && subscriptions.has(channel.topic)) {
       counts.received += 1;
-      contained(() => receiver?.(channel.topic, frame.payload));
+      const isTaken = contained(() => receiver?.(channel.topic, frame.payload));
+      if (!isTaken) gaps.owe();
     }
   }
 
-  /** Runs a callback of the owner; its exception must not unwind through ioredis's parser. */
-  function contained(callback: () => void): void {
+  /** Runs a callback of the owner, false if it throws: that must not unwind through ioredis's parser. */
+  function contained(callback: () => void): boolean {
     try {
       callback();
+      return true;
     } catch (error) {
       counts.receiverErrors += 1;
       log.error({ err: error }, 'a receiver of the bus threw');
+      return false;
     }
   }
 
-  async function end(): Promise<void> {
+  async function end(silently: boolean): Promise<void> {
     closed = true;
     retry.cancel();
     probe.stop();
     receiver = undefined;
     gapListener = undefined;
+    vanishedListener = undefined;
     subscriptions.close();
     downReason = 'closed';
-    sender?.addUrgent(channels.nodes, Buffer.from(LEFT));
+    if (!silently) sender?.addUrgent(channels.nodes, Buffer.from(LEFT));
     // What was published just before still goes out, if Redis takes it in time.
     sender?.flush();
     const deadline = performance.now() + limits.commandTimeoutMs;
@@ -261,6 +267,10 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
       gapListener = listener;
     },
 
+    onVanished(listener) {
+      vanishedListener = listener;
+    },
+
     hearsAll: () => up && !closed && olderNodes === 0,
 
     lost: () => dropped.linkDown + dropped.overBound + dropped.tooLarge + dropped.unconfirmed,
@@ -272,8 +282,8 @@ export function createRedisBus(deps: RedisBusDeps): RedisBus {
       return { ok: false, kind: 'redis', reason };
     },
 
-    close() {
-      closing ??= end();
+    close(how = { silently: false }) {
+      closing ??= end(how.silently);
       return closing;
     },
 

@@ -48,16 +48,24 @@ export function createNotices(database: Database): NoticeReads {
 
 async function selectNotices(sql: Sql, since: string | null, backMs: number) {
   // One statement, one snapshot: what is not in it belongs to a transaction that `next` covers.
+  // Of those that tell to compare everything the last one of each node says all: while something holds the
+  // horizon back, a forgotten prepared transaction perhaps, all of an hour are in every answer.
   const rows = await sql<({ next: string } & (Notice | { id: null }))[]>`
+    WITH fresh AS (
+      SELECT * FROM messaging.notices n WHERE ${
+        since === null
+          ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${(NOTICE_FRESH_MS + backMs) / 1_000})`
+          : sql`n.xid >= ${since}::text::xid8`
+      }
+    ), last AS (
+      SELECT max(id) AS id FROM fresh WHERE kind = 'unheard' AND conversation_id IS NULL GROUP BY user_id
+    )
     SELECT now.next, n.id, n.kind, n.user_id AS "userId", n.conversation_id AS "conversationId",
       n.members_version AS "membersVersion",
       (extract(epoch FROM clock_timestamp() - n.made_at) * 1000)::float8 AS "ageMs"
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next) now
-    LEFT JOIN messaging.notices n ON ${
-      since === null
-        ? sql`n.made_at > clock_timestamp() - make_interval(secs => ${(NOTICE_FRESH_MS + backMs) / 1_000})`
-        : sql`n.xid >= ${since}::text::xid8`
-    }
+    LEFT JOIN fresh n
+      ON n.kind <> 'unheard' OR n.conversation_id IS NOT NULL OR n.id IN (SELECT id FROM last)
     ORDER BY n.id`;
   const notices: Notice[] = [];
   for (const { next: _, ...row } of rows) if (row.id !== null) notices.push(row);

@@ -43,9 +43,13 @@ async function setUp() {
     log: quiet,
     stats: newRoomStats(),
   });
+  const suspected: string[] = [];
   const announcer = createAnnouncer({
     bus,
-    rooms: { get: (id) => (id === conversationId ? room : undefined) },
+    rooms: {
+      get: (id) => (id === conversationId ? room : undefined),
+      suspect: (id) => suspected.push(id),
+    },
     publish,
     users: { disconnect: () => undefined },
     news: { tell: () => undefined, forget: () => undefined },
@@ -59,7 +63,7 @@ async function setUp() {
       topic,
       encodeEnvelope({ kind: 'cursor', cursor, userId, seq, frame: Buffer.from(frame) }, 'epoch'),
     );
-  return { announcer, heard, fromPeer };
+  return { announcer, heard, fromPeer, peer, suspected };
 }
 
 it('a read mark never falls: what comes after a later one is dropped', async () => {
@@ -81,4 +85,11 @@ it('reading and receiving are two cursors', async () => {
   fromPeer('delivered', 4, 'delivered 4');
   await waitFor(() => heard.length === 2, { what: 'the other cursor' });
   expect(heard).toEqual([readFrame(9), 'delivered 4']);
+});
+
+it('a payload that is refused makes its conversation suspect: it may have been a message', async () => {
+  const { announcer, peer, suspected } = await setUp();
+  peer.publish(topic, Buffer.alloc(10_001));
+  await waitFor(() => announcer.stats.refused.too_large === 1, { what: 'the payload' });
+  expect(suspected).toEqual([conversationId]);
 });

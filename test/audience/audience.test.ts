@@ -1,5 +1,5 @@
 /** What an audience puts together: who is told what of a person that takes part no more, and what is looked for. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { createAudience } from '../../src/audience/audience.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
 import type { Store } from '../../src/chat/ports.ts';
@@ -24,6 +24,7 @@ it('an eviction that nobody announced: the listener first, then the person, then
     store,
     server: { publish: nothing, subscribers: () => 0 },
     epochs: { current: () => 'epoch', onChange: nothing },
+    database: { stats: () => ({ lost: 0 }) },
     writes: { onUnsure: nothing },
     beat: createBeat(),
     settings: { headCheckIntervalMs: 60_000, holeHoldMs: 5, maxEnvelopeBytes: 10_000 },
@@ -58,6 +59,7 @@ it('an eviction that nobody announced: the listener first, then the person, then
 
 it('what others may not have heard is told to them, and what this node may not have heard is looked for', async () => {
   const told: unknown[] = [];
+  const readCursors = vi.fn(async () => []);
   const compared: string[][] = [];
   const store = {
     readMoved: async (known: { conversationId: string }[]) => {
@@ -65,11 +67,12 @@ it('what others may not have heard is told to them, and what this node may not h
       return { moved: [], gone: [] };
     },
     readNotices: async () => ({ notices: [], next: '1' }),
-    readCursors: async () => [],
+    readCursors,
     noteUnheard: async (node: string, ids: unknown) => told.push([node, ids]),
   } as unknown as Store;
   let lost = 0;
   let gap = nothing;
+  let vanished = nothing;
   let unsure: (conversationId: typeof CONVERSATION) => void = nothing;
   const turns: (() => void)[] = [];
   const bus = createMemoryBus({ hub: createMemoryHub(), nodeId: 'this-node' });
@@ -80,10 +83,14 @@ it('what others may not have heard is told to them, and what this node may not h
       onGap(listener) {
         gap = () => void listener();
       },
+      onVanished(listener) {
+        vanished = () => void listener();
+      },
     },
     store,
     server: { publish: nothing, subscribers: () => 0 },
     epochs: { current: () => 'epoch', onChange: nothing },
+    database: { stats: () => ({ lost: 0 }) },
     writes: {
       onUnsure(listener) {
         unsure = listener;
@@ -114,6 +121,19 @@ it('what others may not have heard is told to them, and what this node may not h
   gap();
   await settled();
   expect(compared.flat()).toEqual([CONVERSATION]);
+  for (let count = 0; count < 9; count += 1) await interval();
+
+  // Every node finds this out at the same moment, and none asks then; for messages alone.
+  readCursors.mockClear();
+  compared.length = 0;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vanished();
+  vanished();
+  expect(compared).toEqual([]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  vi.useRealTimers();
+  expect(compared.flat()).toEqual([CONVERSATION]);
+  expect(readCursors).not.toHaveBeenCalled();
   for (let count = 0; count < 9; count += 1) await interval();
 
   unsure(CONVERSATION);

@@ -17,7 +17,7 @@ afterEach(() => {
 function setUp() {
   const rooms = new Map<string, Room>();
   const asked: string[][] = [];
-  const link = { isDeaf: false };
+  const link = { isDeaf: false, connectionsLost: 0 };
   let turn: () => void = () => undefined;
   const readMoved = vi.fn(async (_known: readonly ConversationHead[]) => NOTHING);
   const checks = createHeadChecks({
@@ -35,6 +35,7 @@ function setUp() {
     },
     rooms,
     isDeaf: () => link.isDeaf,
+    connectionsLost: () => link.connectionsLost,
     limits: { headCheckIntervalMs: 1_000, headCheckBatch: BATCH },
     log: { debug: () => undefined },
   });
@@ -200,6 +201,76 @@ describe('where something may be lost', () => {
   });
 });
 
+describe('a pass that takes longer than an interval', () => {
+  /** Each question is answered when the test says so. */
+  function setUpSlow() {
+    const all = setUp();
+    const answers: (() => void)[] = [];
+    all.readMoved.mockImplementation(
+      () => new Promise((resolve) => answers.push(() => resolve(NOTHING))),
+    );
+    for (let index = 0; index < 4 * BATCH; index += 1) all.add(`room ${index}`);
+    const answerOne = async () => {
+      answers.shift()?.();
+      await settled();
+    };
+    return { ...all, answerOne };
+  }
+
+  it('comes to every room, while the bus is away', async () => {
+    const { asked, link, interval, answerOne } = setUpSlow();
+    link.isDeaf = true;
+    for (let count = 0; count < 4; count += 1) {
+      await interval();
+      await answerOne();
+    }
+    expect(new Set(asked.flat()).size).toBe(4 * BATCH);
+  });
+
+  it('and while something is lost again and again', async () => {
+    const { asked, checks, interval, answerOne } = setUpSlow();
+    await interval();
+    for (let count = 0; count < 4; count += 1) {
+      checks.all();
+      await answerOne();
+    }
+    expect(new Set(asked.flat()).size).toBe(4 * BATCH);
+  });
+});
+
+describe('PostgreSQL that was away may be back with less, under the same name', () => {
+  it('all are compared after a comparison that failed', async () => {
+    const { add, interval, intervalsOf, readMoved } = setUp();
+    for (const name of ['a', 'b', 'c']) add(name);
+    await intervalsOf('a', 100);
+    readMoved.mockRejectedValueOnce(new Error('PostgreSQL is away'));
+    await interval();
+    expect((await interval()).sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('all are compared after a connection was lost', async () => {
+    const { add, interval, intervalsOf, link } = setUp();
+    for (const name of ['a', 'b', 'c']) add(name);
+    await intervalsOf('a', 100);
+    link.connectionsLost += 1;
+    expect((await interval()).sort()).toEqual(['a', 'b', 'c']);
+    // As if they had just moved.
+    expect((await interval()).sort()).toEqual(['a', 'b', 'c']);
+    expect(await interval()).toEqual([]);
+  });
+});
+
+it('what another node tells of is asked for at once, and once', async () => {
+  const { add, asked, checks, intervalsOf } = setUp();
+  const a = add('a');
+  await intervalsOf('a', 100);
+  asked.push([]);
+  checks.compare(a.known);
+  await settled();
+  expect(asked.at(-1)).toEqual(['a']);
+  expect(gaps(await intervalsOf('a', 3))).toEqual([1, 2]);
+});
+
 it('what could not be asked is at the next interval, without a longer pause after it', async () => {
   const { add, checks, interval, intervalsOf, readMoved } = setUp();
   for (let index = 0; index < 2 * BATCH; index += 1) add(`room ${index}`);
@@ -210,7 +281,7 @@ it('what could not be asked is at the next interval, without a longer pause afte
   for (let index = 0; index < 6; index += 1) await interval();
   expect(checks.stats.headCheckFailures).toBe(6);
   readMoved.mockResolvedValue(NOTHING);
-  expect(gaps(await intervalsOf('room 0', 3))).toEqual([1, 2]);
+  expect(gaps(await intervalsOf('room 0', 4))).toEqual([1, 1, 2]);
 });
 
 it('one question goes out at every interval, also with nobody here', async () => {

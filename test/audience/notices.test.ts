@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type CatchUpDeps, createCatchUp } from '../../src/audience/catch-up.ts';
 import type { Conversation } from '../../src/chat/schemas.ts';
 import { createBeat } from '../../src/shared/beat.ts';
-import { foldId } from '../../src/shared/ids.ts';
+import { foldId, newId } from '../../src/shared/ids.ts';
 
 const PERSON = foldId('00000000-0000-4000-8000-00000000000a');
 const CONVERSATION = foldId('00000000-0000-4000-8000-0000000000c0');
@@ -34,10 +34,10 @@ function setUp(answers: (Answer | Promise<Answer>)[]) {
   const disconnectOlder = vi.fn();
   const conversationCreated = vi.fn();
   const checkAll = vi.fn();
-  const suspect = vi.fn();
+  const compare = vi.fn();
   const catchUp = createCatchUp({
     store: { readNotices, readConversation, forgetOldNotices: vi.fn(), readCursors: vi.fn() },
-    rooms: { open: () => [], size: () => 0, checkAll, suspect },
+    rooms: { open: () => [], size: () => 0, checkAll, compare },
     nodeId: NODE,
     users: { has: () => true, size: () => 1, disconnectOlder },
     announcer: { here: { conversationCreated, memberChanged: vi.fn(), cursorsMoved: vi.fn() } },
@@ -53,7 +53,7 @@ function setUp(answers: (Answer | Promise<Answer>)[]) {
     disconnectOlder,
     conversationCreated,
     checkAll,
-    suspect,
+    compare,
   };
 }
 
@@ -89,10 +89,26 @@ it('what another node could not tell is looked for: in that conversation, or in 
     { notices, next: '7' },
     { notices: [{ id: 3, ...unheard, userId: other, conversationId: null }], next: '8' },
   ]);
-  await vi.waitFor(() => expect(all.suspect).toHaveBeenCalledWith(CONVERSATION));
+  await vi.waitFor(() => expect(all.compare).toHaveBeenCalledWith(CONVERSATION));
   await vi.waitFor(() => expect(all.checkAll).toHaveBeenCalledOnce());
   // What this node told itself it knows.
-  expect(all.suspect).toHaveBeenCalledOnce();
+  expect(all.compare).toHaveBeenCalledOnce();
+});
+
+it('what many nodes could not tell is looked for once for all of them', async () => {
+  const notices = Array.from({ length: 50 }, (_, index) => ({
+    id: index + 1,
+    kind: 'unheard' as const,
+    userId: newId(),
+    conversationId: null,
+    ageMs: 10,
+  }));
+  const all = setUp([
+    { notices, next: '7' },
+    { notices, next: '7' },
+  ]);
+  await vi.waitFor(() => expect(all.readNotices.mock.calls.length).toBeGreaterThan(2));
+  expect(all.checkAll).toHaveBeenCalledOnce();
 });
 
 describe('PostgreSQL becomes another one', () => {

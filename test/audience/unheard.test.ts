@@ -1,7 +1,7 @@
 /** What a node tells the others through PostgreSQL, because they may not have heard it. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createUnheard } from '../../src/audience/unheard.ts';
-import { MAX_UNHEARD_NAMED } from '../../src/bounds/audience.ts';
+import { MAX_UNHEARD_NAMED, UNSURE_FOR_MS } from '../../src/bounds/audience.ts';
 import { type CanonicalId, newId } from '../../src/shared/ids.ts';
 import { createStoreFixture, type StoreFixture } from '../store/fixture.ts';
 
@@ -80,6 +80,54 @@ describe('a node tells the others', () => {
   });
 });
 
+describe('at its end a node tells', () => {
+  it('what is left, once, after what is under way', async () => {
+    const { unheard, link, told, noteUnheard, interval } = setUp();
+    const [first, second] = [newId(), newId()];
+    let arrive: () => void = () => undefined;
+    noteUnheard.mockImplementationOnce(
+      (_node, ids) =>
+        new Promise((resolve) => {
+          arrive = () => {
+            told.push(ids);
+            resolve();
+          };
+        }),
+    );
+    unheard.add(first);
+    await interval();
+    unheard.add(second);
+    unheard.close();
+    const last = unheard.lastWord();
+    arrive();
+    await last;
+    expect(told).toEqual([[first], [second]]);
+    // What Redis had not taken when the bus was closed.
+    link.lost = 1;
+    await unheard.lastWord();
+    await unheard.lastWord();
+    expect(told.slice(2)).toEqual([null]);
+  });
+
+  it('and is at its end all the same where PostgreSQL does not take it', async () => {
+    const { unheard, noteUnheard } = setUp();
+    noteUnheard.mockRejectedValueOnce(new Error('PostgreSQL is away'));
+    unheard.add(newId());
+    await unheard.lastWord();
+    expect(noteUnheard).toHaveBeenCalledOnce();
+  });
+
+  it('whether a message may still be stored', () => {
+    const { unheard } = setUp();
+    expect(unheard.isUnsure()).toBe(false);
+    unheard.add(newId());
+    expect(unheard.isUnsure()).toBe(true);
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + UNSURE_FOR_MS);
+    expect(unheard.isUnsure()).toBe(false);
+    vi.restoreAllMocks();
+  });
+});
+
 describe('what is told', () => {
   let f: StoreFixture;
   beforeAll(async () => {
@@ -98,5 +146,26 @@ describe('what is told', () => {
         expect.objectContaining({ kind: 'unheard', userId: node, conversationId }),
       ),
     );
+  });
+
+  it('by one node again and again is in an answer once', async () => {
+    const { next } = await f.store.readNotices(null, 0);
+    const [node, other, conversation] = [newId(), newId(), newId()];
+    for (let count = 0; count < 3; count += 1) {
+      await f.store.noteUnheard(node, null);
+      await f.store.noteUnheard(node, [conversation]);
+      await f.store.noteUnheard(other, null);
+    }
+    for (const since of [next, null]) {
+      const { notices } = await f.store.readNotices(since, 0);
+      const told = notices.filter(({ userId }) => userId === node || userId === other);
+      expect(told.map((notice) => [notice.userId, Reflect.get(notice, 'conversationId')])).toEqual([
+        [node, conversation],
+        [node, conversation],
+        [node, null],
+        [node, conversation],
+        [other, null],
+      ]);
+    }
   });
 });

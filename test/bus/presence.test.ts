@@ -44,17 +44,31 @@ it('who comes and goes in order has not, whether it is counted or heard first', 
   expect(nodes.vanished()).toBe(0);
 });
 
-it('one that is not heard coming is believed when it stays, and its word may come late', () => {
+it('one that is not heard coming is believed when it stays, and its end is a loss', () => {
   const nodes = setUp(3);
-  nodes.counted(4);
-  nodes.counted(4);
-  nodes.said(CAME);
   nodes.counted(4);
   nodes.counted(4);
   expect(nodes.vanished()).toBe(0);
   nodes.counted(3);
   nodes.counted(3);
   expect(nodes.vanished()).toBe(1);
+});
+
+it('one that is killed while another comes has vanished, whatever was counted before', () => {
+  const nodes = setUp(3);
+  // Somebody listened for a while, or a node that had said that it goes took its time.
+  nodes.counted(4);
+  nodes.counted(4);
+  nodes.counted(3);
+  nodes.counted(3);
+  const before = nodes.vanished();
+  nodes.counted(4);
+  nodes.counted(4);
+  // One is killed, and its successor is there before the next count.
+  nodes.said(CAME);
+  nodes.counted(4);
+  nodes.counted(4);
+  expect(nodes.vanished()).toBe(before + 1);
 });
 
 it('a link that was lost begins anew', () => {

@@ -1,5 +1,4 @@
 /** What only the Redis bus promises: starting without Redis, bounds, garbage, other nodes' losses. */
-import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../support/wait.ts';
 import { down, probesGoRound, quick, reaches, up, useOwnRedis } from './redis-nodes.ts';
@@ -138,41 +137,6 @@ describe('a node', () => {
     a.bus.publish('room', Buffer.from('still here'));
     await waitFor(() => heard.includes('still here'), { what: 'a payload after the exceptions' });
     expect(b.bus.stats().linksUp).toBe(1);
-  });
-
-  test('tells of a node that vanishes without a word, and of none that goes in order', async () => {
-    const [a, b] = await pair();
-    const third = start('node-c');
-    await up(third);
-    await probesGoRound(a, b);
-    await third.bus.close();
-    for (let round = 0; round < 2; round += 1) await probesGoRound(a, b);
-    expect([a.gaps, b.gaps]).toEqual([0, 0]);
-
-    // To the others it is a node like any other.
-    const vanishing = new Redis(redis.server.url);
-    await vanishing.subscribe(`${redis.prefix}n`);
-    await redis.admin.publish(`${redis.prefix}n`, 'node-d\ncame');
-    for (let round = 0; round < 2; round += 1) await probesGoRound(a, b);
-    expect([a.gaps, b.gaps]).toEqual([0, 0]);
-    vanishing.disconnect();
-    await waitFor(() => a.gaps === 1 && b.gaps === 1, { what: 'both nodes to be told' });
-    for (let round = 0; round < 2; round += 1) await probesGoRound(a, b);
-    expect([a.gaps, b.gaps]).toEqual([1, 1]);
-  });
-
-  test('knows of nodes of 0.1, whom it does not hear', async () => {
-    const a = start('node-a');
-    expect(a.bus.hearsAll()).toBe(false);
-    await up(a);
-    await probesGoRound(a);
-    expect(a.bus.hearsAll()).toBe(true);
-    const older = new Redis(redis.server.url);
-    await older.subscribe(`${redis.prefix.replace('epoch:', '')}g`);
-    await waitFor(() => !a.bus.hearsAll(), { what: 'the older node to be found' });
-    expect(a.bus.status().ok).toBe(true);
-    older.disconnect();
-    await waitFor(() => a.bus.hearsAll(), { what: 'its end to be found' });
   });
 
   test('drops above its bound of unconfirmed bytes, and everyone is told of a gap', async () => {

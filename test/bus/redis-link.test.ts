@@ -9,16 +9,17 @@ const DETECTION_MS = 2000;
 const redis = useOwnRedis();
 const { start, pair, startProxy } = redis;
 
-describe('a link that breaks is found down within 2 s, made anew, and reported as one gap', () => {
+describe('a link that breaks is found down within 2 s, made anew, and reported as a gap', () => {
   async function comesBackWhole(a: Node, b: Node): Promise<void> {
     await up(a, b);
     await waitFor(() => a.gaps > 0 && b.gaps > 0, { what: 'the gap to be reported' });
     await reaches(a, b, 'room');
     await reaches(b, a, 'room');
-    // A second notice would come with a later probe: two more have gone round.
+    // A further notice would come with a later probe: two more have gone round.
     await probesGoRound(a, b);
-    expect([a.gaps, b.gaps]).toEqual([1, 1]);
     for (const node of [a, b]) {
+      // Once for its own link, and perhaps once because the other one tells of its loss.
+      expect(node.gaps).toBeLessThanOrEqual(2);
       expect(node.bus.stats().linksUp).toBe(2);
       // One line for each change, however many attempts it took.
       expect(node.log.map((line) => line.message)).toEqual([

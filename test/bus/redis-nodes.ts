@@ -15,6 +15,7 @@ export interface Node {
   bus: RedisBus;
   heard: string[];
   gaps: number;
+  vanished: number;
   log: { level: string; fields: object; message: string }[];
 }
 
@@ -59,10 +60,13 @@ export function useOwnRedis() {
       // Nothing is held back, so that a notice too many shows.
       limits: { ...REDIS_BUS_LIMITS, gapIntervalMs: 0, ...limits },
     });
-    const node: Node = { bus, heard: [], gaps: 0, log };
+    const node: Node = { bus, heard: [], gaps: 0, vanished: 0, log };
     bus.onMessage((topic, payload) => node.heard.push(`${topic}: ${Buffer.from(payload)}`));
     bus.onGap(() => {
       node.gaps += 1;
+    });
+    bus.onVanished(() => {
+      node.vanished += 1;
     });
     open.push(bus);
     return node;

@@ -50,6 +50,7 @@ function setUp(on: Partial<Pick<Store, 'readStanding' | 'readRange'>> = {}) {
       evicted.push(missed);
       joining.forget(socket, room);
     },
+    connectionsLost: () => 0,
     beat: createBeat(),
     limits: {
       holeHoldMs: 5,
