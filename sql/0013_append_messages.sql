@@ -5,6 +5,10 @@
 --
 -- Each statement inside sees what was committed when it began (READ COMMITTED, VOLATILE): who takes part,
 -- what is stored already and the last position are read after the locks were had.
+--
+-- Not to be called between BEGIN and COMMIT: what it says of waiting for the disk, where nothing is written,
+-- holds for the whole transaction. In what is asked of tables, names of ours carry the function's or the
+-- block's: a column that somebody adds to one of them must not take their place.
 CREATE OR REPLACE FUNCTION messaging.append_messages(
   -- The conversations of the drafts, each once.
   conversations UUID[],
@@ -39,6 +43,7 @@ CREATE OR REPLACE FUNCTION messaging.append_messages(
   earlier JSONB
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
   held UUID[];
   all_held BOOLEAN;
@@ -49,11 +54,11 @@ BEGIN
   -- for the checks of foreign keys, and hold them up.
   IF waits THEN
     held := ARRAY(
-      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (conversations)
+      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (append_messages.conversations)
       ORDER BY c.id FOR NO KEY UPDATE);
   ELSE
     held := ARRAY(
-      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (conversations)
+      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (append_messages.conversations)
       ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED);
   END IF;
   all_held := cardinality(held) = cardinality(conversations);
@@ -69,12 +74,12 @@ BEGIN
         WHEN c.id IS NULL THEN 'no_conversation'
         -- Strangers hear at once what they hear of any conversation: it is true of this moment, and a longer
         -- wait would tell them that there is one. Unless an earlier call is still under way.
-        WHEN NOT (all_held OR c.id = ANY (held)) THEN
-          CASE WHEN unsure OR sender.takes_part THEN 'locked' ELSE 'not_a_participant' END
+        WHEN NOT (here.all_held OR c.id = ANY (here.held)) THEN
+          CASE WHEN append_messages.unsure OR sender.takes_part THEN 'locked' ELSE 'not_a_participant' END
         WHEN own.id IS NOT NULL THEN 'stored_earlier'
         WHEN sender.takes_part IS NULL THEN 'not_a_participant'
         WHEN repeated.id IS NOT NULL THEN 'repeat'
-        WHEN d.deadline_ms < present_ms THEN 'late'
+        WHEN d.deadline_ms < here.present_ms THEN 'late'
         ELSE 'stored'
       END AS outcome
     FROM unnest(ids, conversation_ids, sender_ids, contents, message_types, media_urls, client_message_ids,
@@ -92,7 +97,7 @@ BEGIN
     ) sender ON TRUE
     LEFT JOIN LATERAL (
       SELECT m.id FROM messaging.messages m
-      WHERE unsure AND m.id = d.id AND m.conversation_id = d.conversation_id
+      WHERE append_messages.unsure AND m.id = d.id AND m.conversation_id = d.conversation_id
       LIMIT 1
     ) own ON TRUE
     LEFT JOIN LATERAL (
@@ -111,8 +116,8 @@ BEGIN
       -- one standby's clock differs from its primary's by less. A time further ahead is wrong itself (rows
       -- of an older service in local time), and no message is given it.
       CASE WHEN outcome = 'stored' THEN
-        CASE WHEN j.last_message_at > present AND j.last_message_at <= present + interval '5 seconds'
-          THEN date_trunc('milliseconds', j.last_message_at) ELSE present END
+        CASE WHEN j.last_message_at > here.present AND j.last_message_at <= here.present + interval '5 seconds'
+          THEN date_trunc('milliseconds', j.last_message_at) ELSE here.present END
       END AS created_at
     FROM judged j
   ), inserted AS (

@@ -1,4 +1,7 @@
 -- Marks, in one statement and so in one round trip each, for the reason append_messages is one (sql/0013).
+--
+-- In what is asked of tables, names of ours carry the function's or the block's: a column that somebody adds to
+-- one of them must not take their place.
 
 -- Moves the statuses of the messages after from_seq up to to_seq forward to what the cursors say now. The
 -- caller holds the conversation's row lock: two cursors that move at once would each see the other where it
@@ -20,7 +23,7 @@ BEGIN
       array_agg(last_read_seq ORDER BY last_read_seq, participant_id) AS reads,
       array_agg(participant_id ORDER BY last_delivered_seq, participant_id) AS receivers,
       array_agg(last_delivered_seq ORDER BY last_delivered_seq, participant_id) AS deliveries
-    FROM messaging.conversation_participants WHERE conversation_id = conversation
+    FROM messaging.conversation_participants WHERE conversation_id = advance_statuses.conversation
   ), bounds AS (
     SELECT readers[1] AS reader, reads[1] AS read_1, reads[2] AS read_2,
       receivers[1] AS receiver, deliveries[1] AS delivered_1, deliveries[2] AS delivered_2
@@ -31,7 +34,8 @@ BEGIN
     WHEN m.seq <= CASE WHEN m.sender_id = b.reader THEN b.read_2 ELSE b.read_1 END THEN 'read'
     ELSE 'delivered' END
   FROM bounds b
-  WHERE m.conversation_id = conversation AND m.seq > from_seq AND m.seq <= to_seq
+  WHERE m.conversation_id = advance_statuses.conversation AND m.seq > advance_statuses.from_seq
+    AND m.seq <= advance_statuses.to_seq
     AND m.seq <= (SELECT greatest(read_1, read_2, delivered_1, delivered_2) FROM bounds)
     AND CASE
       WHEN m.seq <= CASE WHEN m.sender_id = b.reader THEN b.read_2 ELSE b.read_1 END
@@ -43,6 +47,9 @@ END $$;
 
 -- Moves one of a participant's two cursors forward, never past the last message, and with it the statuses it
 -- newly covers; who has read has received.
+--
+-- Not to be called between BEGIN and COMMIT: what it says of waiting for the disk, where nothing is written,
+-- holds for the whole transaction.
 CREATE OR REPLACE FUNCTION messaging.move_cursor(
   conversation UUID,
   person UUID,
@@ -66,24 +73,25 @@ CREATE OR REPLACE FUNCTION messaging.move_cursor(
   marked BIGINT
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
   head BIGINT;
   place BIGINT;
 BEGIN
   IF waits THEN
     SELECT c.last_seq INTO head FROM messaging.conversations c
-    WHERE c.id = conversation FOR NO KEY UPDATE;
+    WHERE c.id = move_cursor.conversation FOR NO KEY UPDATE;
   ELSE
     SELECT c.last_seq INTO head FROM messaging.conversations c
-    WHERE c.id = conversation FOR NO KEY UPDATE SKIP LOCKED;
+    WHERE c.id = move_cursor.conversation FOR NO KEY UPDATE SKIP LOCKED;
   END IF;
 
   -- A statement of its own: it sees what was committed while the lock was waited for.
-  SELECT CASE WHEN of_reading THEN p.last_read_seq ELSE p.last_delivered_seq END INTO place
+  SELECT CASE WHEN move_cursor.of_reading THEN p.last_read_seq ELSE p.last_delivered_seq END INTO place
   FROM messaging.conversations c
   LEFT JOIN messaging.conversation_participants p
-    ON p.conversation_id = c.id AND p.participant_id = person
-  WHERE c.id = conversation;
+    ON p.conversation_id = c.id AND p.participant_id = move_cursor.person
+  WHERE c.id = move_cursor.conversation;
 
   marked := 0;
   IF NOT FOUND THEN
@@ -109,15 +117,15 @@ BEGIN
       UPDATE messaging.conversation_participants p
       SET last_read_seq = move_cursor.seq,
         last_delivered_seq = greatest(p.last_delivered_seq, move_cursor.seq)
-      WHERE p.conversation_id = conversation AND p.participant_id = person;
+      WHERE p.conversation_id = move_cursor.conversation AND p.participant_id = move_cursor.person;
     ELSE
       UPDATE messaging.conversation_participants p SET last_delivered_seq = move_cursor.seq
-      WHERE p.conversation_id = conversation AND p.participant_id = person;
+      WHERE p.conversation_id = move_cursor.conversation AND p.participant_id = move_cursor.person;
     END IF;
     PERFORM messaging.advance_statuses(conversation, place, move_cursor.seq);
     SELECT count(*) INTO marked FROM messaging.messages m
-    WHERE m.conversation_id = conversation AND m.seq > place AND m.seq <= move_cursor.seq
-      AND m.sender_id <> person;
+    WHERE m.conversation_id = move_cursor.conversation AND m.seq > here.place
+      AND m.seq <= move_cursor.seq AND m.sender_id <> move_cursor.person;
   ELSE
     -- Nothing is written. A row lock alone makes a commit wait for the disk, and a refusal would tell by its
     -- time whether there was a conversation to lock.

@@ -120,7 +120,8 @@ function selectPage(
         ORDER BY listed_at DESC FETCH FIRST (${count}::bigint) ROWS WITH TIES
       )
     ), page AS (
-      SELECT c.*, p.last_read_seq, coalesce(c.last_message_at, c.created_at, 'epoch') AS at
+      SELECT c.id, c.request_match_id, c.last_message_at, c.created_at, c.last_seq, p.last_read_seq,
+        coalesce(c.last_message_at, c.created_at, 'epoch') AS at
       FROM candidate p JOIN messaging.conversations c ON c.id = p.conversation_id
       WHERE (coalesce(c.last_message_at, c.created_at, 'epoch'), c.id)
         < ((SELECT at FROM after), ${after.id}::uuid)

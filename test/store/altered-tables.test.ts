@@ -57,6 +57,24 @@ it.each([
   expect(await useAll()).toEqual([]);
 });
 
+it('columns that are named as what the functions name: nobody notices', async () => {
+  const { sql } = scene.db;
+  const functions = await sql<{ named: string[]; source: string }[]>`
+    SELECT coalesce(proargnames, '{}') AS named, prosrc AS source FROM pg_proc
+    WHERE pronamespace = 'messaging'::regnamespace`;
+  const names = functions.flatMap(({ named, source }) => {
+    const declared = /\bDECLARE\b(.*?)\bBEGIN\b/s.exec(source)?.[1] ?? '';
+    return [...named, ...[...declared.matchAll(/^\s+(\w+) [^;]+;/gm)].map(([, name = '']) => name)];
+  });
+  expect(names).toEqual(expect.arrayContaining(['person', 'place', 'unsure', 'held']));
+  for (const table of ['conversations', 'conversation_participants', 'messages']) {
+    for (const name of new Set(names)) {
+      await sql.unsafe(`ALTER TABLE messaging.${table} ADD COLUMN IF NOT EXISTS "${name}" text`);
+    }
+  }
+  expect(await useAll()).toEqual([]);
+});
+
 it('a server that takes no writes any more is left, and found again when it does', async () => {
   const client = scene.app.connect(scene.alice.id);
   await connected(client);
