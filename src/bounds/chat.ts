@@ -36,6 +36,8 @@ export const DEFAULT_CONVERSATIONS_LIMIT = 100;
 /** Most of them that a caller may ask for. */
 export const MAX_HISTORY_LIMIT = 200;
 export const MAX_CONVERSATIONS_LIMIT = 500;
+/** Most characters of a client_conversation_id: as wide as its column. */
+export const MAX_CLIENT_CONVERSATION_ID_LENGTH = 64;
 /** Most characters of a client_message_id: as wide as its column. */
 export const MAX_CLIENT_MESSAGE_ID_LENGTH = 64;
 

@@ -85,15 +85,14 @@ export function cleanContent(input: ContentInput, rules: ContentRules): CleanCon
   return { content: stored(clean), mediaUrl: null };
 }
 
+type PlainField = 'content' | 'client_message_id' | 'client_conversation_id';
+
 /**
  * For text that a caller wants stored as it is.
  *
  * @throws ChatError `invalid_request`, with the field in `details`.
  */
-export function requireStorable(
-  field: 'content' | 'client_message_id',
-  text: string,
-): asserts text is StorableText {
+export function requireStorable(field: PlainField, text: string): asserts text is StorableText {
   if (isStorable(text)) return;
   throw refusal(field, `${field} must not have a NUL or a lone surrogate`);
 }
@@ -152,6 +151,6 @@ function tooLongUrl(): ChatError {
   return refusal('media_url', `media_url must be at most ${MAX_MEDIA_URL_LENGTH} characters`);
 }
 
-function refusal(field: 'content' | 'media_url' | 'client_message_id', message: string): ChatError {
+function refusal(field: 'media_url' | PlainField, message: string): ChatError {
   return new ChatError('invalid_request', message, { [field]: message });
 }

@@ -1,10 +1,11 @@
 /** The rules for conversations, for who takes part in them and for ending a person's connections. */
 
 import { DEFAULT_CONVERSATIONS_LIMIT, MAX_PARTICIPANTS } from '../bounds/chat.ts';
-import { type CanonicalId, newId } from '../shared/ids.ts';
+import { type CanonicalId, NIL_UUID, newId } from '../shared/ids.ts';
+import { requireStorable } from './content.ts';
 import { ChatError } from './errors.ts';
 import { actingUser, noAccess, requireService } from './membership.ts';
-import type { Actor, Events, ListPage, Store, UserLimit } from './ports.ts';
+import type { Actor, CreationKey, Events, ListPage, Store, UserLimit } from './ports.ts';
 import type {
   Conversation,
   ConversationsQuery,
@@ -60,10 +61,11 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
   }
 
   /**
-   * Creates a conversation, or finds the one its match already has.
+   * Creates a conversation, or finds the one its match already has, or that this creator made with the same key.
    *
    * @throws ChatError invalid_request, identity_mismatch (a user must be among the participants),
-   *   conversation_exists, unknown_reference, rate_limited, unavailable
+   *   conversation_exists, idempotency_conflict, not_a_participant (no longer), unknown_reference,
+   *   rate_limited, unavailable
    */
   async function create(
     actor: Actor,
@@ -85,6 +87,7 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
       id: newId(),
       requestMatchId: input.request_match_id ?? null,
       participantIds,
+      key: keyOf(actor, input.client_conversation_id ?? null),
     };
     const result = await work.alone(
       callerOf(actor),
@@ -101,7 +104,16 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
         throw new ChatError(
           'conversation_exists',
           'This request match already has a conversation with other participants.',
+          { conversation_id: result.conversationId },
         );
+      case 'idempotency_conflict':
+        throw new ChatError(
+          'idempotency_conflict',
+          'This client_conversation_id was used for a conversation with another body.',
+          { client_conversation_id: 'was used before' },
+        );
+      case 'not_a_participant':
+        throw noAccess(actor, result.outcome);
       case 'unknown_reference':
         throw new ChatError('unknown_reference', `${result.field} names something unknown.`, {
           [result.field]: 'names something unknown',
@@ -202,6 +214,17 @@ export function createConversations({ store, events, fanOutLimit, work }: Conver
   }
 
   return { disconnectUser, list, create, addParticipant, removeParticipant };
+}
+
+/**
+ * What the creator may ask for the conversation again by.
+ *
+ * @throws ChatError invalid_request
+ */
+function keyOf(actor: Actor, clientConversationId: string | null): CreationKey | null {
+  if (clientConversationId === null) return null;
+  requireStorable('client_conversation_id', clientConversationId);
+  return { creatorId: callerOf(actor) ?? NIL_UUID, clientConversationId };
 }
 
 /** The person who calls; null when a service does. */

@@ -83,7 +83,11 @@ export type HistoryOutcome =
 export type CreateOutcome =
   | { outcome: 'created'; conversation: Conversation }
   | { outcome: 'existing'; conversation: Conversation }
-  | { outcome: 'conversation_exists' }
+  | { outcome: 'conversation_exists'; conversationId: CanonicalId }
+  /** The key was used with another body. */
+  | { outcome: 'idempotency_conflict' }
+  /** The key's conversation is there, and its creator was removed from it. */
+  | { outcome: 'not_a_participant' }
   | { outcome: 'unknown_reference'; field: 'participant_ids' | 'request_match_id' };
 
 /** What became of a cursor to be moved. */

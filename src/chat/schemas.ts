@@ -6,6 +6,7 @@ import { type Static, type StaticDecode, type TSchema, Type } from '@sinclair/ty
 import {
   DEFAULT_CONVERSATIONS_LIMIT,
   DEFAULT_HISTORY_LIMIT,
+  MAX_CLIENT_CONVERSATION_ID_LENGTH,
   MAX_CLIENT_MESSAGE_ID_LENGTH,
   MAX_CONVERSATIONS_LIMIT,
   MAX_CURSOR_LENGTH,
@@ -69,6 +70,13 @@ const ClientMessageId = Type.String({
   minLength: 1,
   maxLength: MAX_CLIENT_MESSAGE_ID_LENGTH,
   description: "The sender's own key for one message: the same key is stored once, for ever",
+});
+
+const ClientConversationId = Type.String({
+  minLength: 1,
+  maxLength: MAX_CLIENT_CONVERSATION_ID_LENGTH,
+  description:
+    "The creator's own key for one conversation: the same key is one conversation, for ever",
 });
 
 export const Message = Type.Object(
@@ -186,6 +194,7 @@ export type ParticipantChange = StaticDecode<typeof ParticipantChange>;
 export const CreateConversationInput = Type.Object({
   request_match_id: Type.Optional(Nullable(Uuid)),
   participant_ids: Type.Array(Uuid, { minItems: 1, maxItems: MAX_PARTICIPANTS, uniqueItems: true }),
+  client_conversation_id: Type.Optional(Nullable(ClientConversationId)),
 });
 export type CreateConversationInput = StaticDecode<typeof CreateConversationInput>;
 

@@ -44,6 +44,15 @@ export interface CreateRequest {
   requestMatchId: CanonicalId | null;
   /** Everybody who is to take part, each of them once. */
   participantIds: readonly CanonicalId[];
+  /** Under what its creator may ask for it again; null: it makes a new one each time. */
+  key: CreationKey | null;
+}
+
+/** A creator's own key for one conversation. */
+export interface CreationKey {
+  /** The nil UUID for a service: all services are one creator. */
+  creatorId: CanonicalId;
+  clientConversationId: StorableText;
 }
 
 /** A participant's read or delivered cursor, to be moved forward. */

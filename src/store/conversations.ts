@@ -7,9 +7,16 @@
  */
 
 import { MAX_PAIR_ATTEMPTS } from '../bounds/store.ts';
-import type { CreateOutcome, CreateRequest } from '../chat/ports.ts';
+import type { CreateOutcome, CreateRequest, CreationKey } from '../chat/ports.ts';
 import type { Conversation, Person } from '../chat/schemas.ts';
-import type { CanonicalId } from '../shared/ids.ts';
+import { type CanonicalId, NIL_UUID } from '../shared/ids.ts';
+import {
+  type EarlierCreation,
+  keepKey,
+  lockKey,
+  nameOfKey,
+  selectEarlier,
+} from './client-conversations.ts';
 import type { Database, Sql, TransactionSql } from './database.ts';
 import { isServerError } from './link.ts';
 
@@ -35,7 +42,9 @@ export async function createConversation(
     try {
       return await database.transaction(
         (sql) => create(sql, request),
-        `match ${request.requestMatchId ?? request.id}`,
+        request.key === null
+          ? `match ${request.requestMatchId ?? request.id}`
+          : nameOfKey(request.key),
       );
     } catch (error) {
       if (!isServerError(error)) throw error;
@@ -59,13 +68,17 @@ export async function readConversation(
 }
 
 async function create(sql: TransactionSql, request: CreateRequest): Promise<CreateOutcome> {
-  const { id, requestMatchId, participantIds } = request;
-  const [, [known], existing] = await Promise.all([
+  const { id, requestMatchId, participantIds, key } = request;
+  const [, [earlier], , [known], existing] = await Promise.all([
+    // Always before the match, so that two creators cannot wait for each other.
+    key === null ? null : lockKey(sql, key),
+    key === null ? [] : selectEarlier(sql, key, request),
     requestMatchId === null ? null : lockMatch(sql, requestMatchId),
     // Statements after the lock: each sees what the holder before us had committed.
     countKnown(sql, request),
     selectExisting(sql, id, requestMatchId),
   ]);
+  if (earlier !== undefined && earlier.conversation_id !== id) return again(sql, earlier, key);
   if (known === undefined || !known.match) {
     return { outcome: 'unknown_reference', field: 'request_match_id' };
   }
@@ -75,12 +88,14 @@ async function create(sql: TransactionSql, request: CreateRequest): Promise<Crea
   // Ours already: the reply to an earlier attempt's COMMIT was lost.
   const own = existing.find((row) => row.id === id);
   if (own !== undefined) return { outcome: 'created', conversation: toConversation(own) };
-  if (existing.length > 0) {
+  const [oldest] = existing;
+  if (oldest !== undefined) {
     const same = existing.find((row) => hasExactly(row, participantIds));
-    if (same === undefined) return { outcome: 'conversation_exists' };
+    if (same === undefined) return { outcome: 'conversation_exists', conversationId: oldest.id };
+    if (key !== null) await keepKey(sql, key, request, same.id);
     return { outcome: 'existing', conversation: toConversation(same) };
   }
-  const [, , [created]] = await Promise.all([
+  const [, , , [created]] = await Promise.all([
     sql`
       INSERT INTO messaging.conversations (id, request_match_id, created_at)
       VALUES (${id}::uuid, ${requestMatchId}::uuid,
@@ -89,10 +104,24 @@ async function create(sql: TransactionSql, request: CreateRequest): Promise<Crea
     sql`
       INSERT INTO messaging.conversation_participants (conversation_id, participant_id)
       SELECT ${id}::uuid, x FROM unnest(${[...participantIds].sort()}::uuid[]) AS x`,
+    key === null ? null : keepKey(sql, key, request, id),
     selectExisting(sql, id, null),
   ]);
   if (created === undefined) throw new Error('A conversation vanished in its own transaction');
   return { outcome: 'created', conversation: toConversation(created) };
+}
+
+/** What the creator is told who has used the key before. */
+async function again(
+  sql: Sql,
+  { conversation_id, same, takes_part }: EarlierCreation,
+  key: CreationKey | null,
+): Promise<CreateOutcome> {
+  if (key?.creatorId !== NIL_UUID && !takes_part) return { outcome: 'not_a_participant' };
+  if (!same) return { outcome: 'idempotency_conflict' };
+  const [row] = await selectExisting(sql, conversation_id, null);
+  if (row === undefined) throw new Error('A key outlived its conversation');
+  return { outcome: 'existing', conversation: toConversation(row) };
 }
 
 function lockMatch(sql: Sql, matchId: CanonicalId) {

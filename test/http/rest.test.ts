@@ -454,6 +454,32 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       expect(door.announced.map(({ event }) => event)).toEqual(['conversationCreated']);
     });
 
+    it('the same client_conversation_id is one conversation, announced once', async () => {
+      const participant_ids = [alice.id, bob.id];
+      const body = { participant_ids, client_conversation_id: `key-${randomUUID()}` };
+      const made = await Promise.all([create(alice, body), create(alice, body)]);
+      expect(made.map(({ status }) => status).sort()).toEqual([200, 201]);
+      expect(made[0]?.body.data).toEqual(made[1]?.body.data);
+      expect(door.announced.map(({ event }) => event)).toEqual(['conversationCreated']);
+      const other = await create(alice, { ...body, participant_ids: [alice.id, carol.id] });
+      refused(other, 409, 'idempotency_conflict');
+      expect(other.body.error.details).toEqual({ client_conversation_id: 'was used before' });
+      const service = await create(undefined, body);
+      expect([service.status, (await create(undefined, body)).status]).toEqual([201, 200]);
+      expect(service.body.data.id).not.toBe(made[0]?.body.data.id);
+      const gone = `/messages/${made[0]?.body.data.id}/participants/${alice.id}`;
+      await call('DELETE', gone, alice);
+      refused(await create(alice, body), 403, 'not_a_participant');
+    });
+
+    it.each(['', 'k'.repeat(65), 'a\u0000', 5])(
+      '400 invalid_request for client_conversation_id %j',
+      async (client_conversation_id) => {
+        const body = { participant_ids: [alice.id], client_conversation_id };
+        refused(await create(alice, body), 400, 'invalid_request');
+      },
+    );
+
     it('finds the one its match has: 200 for the same people, 409 for others', async () => {
       const request_match_id = await createMatch(db.sql);
       const pair = { request_match_id, participant_ids: [alice.id, bob.id] };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CreateOutcome, Store } from '../../src/chat/ports.ts';
-import { type CanonicalId, foldId, newId } from '../../src/shared/ids.ts';
+import type { CreateOutcome, CreationKey, Store } from '../../src/chat/ports.ts';
+import { type CanonicalId, foldId, NIL_UUID, newId } from '../../src/shared/ids.ts';
+import { isStorable } from '../../src/shared/storable-text.ts';
 import type { Database } from '../../src/store/database.ts';
 import { demoConversationId, demoUsers, insertDemoData } from '../../src/store/demo-data.ts';
 import { waitFor } from '../support/wait.ts';
@@ -30,7 +31,13 @@ const create = (
   participantIds: CanonicalId[],
   requestMatchId: CanonicalId | null = null,
   store = f.store,
-) => store.createConversation({ id: newId(), requestMatchId, participantIds });
+  key: CreationKey | null = null,
+) => store.createConversation({ id: newId(), requestMatchId, participantIds, key });
+
+function keyFor(creatorId: CanonicalId, clientConversationId = 'key'): CreationKey {
+  if (!isStorable(clientConversationId)) throw new Error('not storable');
+  return { creatorId, clientConversationId };
+}
 
 const idOf = (made: CreateOutcome): string =>
   'conversation' in made ? made.conversation.id : made.outcome;
@@ -71,6 +78,7 @@ describe('a new conversation', () => {
       id,
       requestMatchId: null,
       participantIds: [ben, anna],
+      key: null,
     });
     expect(made).toMatchObject({
       outcome: 'created',
@@ -88,7 +96,8 @@ describe('a new conversation', () => {
   });
 
   it('is made once when the same request is run again', async () => {
-    const request = { id: newId(), requestMatchId: null, participantIds: [await f.user()] };
+    const [anna, id] = [await f.user(), newId()];
+    const request = { id, requestMatchId: null, participantIds: [anna], key: keyFor(anna) };
     const first = await f.store.createConversation(request);
     expect(await f.store.createConversation(request)).toEqual(first);
   });
@@ -137,9 +146,12 @@ describe('one conversation for a match', () => {
       await f.user(),
       await f.match(),
     ];
-    await create([anna, ben], match);
+    const first = await create([anna, ben], match);
     for (const others of [[anna], [anna, carl], [anna, ben, carl]]) {
-      expect(await create(others, match)).toEqual({ outcome: 'conversation_exists' });
+      expect(await create(others, match)).toEqual({
+        outcome: 'conversation_exists',
+        conversationId: idOf(first),
+      });
     }
   });
 
@@ -184,12 +196,96 @@ describe('one conversation for a match', () => {
       WHERE id IN (${withBen}, ${withCarl})`;
 
     expect(idOf(await create([carl, anna], old))).toBe(withCarl);
-    expect(await create([ben, carl], old)).toEqual({ outcome: 'conversation_exists' });
+    expect(await create([ben, carl], old)).toMatchObject({ outcome: 'conversation_exists' });
     const made = await Promise.all(
       Array.from({ length: 10 }, (_, n) =>
         create([anna, ben], fresh, n % 2 === 0 ? f.store : otherNode),
       ),
     );
     expect(new Set(made.map(idOf)).size).toBe(1);
+  });
+});
+
+describe('one conversation for a creator and a key', () => {
+  it('ends with one when many create it at once on two nodes', async () => {
+    const [anna, ben] = [await f.user(), await f.user()];
+    const made = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        create([anna, ben], null, n % 2 === 0 ? f.store : otherNode, keyFor(anna)),
+      ),
+    );
+    expect(made.filter(({ outcome }) => outcome === 'created')).toHaveLength(1);
+    expect(made.filter(({ outcome }) => outcome === 'existing')).toHaveLength(19);
+    expect(new Set(made.map(idOf)).size).toBe(1);
+    expect(await conversationsOf(anna)).toBe(1);
+  });
+
+  it('ends with one, and refusals, when different bodies race for it', async () => {
+    const [anna, ben, carl] = [await f.user(), await f.user(), await f.user()];
+    const made = await Promise.all([
+      create([anna, ben], null, f.store, keyFor(anna)),
+      create([anna, carl], null, otherNode, keyFor(anna)),
+    ]);
+    expect(made.map(({ outcome }) => outcome).sort()).toEqual(['created', 'idempotency_conflict']);
+    expect(await conversationsOf(anna)).toBe(1);
+  });
+
+  it('is another one for another key, another creator and without a key', async () => {
+    const people = [await f.user(), await f.user()];
+    const [anna, ben] = people as [CanonicalId, CanonicalId];
+    const made = [
+      await create(people, null, f.store, keyFor(anna, 'a')),
+      await create(people, null, f.store, keyFor(anna, 'b')),
+      await create(people, null, f.store, keyFor(ben, 'a')),
+      await create(people, null, f.store, keyFor(NIL_UUID, `a ${anna}`)),
+      await create(people),
+    ];
+    expect(new Set(made.map(idOf)).size).toBe(5);
+  });
+
+  it('stands for what was asked for, whoever came, went or was deleted since', async () => {
+    const [anna, ben, carl, match] = [
+      await f.user(),
+      await f.user(),
+      await f.user(),
+      await f.match(),
+    ];
+    const conversationId = foldId(idOf(await create([anna, ben], match, f.store, keyFor(anna))));
+    const change = { conversationId, addedBy: null, maxParticipants: 9 };
+    await f.store.addParticipant({ ...change, userId: carl });
+    await f.sql`DELETE FROM auth.users WHERE id = ${ben}`;
+    const again = await create([ben, anna], match, f.store, keyFor(anna));
+    expect([again.outcome, idOf(again)]).toEqual(['existing', conversationId]);
+    const other = await create([anna, carl], match, f.store, keyFor(anna));
+    expect(other.outcome).toBe('idempotency_conflict');
+    // Somebody who was removed is told nothing of it.
+    await f.store.removeParticipant({ conversationId, userId: anna });
+    const removed = await create([ben, anna], match, f.store, keyFor(anna));
+    expect(removed).toEqual({ outcome: 'not_a_participant' });
+  });
+
+  it('may be given to the conversation that a match has already', async () => {
+    const [anna, ben, match] = [await f.user(), await f.user(), await f.match()];
+    const first = await create([anna, ben], match, f.store, keyFor(anna));
+    const byBen = await create([anna, ben], match, otherNode, keyFor(ben));
+    expect([byBen.outcome, idOf(byBen)]).toEqual(['existing', idOf(first)]);
+    await f.store.addParticipant({
+      conversationId: foldId(idOf(first)),
+      userId: await f.user(),
+      addedBy: null,
+      maxParticipants: 9,
+    });
+    expect(idOf(await create([anna, ben], match, f.store, keyFor(ben)))).toBe(idOf(first));
+  });
+
+  it('keeps nothing of a creation that is refused', async () => {
+    const [anna, ben] = [await f.user(), await f.user()];
+    const refused = await create([anna, nobody], null, f.store, keyFor(anna));
+    expect(refused.outcome).toBe('unknown_reference');
+    const made = await create([anna, ben], null, f.store, keyFor(anna));
+    expect(made.outcome).toBe('created');
+    // Who deletes the conversation makes the key free.
+    await f.sql`DELETE FROM messaging.conversations WHERE id = ${idOf(made)}`;
+    expect((await create([anna], null, f.store, keyFor(anna))).outcome).toBe('created');
   });
 });

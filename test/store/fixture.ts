@@ -70,7 +70,12 @@ export async function createStoreFixture(): Promise<StoreFixture> {
 
   async function conversation(participantIds: CanonicalId[]): Promise<CanonicalId> {
     const id = newId();
-    const made = await store.createConversation({ id, requestMatchId: null, participantIds });
+    const made = await store.createConversation({
+      id,
+      requestMatchId: null,
+      participantIds,
+      key: null,
+    });
     if (made.outcome !== 'created') throw new Error(`Not created: ${made.outcome}`);
     return id;
   }

@@ -163,6 +163,7 @@ describe('another row that is locked', () => {
         id: newId(),
         requestMatchId: null,
         participantIds: [alice, carol],
+        key: null,
       }),
     ]);
     await waitFor(() => database.stats().lockWaiting > 15, { what: 'all of them to wait' });
@@ -173,7 +174,7 @@ describe('another row that is locked', () => {
 
   test('a match, for which somebody else makes a conversation', async () => {
     const requestMatchId = await f.match();
-    const request = { requestMatchId, participantIds: [alice, bob] };
+    const request = { requestMatchId, participantIds: [alice, bob], key: null };
     const id = newId();
     // A program that does not take the lock on the match.
     holder = await stranger(f.url, async (sql) => {
