@@ -116,7 +116,7 @@ describe('settings', () => {
     ['MAX_PAYLOAD_BYTES', '1e6'],
     ['RATE_LIMIT', 'maybe'],
     ['DATABASE_URL', 'mysql://x/y'],
-    ['DATABASE_URL', 'postgres:///x?host=/a,/b'],
+    ['DATABASE_URL', 'postgres:///x?host=/a,/b&port=1,2,3'],
     ['DATABASE_URL', 'postgres://u:100%@host/x'],
     ['REDIS_URL', 'localhost'],
     ['JWT_JWKS_URL', 'https://user:hunter2@issuer.example/keys'],

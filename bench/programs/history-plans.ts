@@ -100,7 +100,7 @@ async function seed(): Promise<void> {
 
 async function measure(planMode: string): Promise<void> {
   const withMode = new URL(url);
-  withMode.searchParams.set('plan_cache_mode', planMode);
+  withMode.search = `options=${encodeURIComponent(`-c plan_cache_mode=${planMode}`)}`;
   const database = createDatabase({
     url: withMode.href,
     poolMax: 1,

@@ -58,7 +58,7 @@ async function measure(url: string, partitions: number): Promise<void> {
   await sql.end();
   // Once a statement has been used a few times its plan would be generic anyway.
   const generic = new URL(url);
-  generic.searchParams.set('plan_cache_mode', 'force_generic_plan');
+  generic.search = `options=${encodeURIComponent('-c plan_cache_mode=force_generic_plan')}`;
   const database = createDatabase({
     url: generic.href,
     poolMax: 1,

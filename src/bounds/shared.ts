@@ -22,3 +22,7 @@ export const MAX_JSON_NODES = 10_000;
 // shared/cors
 /** How long a browser may remember a preflight: the longest that every one of them takes. */
 export const PREFLIGHT_MAX_AGE_S = 600;
+
+// shared/postgres-url, store/connect
+/** PostgreSQL's port where none is named. */
+export const POSTGRES_PORT = 5_432;

@@ -3,6 +3,7 @@ import type postgres from 'postgres';
 import { POSTGRES_END_S, STATEMENT_TIMEOUT_MS } from '../bounds/doctor.ts';
 import { WRITER_CONNECTIONS } from '../bounds/store.ts';
 import { reasonOf } from '../shared/reason.ts';
+import { chooseHost } from '../store/choose-host.ts';
 import { connectPostgres } from '../store/connect.ts';
 import { awaitFirstAnswer } from '../store/first-answer.ts';
 import { readMigrationStatus } from '../store/migration-status.ts';
@@ -24,6 +25,7 @@ export interface PostgresCheckOptions {
 
 /** The findings about the PostgreSQL at `url`; one that cannot be reached is a finding. */
 export async function checkPostgres(options: PostgresCheckOptions): Promise<Finding[]> {
+  await chooseHost(options.url, options.connectTimeoutMs);
   const sql = connectPostgres(options.url, {
     max: 1,
     connect_timeout: options.connectTimeoutMs / 1_000,

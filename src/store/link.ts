@@ -11,7 +11,7 @@ import postgres from 'postgres';
 import { KEEP_ALIVE_S } from '../bounds/store.ts';
 import { ChatError } from '../chat/errors.ts';
 import { columnTypes } from './column-types.ts';
-import { connectPostgres } from './connect.ts';
+import { connectPostgres, currentHost, tryNextHost } from './connect.ts';
 import { setSession } from './session.ts';
 
 // Parameters are text, numbers, booleans, null and flat arrays of them: no custom wrappers.
@@ -139,6 +139,7 @@ export function openLink(deps: LinkDeps): Link {
     onclose: markGone,
     connection: { application_name: deps.applicationName },
   };
+  const host = currentHost(deps.url);
   const sql: Sql = connectPostgres(deps.url, settings);
 
   async function end(timeoutMs: number): Promise<void> {
@@ -189,6 +190,8 @@ export function openLink(deps: LinkDeps): Link {
         await begin();
       } catch (error) {
         retire();
+        // Not reached, or a standby: another host of the URL may be the one that takes writes.
+        tryNextHost(deps.url, host);
         throw error instanceof DatabaseUnavailable
           ? error
           : new DatabaseUnavailable(refusal(error), error);

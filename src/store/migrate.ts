@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { MIGRATE_END_S, MIGRATE_LIMITS } from '../bounds/store.ts';
+import { chooseHost } from './choose-host.ts';
 import { connectPostgres } from './connect.ts';
 import { awaitFirstAnswer } from './first-answer.ts';
 import { isServerError } from './link.ts';
@@ -68,6 +69,7 @@ export async function migrateWithin(
 ): Promise<{ applied: string[] }> {
   const { setting = 'DATABASE_URL', log = () => undefined } = options;
   const migrations = await readMigrations(options.directory ?? SQL_DIRECTORY);
+  await chooseHost(options.databaseUrl, connectTimeoutMs);
   const sql = connectPostgres(options.databaseUrl, {
     max: 1, // the lock is the session's: everything must run on the one connection
     connect_timeout: connectTimeoutMs / 1000,

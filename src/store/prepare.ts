@@ -1,5 +1,6 @@
 /** What a database needs before the first process serves from it: its schema, and for one of our own, people. */
 import { MAX_WAITING_CALLS, PREPARE_CLOSE_MS, PREPARE_STATEMENT_MS } from '../bounds/store.ts';
+import { ignoredIn } from './connect.ts';
 import { createDatabase, type Log } from './database.ts';
 import { insertDemoData } from './demo-data.ts';
 import { migrate } from './migrate.ts';
@@ -21,6 +22,9 @@ export interface PrepareOptions {
  */
 export async function prepareDatabase(options: PrepareOptions): Promise<void> {
   const { databaseUrl, log } = options;
+  const ignored = ignoredIn(databaseUrl);
+  if (ignored.length > 0)
+    log.warn({ ignored }, 'DATABASE_URL has parameters that mean nothing here');
   await migrate({
     databaseUrl,
     // Where it is one of our own, there is no DATABASE_URL to look at.

@@ -99,6 +99,6 @@ test('one that is not there, or misspelt, is one sentence', async () => {
   expect(gone.output).toContain(join(nowhere, '.s.PGSQL.5432'));
   const misspelt = await runToEnd({ DATABASE_URL: `postgres://${user}@/chat?host=/a&port=x` });
   expect(misspelt.code).toBe(1);
-  expect(misspelt.output).toContain('DATABASE_URL has a port that is no number.');
+  expect(misspelt.output).toContain('DATABASE_URL has a port that is no number');
   for (const { output } of [gone, misspelt]) expect(output).not.toContain(PASSWORD);
 });

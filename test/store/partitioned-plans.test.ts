@@ -52,7 +52,8 @@ const isPartition = (name: string | undefined) => /^messages_p\d+$/.test(name ??
 /** The partitions that the statements of `ask` read, by EXPLAIN ANALYZE; every one by an index. */
 async function partitionsRead(ask: (database: Database) => Promise<unknown>): Promise<string[]> {
   const url = new URL(f.url);
-  for (const [name, value] of Object.entries(WRITER_SETTINGS)) url.searchParams.set(name, value);
+  const settings = Object.entries(WRITER_SETTINGS).map(([name, value]) => `-c ${name}=${value}`);
+  url.search = `options=${encodeURIComponent(settings.join(' '))}`;
   const database = openDatabase(url.href, 1);
   try {
     const { database: explained, plans } = explaining(database, '(ANALYZE, FORMAT JSON)');

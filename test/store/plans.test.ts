@@ -65,7 +65,7 @@ function nodesOf(plan: PlanNode): PlanNode[] {
 /** The plan nodes of the statement that `ask` makes, run with the planner's `mode`. */
 async function planOf(ask: (database: Database) => Promise<unknown>, mode: string) {
   const url = new URL(f.url);
-  url.searchParams.set('plan_cache_mode', mode);
+  url.search = `options=${encodeURIComponent(`-c plan_cache_mode=${mode}`)}`;
   const database = openDatabase(url.href, 1);
   try {
     const explained: Explained = explaining(database, '(ANALYZE, TIMING OFF, FORMAT JSON)');

@@ -23,6 +23,8 @@ export interface ReplicatedPostgres {
   /** Superuser on database `postgres` of the first primary. */
   readonly url: string;
   readonly port: number;
+  /** Where the standby listens, before and after it has taken over. */
+  readonly standbyPort: number;
   /**
    * The standby hears nothing until `meanwhile` has resolved, then the primary crashes and the standby
    * takes over. Resolves with the port of the new primary.
@@ -128,6 +130,7 @@ export async function startReplicatedPostgres(): Promise<ReplicatedPostgres> {
   return {
     url: `postgres://postgres@127.0.0.1:${primary.port}/postgres`,
     port: primary.port,
+    standbyPort: standby.port,
 
     async failOver(meanwhile) {
       replication.pause();

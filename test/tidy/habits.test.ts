@@ -56,7 +56,7 @@ describe('everywhere', () => {
 
 describe('the service', () => {
   it('connects to PostgreSQL in one file, so that every URL is read alike', () => {
-    expect(filesWith(service, /\bpostgres\(\w/)).toEqual(['src/store/connect.ts']);
+    expect(filesWith(service, /\bpostgres\([\w{]/)).toEqual(['src/store/connect.ts']);
   });
 
   it('loads uWebSockets.js in one file, and has its types from one', () => {
