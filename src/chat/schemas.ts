@@ -147,7 +147,7 @@ export const ConversationSummary = Type.Object(
 export type ConversationSummary = StaticDecode<typeof ConversationSummary>;
 
 export const HistoryPage = Type.Object(
-  { messages: Type.Array(Type.Object(Message.properties)), total: Type.Integer({ minimum: 0 }) },
+  { messages: Type.Array(Message), total: Type.Integer({ minimum: 0 }) },
   { $id: 'HistoryPage' },
 );
 export type HistoryPage = StaticDecode<typeof HistoryPage>;

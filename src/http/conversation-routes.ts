@@ -22,6 +22,7 @@ export function conversationRoutes(conversations: Conversations): Routes {
       '/messages/conversations/:userId',
       {
         schema: {
+          operationId: 'listConversations',
           summary: "A user's conversations, latest first",
           tags: ['conversations'],
           params: ofUser,
@@ -53,6 +54,7 @@ export function conversationRoutes(conversations: Conversations): Routes {
       '/messages',
       {
         schema: {
+          operationId: 'createConversation',
           summary: 'Create a conversation, or find the one its match has',
           tags: ['conversations'],
           body: CreateConversationInput,
@@ -70,6 +72,7 @@ export function conversationRoutes(conversations: Conversations): Routes {
       '/messages/users/:userId/disconnect',
       {
         schema: {
+          operationId: 'disconnectUser',
           summary: "End a person's connections on every node (service only)",
           tags: ['users'],
           params: ofUser,
@@ -86,6 +89,7 @@ export function conversationRoutes(conversations: Conversations): Routes {
       '/messages/:conversationId/participants/:userId',
       {
         schema: {
+          operationId: 'addParticipant',
           summary: 'Add a participant',
           tags: ['conversations'],
           params: ofParticipant,
@@ -103,6 +107,7 @@ export function conversationRoutes(conversations: Conversations): Routes {
       '/messages/:conversationId/participants/:userId',
       {
         schema: {
+          operationId: 'removeParticipant',
           summary: 'Remove a participant; their sockets leave at once',
           tags: ['conversations'],
           params: ofParticipant,

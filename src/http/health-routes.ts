@@ -36,6 +36,7 @@ export function healthRoutes({ version, worker, readiness }: HealthDeps): Routes
       '/health',
       {
         schema: {
+          operationId: 'getHealth',
           summary: 'Alive',
           tags: ['operations'],
           response: { 200: Success(Health) },
@@ -57,6 +58,7 @@ export function healthRoutes({ version, worker, readiness }: HealthDeps): Routes
       '/ready',
       {
         schema: {
+          operationId: 'getReadiness',
           summary: 'Fit to take traffic; the failing check is named',
           tags: ['operations'],
           response: { 200: Success(Ready), 503: Failure },

@@ -26,6 +26,7 @@ import { answerError, answerNotFound } from './errors.ts';
 import { jsonTextOf } from './json-body.ts';
 import { messageRoutes } from './message-routes.ts';
 import { createOpenTurns, type OpenRoutesDeps, openRoutes } from './open-routes.ts';
+import { openApiOptions } from './openapi.ts';
 import type { PageGuard } from './page-guard.ts';
 import { type RequestTimes, routeTimer } from './request-times.ts';
 import type { SchemaTypes } from './routes.ts';
@@ -105,22 +106,7 @@ export async function createHttpApp(deps: HttpAppDeps) {
     },
   );
 
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Messaging service',
-        description: 'Chat between people: stored, ordered, delivered once.',
-        version: deps.version,
-      },
-      components: {
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-          userId: { type: 'apiKey', in: 'header', name: 'x-user-id' },
-        },
-      },
-    },
-  });
+  await app.register(swagger, openApiOptions(deps.version));
   await app.register(openRoutes({ ...deps, turns }));
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {

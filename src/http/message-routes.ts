@@ -23,6 +23,7 @@ export function messageRoutes(messages: Messages, cursors: Cursors): Routes {
       '/messages/:conversationId',
       {
         schema: {
+          operationId: 'listMessages',
           summary: 'A page of messages in chronological order',
           tags: ['messages'],
           params: ofConversation,
@@ -44,6 +45,7 @@ export function messageRoutes(messages: Messages, cursors: Cursors): Routes {
       '/messages/:conversationId',
       {
         schema: {
+          operationId: 'sendMessage',
           summary: 'Send a message; 200 with duplicate for a repeated client_message_id',
           tags: ['messages'],
           params: ofConversation,
@@ -63,6 +65,7 @@ export function messageRoutes(messages: Messages, cursors: Cursors): Routes {
       '/messages/:conversationId/mark-read',
       {
         schema: {
+          operationId: 'markRead',
           summary: 'Mark messages as read up to a position, or all of them',
           tags: ['messages'],
           params: ofConversation,

@@ -40,8 +40,11 @@ export function metricsRoutes(metrics: MetricsDeps): Routes {
       '/metrics',
       {
         schema: {
+          operationId: 'getMetrics',
           summary: 'Figures of this node in the text format of Prometheus',
           tags: ['operations'],
+          // METRICS_TOKEN asks for one.
+          security: [{}, { bearer: [] }],
           response: { 200: { content: { 'text/plain': { schema: Type.String() } } }, ...failures },
         },
       },

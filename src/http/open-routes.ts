@@ -9,6 +9,7 @@ import { FILES_PACE, MAX_WAITING_TURNS, PROBES_PACE } from '../bounds/http.ts';
 import { eventDocumentRoute } from './event-document-route.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { type MetricsDeps, metricsRoutes } from './metrics-routes.ts';
+import { openToAll } from './openapi.ts';
 import { type PageDeps, pageRoutes, strictTransport } from './page-routes.ts';
 import type { Routes } from './routes.ts';
 import { createTurns } from './turns.ts';
@@ -43,6 +44,7 @@ export function createOpenTurns() {
 export function openRoutes(deps: OpenRoutesDeps): Routes {
   const { turns, metrics, page, tls = false } = deps;
   return async (app) => {
+    app.addHook('onRoute', openToAll);
     await app.register(async (scope) => {
       scope.addHook('onRequest', turns.probes.take);
       await scope.register(healthRoutes(deps));

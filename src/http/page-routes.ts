@@ -75,6 +75,7 @@ export function pageRoutes(deps: PageDeps & { tls: boolean }): Routes {
       '/demo/settings',
       {
         schema: {
+          operationId: 'getPageSettings',
           summary: 'What the chat page needs to know before anybody is known',
           tags: ['page'],
           response: { 200: Success(PageSettings), ...failures },
@@ -99,6 +100,7 @@ export function pageRoutes(deps: PageDeps & { tls: boolean }): Routes {
         '/demo/people',
         {
           schema: {
+            operationId: 'createPerson',
             summary: 'Make a person (only on the embedded database, which is ours)',
             tags: ['page'],
             body: NewPerson,

@@ -716,6 +716,57 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       expect(await page.text()).toContain('swagger-ui');
     });
 
+    it('GET /docs/json says who is asked, and names what is generated from it', async () => {
+      interface Operation {
+        operationId?: string;
+        security?: object[];
+        requestBody?: { required: boolean; content: Record<string, { schema: object }> };
+      }
+      const document = (await (await fetch(`${door.url}/docs/json`)).json()) as {
+        security: object[];
+        components: { securitySchemes: object; schemas: object };
+        paths: Record<string, Record<string, Operation>>;
+      };
+      expect(document.security).toEqual([{ bearer: [] }, { userId: [] }]);
+      expect(Object.keys(document.components.securitySchemes)).toEqual(['bearer', 'userId']);
+      const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+        Object.values(methods).map((operation) => ({ path, ...operation })),
+      );
+      for (const { path, security } of operations) {
+        const asks = path.startsWith('/messages') ? undefined : [];
+        expect([path, security]).toEqual([path, path === '/metrics' ? [{}, { bearer: [] }] : asks]);
+      }
+      expect(operations.map(({ operationId }) => operationId).sort()).toEqual([
+        'addParticipant',
+        'createConversation',
+        'disconnectUser',
+        'getHealth',
+        'getMetrics',
+        'getReadiness',
+        'listConversations',
+        'listMessages',
+        'markRead',
+        'removeParticipant',
+        'sendMessage',
+      ]);
+      const bodies = operations.flatMap(({ operationId, requestBody }) =>
+        requestBody === undefined ? [] : [[operationId, requestBody.required]],
+      );
+      expect(Object.fromEntries(bodies)).toEqual({
+        createConversation: true,
+        sendMessage: true,
+        markRead: false,
+      });
+      expect(Object.keys(document.components.schemas)).toEqual(
+        expect.arrayContaining(['Message', 'Conversation', 'Failure', 'SendMessageInput']),
+      );
+      const references = JSON.stringify(document).matchAll(/#\/components\/schemas\/([^"]+)/g);
+      for (const [, name = ''] of references) {
+        expect(document.components.schemas).toHaveProperty(name);
+        expect(name).not.toMatch(/^def-/);
+      }
+    });
+
     it('every answer has a request id, of the caller’s choosing if it is a plain one', async () => {
       const own = await call('GET', '/health', undefined, undefined, { 'x-request-id': 'abc-1' });
       expect(own.headers.get('x-request-id')).toBe('abc-1');

@@ -36,7 +36,7 @@ interface Operation {
 }
 interface Document {
   paths: Record<string, Record<string, Operation>>;
-  components: object;
+  components: { schemas: Record<string, Schema> };
 }
 
 const routes = [
@@ -166,6 +166,15 @@ interface Call {
   contentType: string;
 }
 
+/** The schema that is meant, where the document only names it. */
+function resolved(schema: Schema & { $ref?: string }): Schema {
+  const name = schema.$ref?.split('/').at(-1);
+  if (name === undefined) return schema;
+  const named = document.components.schemas[name];
+  if (named === undefined) throw new Error(`${name} is not in the document`);
+  return named;
+}
+
 function callsOf({ parameters = [], requestBody }: Operation): fc.Arbitrary<Call> {
   const of = (place: string) =>
     Object.fromEntries(
@@ -173,7 +182,8 @@ function callsOf({ parameters = [], requestBody }: Operation): fc.Arbitrary<Call
         .filter((one) => one.in === place)
         .map(({ name, schema }) => [name, textOf(schema, name)]),
     );
-  const schema = requestBody?.content['application/json'].schema;
+  const sent = requestBody?.content['application/json'].schema;
+  const schema = sent && resolved(sent);
   return fc.record({
     path: fc.record(of('path')),
     query: fc.record(of('query'), { requiredKeys: [] as string[] }),
