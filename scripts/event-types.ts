@@ -47,7 +47,8 @@ const indented = (text: string): string => text.replaceAll('\n', '\n  ');
 function typeOf(schema: TSchema): string {
   if (Array.isArray(schema.anyOf)) return schema.anyOf.map(typeOf).join(' | ');
   if ('const' in schema) return literal(schema.const);
-  if (Array.isArray(schema.enum)) return schema.enum.map(literal).join(' | ');
+  const words = schema['x-extensible-enum'];
+  if (Array.isArray(words)) return words.map(literal).join(' | ');
   if (Array.isArray(schema.type)) {
     return schema.type.map((type: string) => typeOf({ ...schema, type })).join(' | ');
   }

@@ -22,6 +22,8 @@ export const errorCatalogue = {
 } as const satisfies Record<string, { status: number; retryable: boolean }>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
+/** All of them. */
+export const ERROR_CODES = Object.keys(errorCatalogue) as readonly ErrorCode[];
 
 /** What is wrong with which field: field name → sentence. */
 export type ErrorDetails = Record<string, string>;

@@ -55,9 +55,12 @@ const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 const NullableOut = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] });
 
-/** What `NullableOut` is, for one of a few words. */
-const EnumOut = <const T extends readonly string[]>(values: T) =>
-  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+/**
+ * One of a few words, for what callers are sent: today's words, to which any release may add. JSON Schema's
+ * own `enum` would forbid the new ones to whoever validates.
+ */
+export const EnumOut = <const T extends readonly string[]>(values: T) =>
+  Type.Unsafe<T[number]>({ type: 'string', 'x-extensible-enum': [...values] });
 
 const MESSAGE_TYPES = ['text', 'image', 'location'] as const;
 export type MessageType = (typeof MESSAGE_TYPES)[number];

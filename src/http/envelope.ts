@@ -1,7 +1,7 @@
 /** The envelope of every REST answer, as schemas. */
 import { type TSchema, Type } from '@sinclair/typebox';
-import { errorCatalogue } from '../chat/errors.ts';
-import { RetryAfter } from '../chat/schemas.ts';
+import { ERROR_CODES } from '../chat/errors.ts';
+import { EnumOut, RetryAfter } from '../chat/schemas.ts';
 
 /** The answer of a call that succeeded: `{"success":true,"data":…}`. */
 export const Success = <T extends TSchema>(data: T) =>
@@ -11,10 +11,7 @@ export const Success = <T extends TSchema>(data: T) =>
 export const Failure = Type.Object({
   success: Type.Literal(false),
   error: Type.Object({
-    code: Type.Unsafe<keyof typeof errorCatalogue>({
-      type: 'string',
-      enum: Object.keys(errorCatalogue),
-    }),
+    code: EnumOut(ERROR_CODES),
     message: Type.String(),
     details: Type.Optional(Type.Record(Type.String(), Type.String())),
     retry_after: Type.Optional(RetryAfter),

@@ -9,7 +9,7 @@ import fastifyStatic from '@fastify/static';
 import { Type } from '@sinclair/typebox';
 import { MAX_DEMO_NAME_LENGTH, STRICT_FOR_S } from '../bounds/http.ts';
 import { ChatError } from '../chat/errors.ts';
-import { Person } from '../chat/schemas.ts';
+import { EnumOut, Person } from '../chat/schemas.ts';
 import { isStorable } from '../shared/storable-text.ts';
 import { failures, Success } from './envelope.ts';
 import type { Routes } from './routes.ts';
@@ -30,7 +30,7 @@ export interface PageDeps {
 const FOR_EVER = 'public, max-age=31536000, immutable';
 
 const PageSettings = Type.Object({
-  auth_mode: Type.Unsafe<'jwt' | 'insecure'>({ type: 'string', enum: ['jwt', 'insecure'] }),
+  auth_mode: EnumOut(['jwt', 'insecure']),
   max_content_length: Type.Integer(),
   can_create_people: Type.Boolean(),
   people: Type.Array(Person),

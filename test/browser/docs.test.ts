@@ -1,7 +1,9 @@
 // The OpenAPI page as a person sees it.
 
+import { SignJWT } from 'jose';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp } from '../support/app.ts';
 import {
   findChromium,
   launchChromium,
@@ -73,6 +75,37 @@ describe.skipIf(executable === undefined)('/docs in a browser', () => {
 
   it('makes the browser complain about nothing', () => {
     expect(docs.complaints).toEqual([]);
+  });
+
+  it('sends the token of whoever is authorized', async () => {
+    const secret = 'a secret of at least thirty-two bytes';
+    const app = await startTestApp(scene.db.url, { CORS_ORIGINS: '', JWT_SECRET: secret });
+    const own = await openPage(browser, `${app.url}/docs`);
+    try {
+      const token = await new SignJWT({ sub: scene.alice.id })
+        .setProtectedHeader({ alg: 'HS256' })
+        .setExpirationTime('5m')
+        .sign(new TextEncoder().encode(secret));
+      await own.page.getByRole('button', { name: 'Authorize' }).first().click();
+      const dialog = own.page.locator('.dialog-ux');
+      const bearer = dialog.locator('.auth-container', { hasText: 'bearer' }).first();
+      await bearer.locator('input').fill(token);
+      await bearer.getByRole('button', { name: 'Apply credentials' }).click();
+      await dialog.getByRole('button', { name: 'Close' }).first().click();
+      const list = own.page.locator('.opblock', {
+        has: own.page.locator('[data-path="/messages/conversations/{userId}"]'),
+      });
+      await list.locator('.opblock-summary-control').click();
+      await list.getByRole('button', { name: 'Try it out' }).click();
+      await list.locator('tr[data-param-name="userId"] input').fill(scene.alice.id);
+      await list.getByRole('button', { name: 'Execute' }).click();
+      const answer = list.locator('.live-responses-table .response');
+      await answer.waitFor();
+      expect(await answer.locator('.response-col_status').innerText()).toMatch(/^200/);
+    } finally {
+      await own.close();
+      await app.stop();
+    }
   });
 
   it('is there over plain HTTP on a host with a name, too', async () => {

@@ -767,6 +767,24 @@ describe.each(doorKinds)('REST on %s', (kind) => {
       }
     });
 
+    it('GET /docs/json and /docs/events close nothing to which a release may add', async () => {
+      const closed: string[] = [];
+      const look = (value: unknown, path: string): void => {
+        if (typeof value !== 'object' || value === null) return;
+        for (const [key, inner] of Object.entries(value)) {
+          const isOneOfSeveral = key === 'enum' && Array.isArray(inner) && inner.length > 1;
+          if (isOneOfSeveral || (key === 'additionalProperties' && inner === false)) {
+            closed.push(`${path}/${key}`);
+          }
+          look(inner, `${path}/${key}`);
+        }
+      };
+      for (const path of ['/docs/json', '/docs/events']) {
+        look(await (await fetch(door.url + path)).json(), path);
+      }
+      expect(closed).toEqual([]);
+    });
+
     it('every answer has a request id, of the caller’s choosing if it is a plain one', async () => {
       const own = await call('GET', '/health', undefined, undefined, { 'x-request-id': 'abc-1' });
       expect(own.headers.get('x-request-id')).toBe('abc-1');
