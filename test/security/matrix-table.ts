@@ -29,6 +29,7 @@ GET /docs/json            ok      ok       ok      ok       ok        ok        
 GET list                  unauth  expired  ok      -        ok        ok        mismatch  mismatch  ok        ok       -         ok       ok        ok      ok        ok          mismatch
 GET history               unauth  expired  ok      ok       out       out       ok        out       out       ok       ok        ok       absent    ok      ok        out         ok
 POST conversation         unauth  expired  ok      -        ok        ok        mismatch  mismatch  ok        ok       -         ok       ok        ok      ok        ok          mismatch
+POST keyed conversation   unauth  expired  ok      -        ok        ok        mismatch  mismatch  ok        ok       -         ok       ok        ok      ok        ok          mismatch
 POST message              unauth  expired  ok      ok       out       out       mismatch  mismatch  out       ok       whom      out      absent    ok      ok        out         mismatch
 POST mark-read            unauth  expired  ok      ok       out       out       mismatch  mismatch  out       ok       whom      out      absent    ok      ok        out         mismatch
 PUT participant           unauth  expired  ok      -        out       out       ok        out       out       ok       -         ok       absent    ok      ok        out         ok

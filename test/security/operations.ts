@@ -45,6 +45,17 @@ export const restOperations: Record<string, { route: string; call(attempt: Attem
       body: { participant_ids: [names, newcomer] },
     }),
   },
+  'POST keyed conversation': {
+    route: 'POST /messages',
+    call: ({ names, newcomer }) => ({
+      method: 'POST',
+      path: '/messages',
+      body: {
+        participant_ids: [names, newcomer],
+        client_conversation_id: `${names}${newcomer}`.slice(-64),
+      },
+    }),
+  },
   'POST message': {
     route: 'POST /messages/{conversationId}',
     call: ({ conversationId, names }) => ({
