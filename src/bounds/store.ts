@@ -50,6 +50,10 @@ export const LOCK_PAUSE_MAX_MS = 100;
 /** How long a client may be away and still be told that what it heard last was lost. */
 export const LOST_FUTURE_LIFE_S = 7 * 86_400;
 
+// store/choose-host
+/** How long a process waits between two rounds over the hosts of DATABASE_URL, of which none takes writes yet. */
+export const CHOOSE_HOST_PAUSE_MS = 250;
+
 // store/migrate
 export const MIGRATE_LIMITS = Object.freeze({
   /** How long connecting may take. */

@@ -46,6 +46,14 @@ export interface PostgresTls {
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
+const NONE_OF_THEM = `that is none of ${SSL_MODES.join(', ')}.`;
+/** What drivers that know `ssl` mean by it: `true` has always been checked, name and all. */
+const MEANT_BY_SSL: Record<string, SslMode> = {
+  true: 'verify-full',
+  false: 'disable',
+  'no-verify': 'require',
+};
+
 /** Why a URL cannot be used, as the rest of a sentence that begins with its variable; never with a part of it. */
 export interface PostgresUrlFault {
   fault: string;
@@ -65,7 +73,6 @@ const NOT_OURS = [
   'fallback_application_name',
   'gsslib',
   'gssdelegation',
-  'hostaddr',
   'keepalives',
   'keepalives_count',
   'keepalives_idle',
@@ -108,6 +115,11 @@ const OF_OTHER_TOOLS = [
   'max',
   'max_lifetime',
   'prepare',
+  'pool_min_conns',
+  'pool_max_conn_lifetime',
+  'pool_max_conn_idle_time',
+  'timeout',
+  'checkout_timeout',
 ];
 const IGNORED: ReadonlySet<string> = new Set([...NOT_OURS, ...OF_OTHER_TOOLS]);
 /** Asked for, and not to be had: to pass over it would be to promise it. */
@@ -120,6 +132,9 @@ const NOT_TO_BE_HAD: ReadonlySet<string> = new Set([
   'sslcrldir',
   'requiressl',
   'replication',
+  'hostaddr',
+  'ssl_min_protocol_version',
+  'ssl_max_protocol_version',
 ]);
 
 /** Reads `text` as `DATABASE_URL` has it. */
@@ -146,9 +161,9 @@ function read(text: string): PostgresTarget {
   const colon = userInfo.indexOf(':');
   const said = {
     // What stands in the query takes precedence, as in libpq.
-    user: take('user') ?? decode(colon < 0 ? userInfo : userInfo.slice(0, colon)),
-    password: take('password') ?? decode(colon < 0 ? '' : userInfo.slice(colon + 1)),
-    database: take('dbname') ?? decode(path),
+    user: take('user') ?? decodeURIComponent(colon < 0 ? userInfo : userInfo.slice(0, colon)),
+    password: take('password') ?? decodeURIComponent(colon < 0 ? '' : userInfo.slice(colon + 1)),
+    database: take('dbname') ?? decodeURIComponent(path),
     applicationName: take('application_name'),
     options: take('options'),
     connectTimeoutS: wholeNumber('connect_timeout', take('connect_timeout')),
@@ -186,7 +201,7 @@ function readHosts(
   const entries = authority.split(',').map((entry) => {
     const [, host = '', port = ''] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(entry) ?? [];
     if (entry !== '' && host === '' && port === '') throw new Fault(NOT_UNDERSTOOD);
-    return { host: decode(host), port };
+    return { host: decodeURIComponent(host), port };
   });
   const hosts = inQuery === undefined ? entries.map(({ host }) => host) : inQuery.split(',');
   const ports =
@@ -223,30 +238,37 @@ function portOf(text: string | undefined): number | undefined {
 }
 
 function readTls(take: (name: string) => string | undefined): PostgresTls {
-  const mode = take('sslmode');
-  if (mode !== undefined && !SSL_MODES.some((known) => known === mode)) {
-    throw new Fault(`has an sslmode that is none of ${SSL_MODES.join(', ')}.`);
-  }
-  // Of JDBC and postgres.js, which mean `require` by it.
+  const sslMode = take('sslmode');
+  if (sslMode !== undefined && !isSslMode(sslMode))
+    throw new Fault(`has an sslmode ${NONE_OF_THEM}`);
   const ssl = take('ssl');
-  if (ssl !== undefined && !['true', 'false'].includes(ssl))
-    throw new Fault('has an ssl that is neither true nor false: sslmode says more.');
+  const byOthers = ssl === undefined ? undefined : (MEANT_BY_SSL[ssl] ?? ssl);
+  if (byOthers !== undefined && !isSslMode(byOthers)) throw new Fault(`has an ssl ${NONE_OF_THEM}`);
   const negotiation = take('sslnegotiation');
   if (negotiation !== undefined && !['direct', 'postgres'].includes(negotiation)) {
     throw new Fault('has an sslnegotiation that is neither postgres nor direct.');
   }
   const rootCert = take('sslrootcert');
-  const files = {
-    rootCert,
-    cert: take('sslcert'),
-    key: take('sslkey'),
-    keyPassword: take('sslpassword'),
-  };
-  const bySsl = ssl === undefined ? undefined : ssl === 'true' ? 'require' : 'disable';
-  const asked =
-    (mode as SslMode | undefined) ?? bySsl ?? (rootCert === 'system' ? 'verify-full' : undefined);
-  const all = { mode: asked, ...files, isDirect: negotiation === 'direct' ? true : undefined };
+  const bySystem = rootCert === 'system';
+  const mode = sslMode ?? byOthers ?? (bySystem ? 'verify-full' : undefined);
+  // As libpq: a certificate that anybody can have says nothing without the name in it.
+  if (bySystem && mode !== 'verify-full') {
+    throw new Fault('has sslrootcert=system, which goes with sslmode=verify-full only.');
+  }
+  if (mode === 'verify-ca' && rootCert === undefined) {
+    throw new Fault('has sslmode=verify-ca without an sslrootcert to check against.');
+  }
+  const isDirect = negotiation === 'direct' ? true : undefined;
+  if (isDirect && (mode === undefined || !['require', 'verify-ca', 'verify-full'].includes(mode))) {
+    throw new Fault('has sslnegotiation=direct, which goes with sslmode=require or stronger only.');
+  }
+  const files = { cert: take('sslcert'), key: take('sslkey'), keyPassword: take('sslpassword') };
+  const all = { mode, rootCert, ...files, isDirect };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function isSslMode(text: string): text is SslMode {
+  return SSL_MODES.some((mode) => mode === text);
 }
 
 /** The service writes, so it goes on to the next host where it cannot; other wishes cannot be met. */
@@ -270,10 +292,7 @@ function readQuery(query: string): Map<string, string> {
   return new Map(
     pairs.map((pair) => {
       const [name = '', ...value] = pair.split('=');
-      return [decode(name), decode(value.join('='))];
+      return [decodeURIComponent(name), decodeURIComponent(value.join('='))];
     }),
   );
 }
-
-/** @throws URIError */
-const decode = (text: string): string => decodeURIComponent(text);

@@ -1,6 +1,6 @@
 /** The one way to the driver: every connection to PostgreSQL is made of a URL that is read here. */
 import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import postgres from 'postgres';
 import { POSTGRES_PORT } from '../bounds/shared.ts';
 import { type PostgresHost, type PostgresTarget, readPostgresUrl } from '../shared/postgres-url.ts';
@@ -56,7 +56,7 @@ export function tryNextHost(url: string, unfit: number): void {
 /** The driver takes a host with a colon (IPv6) for one with a port, unless both are in arrays. */
 function placeOf(at: PostgresHost) {
   if ('path' in at) return { path: at.path };
-  if (at.host === undefined) return at;
+  if (at.host?.includes(':') !== true) return at;
   return { host: [at.host], port: [at.port === undefined ? POSTGRES_PORT : at.port] };
 }
 
@@ -72,7 +72,8 @@ const THIS_MACHINE = /^(localhost|127\.[\d.]+|::1)$/i;
 function tlsOf({ tls }: PostgresTarget, at: PostgresHost): false | 'prefer' | ConnectionOptions {
   // Not spoken on a Unix socket, whatever `sslmode` says: as in libpq.
   if ('path' in at) return false;
-  const isHere = THIS_MACHINE.test(at.host ?? 'localhost');
+  // One that is not named may be elsewhere (PGHOST).
+  const isHere = at.host !== undefined && THIS_MACHINE.test(at.host);
   const mode = tls.mode ?? (isHere ? 'disable' : 'prefer');
   if (mode === 'disable') return false;
   if (mode === 'prefer' || mode === 'allow') return 'prefer';
@@ -88,15 +89,28 @@ function tlsOf({ tls }: PostgresTarget, at: PostgresHost): false | 'prefer' | Co
   // As libpq: with a certificate to check against, `require` checks it.
   if (mode === 'require' && rootCert === undefined)
     return { ...options, rejectUnauthorized: false };
-  if (mode === 'verify-full') return options;
+  const { host } = at;
+  if (mode === 'verify-full') {
+    // By the name that was asked for: the driver gives none for an address.
+    return host === undefined
+      ? options
+      : { ...options, checkServerIdentity: (_name, cert) => checkServerIdentity(host, cert) };
+  }
   return { ...options, checkServerIdentity: () => undefined };
 }
 
-/** @throws Error in one sentence */
+/** What was last read of each file: while one is exchanged, a new connection must not fail for it. */
+const contents = new Map<string, Buffer>();
+
+/** @throws Error in one sentence, when it has never been read */
 function fileOf(parameter: string, path: string): Buffer {
   try {
-    return readFileSync(path);
+    const read = readFileSync(path);
+    contents.set(path, read);
+    return read;
   } catch (error) {
+    const before = contents.get(path);
+    if (before !== undefined) return before;
     throw new Error(
       `The file that DATABASE_URL names as ${parameter} cannot be read: ${reasonOf(error)}`,
       { cause: error },

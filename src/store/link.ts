@@ -190,8 +190,7 @@ export function openLink(deps: LinkDeps): Link {
         await begin();
       } catch (error) {
         retire();
-        // Not reached, or a standby: another host of the URL may be the one that takes writes.
-        tryNextHost(deps.url, host);
+        if (isUnfit(error)) tryNextHost(deps.url, host);
         throw error instanceof DatabaseUnavailable
           ? error
           : new DatabaseUnavailable(refusal(error), error);
@@ -258,6 +257,15 @@ function isConnectionFailure(error: unknown): boolean {
 
 function hasCode(error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}
+
+/** Going down, coming up, or dropped with its database: of the class 57P. */
+const NOT_SERVING = /^57P/;
+
+/** Not reached, or a standby: another host of the URL may be the one that takes writes. */
+function isUnfit(error: unknown): boolean {
+  if (error instanceof DatabaseUnavailable) return error.reason === 'read_only';
+  return !(error instanceof postgres.PostgresError) || NOT_SERVING.test(error.code);
 }
 
 const TOO_MANY_CONNECTIONS = '53300';

@@ -8,7 +8,7 @@
  */
 import type postgres from 'postgres';
 
-/** What text means, in and out, and where names are looked up. */
+/** What text means, in and out, and what a statement sees. */
 const MEANING: Record<string, string> = {
   client_encoding: 'UTF8',
   TimeZone: 'UTC',
@@ -16,8 +16,6 @@ const MEANING: Record<string, string> = {
   IntervalStyle: 'postgres',
   array_nulls: 'on',
   standard_conforming_strings: 'on',
-  // Ours are all named with their schema; what others have put behind `public` must not stand before it.
-  search_path: 'pg_catalog, public',
   // What waits for a lock reads afterwards what was committed meanwhile, which only this shows it.
   default_transaction_isolation: 'read committed',
 };
@@ -25,8 +23,13 @@ const MEANING: Record<string, string> = {
 /** Sends what sets the session, with settings of its own besides. To be awaited with what is sent behind it. */
 export function setSession(sql: postgres.Sql, settings: Readonly<Record<string, string | number>>) {
   const all = Object.entries({ ...MEANING, ...settings });
+  // Names of ours all have their schema. Those of others' triggers are looked for where they always were, but
+  // nothing stands before what PostgreSQL itself calls by a name.
   return sql`
     SELECT set_config(s.name, s.setting, false) FROM unnest(
       ${all.map(([name]) => name)}::text[], ${all.map(([, value]) => String(value))}::text[]
-    ) AS s (name, setting)`.execute();
+    ) AS s (name, setting)
+    UNION ALL
+    SELECT set_config('search_path', concat_ws(', ', 'pg_catalog',
+      nullif(regexp_replace(current_setting('search_path'), '^(pg_catalog(, )?)+', ''), '')), false)`.execute();
 }

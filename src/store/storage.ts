@@ -7,6 +7,7 @@ import {
 } from '../bounds/store.ts';
 import type { Store } from '../chat/ports.ts';
 import type { Config } from '../config.ts';
+import { chooseHost } from './choose-host.ts';
 import { createDatabase, type Database, type Log } from './database.ts';
 import { createEpochs, type Epochs } from './epoch.ts';
 import { DatabaseUnavailable } from './link.ts';
@@ -50,6 +51,7 @@ function inWords(error: unknown): string {
  */
 export async function openStorage(deps: StorageDeps): Promise<Storage> {
   const { url, settings, log, onBatch } = deps;
+  await chooseHost(url, settings.connectTimeoutMs);
   const epochs = createEpochs(log);
   const database = createDatabase({
     url,

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkPostgres } from '../../src/doctor/postgres-check.ts';
 import { migrate } from '../../src/store/migrate.ts';
+import { requireSessions } from '../../src/store/pooler.ts';
 import { ask, connected, startTestApp } from '../support/app.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
@@ -16,8 +17,12 @@ describe.skipIf(binary === undefined)('behind PgBouncer', () => {
   let bouncer: PgBouncer | undefined;
   afterEach(() => bouncer?.stop());
 
-  const through = async (mode: Parameters<typeof startPgBouncer>[2], url = scene.db.url) => {
-    bouncer = await startPgBouncer(binary ?? '', url, mode);
+  const through = async (
+    mode: Parameters<typeof startPgBouncer>[2],
+    url = scene.db.url,
+    settings: Record<string, string | number> = {},
+  ) => {
+    bouncer = await startPgBouncer(binary ?? '', url, mode, settings);
     return bouncer.url;
   };
 
@@ -66,6 +71,17 @@ describe.skipIf(binary === undefined)('behind PgBouncer', () => {
       expect(found).toEqual([expect.objectContaining({ found: expect.stringMatching(refused) })]);
     },
   );
+
+  it('that lends its sessions in turn is refused as well', async () => {
+    const settings = { server_round_robin: 1, min_pool_size: 3 };
+    const url = await through('transaction', scene.db.url, settings);
+    await expect(requireSessions(url, 5_000)).rejects.toThrow(/pool_mode = session/);
+  });
+
+  it('that has one session only refuses nobody for it', async () => {
+    const url = await through('session', scene.db.url, { default_pool_size: 1 });
+    await requireSessions(url, 500);
+  });
 });
 
 describe('where the owner of the database has other defaults', () => {

@@ -44,9 +44,20 @@ describe('several hosts in DATABASE_URL', () => {
     await connected(client);
     const send = (content: string) => ask(client, 'send_message', { conversation_id, content });
     expect((await send('to the first')).success).toBe(true);
+    // A process of its own, as each worker is, knows nothing of what another has found.
+    const worker = await startTestApp(`${url}&application_name=worker`);
+    await worker.stop();
     const found = await checkPostgres({ url, poolMax: 2, nodes: 1, connectTimeoutMs: 5_000 });
     expect(found.filter(({ verdict }) => verdict === 'problem')).toEqual([]);
 
+    // What the standby has not heard of when it takes over has never been.
+    const standby = postgres(`postgres://postgres@127.0.0.1:${servers.standbyPort}/postgres`, {
+      max: 1,
+    });
+    const hasHeard = () =>
+      standby`SELECT FROM messaging.messages`.then((rows) => rows.length === 1);
+    await waitFor(hasHeard, { what: 'the message in the standby' });
+    await standby.end();
     await servers.failOver(() => Promise.resolve());
     await waitFor(async () => (await send('to the next')).success, {
       what: 'a message in the standby that took over',

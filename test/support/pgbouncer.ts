@@ -14,11 +14,12 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-/** Starts it before the database at `databaseUrl`. @param mode its pool_mode */
+/** Starts it before the database at `databaseUrl`. @param settings others than its defaults */
 export async function startPgBouncer(
   binary: string,
   databaseUrl: string,
   mode: 'session' | 'transaction' | 'statement',
+  settings: Record<string, string | number> = {},
 ): Promise<PgBouncer> {
   const place = await mkdtemp(join(tmpdir(), 'messaging-pgbouncer-'));
   const target = new URL(databaseUrl);
@@ -35,7 +36,9 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = any
 pool_mode = ${mode}
-`,
+${Object.entries(settings)
+  .map(([name, value]) => `${name} = ${value}\n`)
+  .join('')}`,
   );
   await chmod(place, 0o755);
   // It does not run as root.
