@@ -53,9 +53,12 @@ const doors: Door[] = [
 
 const outcomeOf = (answer: Answer): string => (answer.success ? 'ok' : answer.error.code);
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
-/** By the words of the contract: other control characters than newline and tab are removed. */
+/**
+ * By the words of the contract: other control characters than newline and tab are removed. Those that end a line
+ * elsewhere end one here.
+ */
 const withoutControls = (text: string): string =>
-  Array.from(text)
+  Array.from(text.replaceAll('\r\n', '\n').replaceAll(/[\r\v\f\u0085]/g, '\n'))
     .filter((character) => {
       const code = character.codePointAt(0) ?? 0;
       return (
