@@ -60,6 +60,14 @@ export const MIGRATE_LIMITS = Object.freeze({
   connectTimeoutMs: 10_000,
   /** Waiting for another node's migration, or for a table another session holds: a backfill takes minutes. */
   lockTimeoutMs: 300_000,
+  /**
+   * One wait for a table's lock: every send of the nodes that serve meanwhile queues up behind it, and is
+   * refused after `WRITER_LIMITS.sendDeadlineMs`. Longer than `deadlock_timeout` (1 s by default): only
+   * then does autovacuum let go of the table.
+   */
+  lockWaitMs: 2_000,
+  /** The pause after it, less up to a half: what has queued up is done in it. */
+  lockPauseMs: 4_000,
 });
 /** How long closing the connection may take. */
 export const MIGRATE_END_S = 5;

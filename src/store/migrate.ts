@@ -4,20 +4,23 @@
  * Guarantees: any number of processes may call it at once on one database, each file is applied
  * once, in order, in a transaction of its own together with its record; calling it again does
  * nothing. A file that changed after it was applied, or a database that a newer version has already
- * migrated, is one clear error and nothing is touched.
+ * migrated, is one clear error and nothing is touched. What serves from the database meanwhile goes on: a
+ * table that somebody else holds is waited for briefly, and again and again.
  *
  * The lock belongs to the session: through a pooler in transaction mode it would not hold, so that is refused.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import { MIGRATE_END_S, MIGRATE_LIMITS } from '../bounds/store.ts';
 import { chooseHost } from './choose-host.ts';
 import { connectPostgres } from './connect.ts';
 import { awaitFirstAnswer } from './first-answer.ts';
 import { isServerError } from './link.ts';
+import { isLocked } from './lock-waits.ts';
 import { requireSessions } from './pooler.ts';
 import { setSession } from './session.ts';
 
@@ -26,7 +29,6 @@ export const SQL_DIRECTORY = fileURLToPath(new URL('../../sql/', import.meta.url
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 /** Identifies this lock among all advisory locks of the database: an arbitrary constant. */
 export const MIGRATION_LOCK_KEY = '7308604896993423717';
-const LOCK_NOT_AVAILABLE = '55P03';
 /** The function of PostgreSQL that a RAISE of PL/pgSQL comes from. */
 const RAISED = 'exec_stmt_raise';
 
@@ -48,8 +50,12 @@ export interface MigrateOptions {
 export interface MigrateLimits {
   /** How long to wait for the first answer of the server, in milliseconds. */
   connectTimeoutMs: number;
-  /** How long to wait for other nodes or for a table's lock, in milliseconds. */
+  /** How long to wait for other nodes, or with one file for tables' locks, in milliseconds. */
   lockTimeoutMs: number;
+  /** How long each wait for a table's lock may be, in milliseconds. */
+  lockWaitMs: number;
+  /** How long the pause between two of them is at most, in milliseconds; at least it is half of it. */
+  lockPauseMs: number;
 }
 
 /**
@@ -65,8 +71,9 @@ export function migrate(options: MigrateOptions): Promise<{ applied: string[] }>
 /** As `migrate`, with waits of one's own. @public */
 export async function migrateWithin(
   options: MigrateOptions,
-  { connectTimeoutMs, lockTimeoutMs }: MigrateLimits,
+  limits: MigrateLimits,
 ): Promise<{ applied: string[] }> {
+  const { connectTimeoutMs, lockTimeoutMs } = limits;
   const { setting = 'DATABASE_URL', log = () => undefined } = options;
   const migrations = await readMigrations(options.directory ?? SQL_DIRECTORY);
   await chooseHost(options.databaseUrl, connectTimeoutMs);
@@ -87,7 +94,7 @@ export async function migrateWithin(
     // A backfill takes as long as it takes.
     await setSession(sql, { statement_timeout: 0, lock_timeout: lockTimeoutMs });
     await takeLock(sql, lockTimeoutMs);
-    return { applied: await applyMissing(sql, migrations, log) };
+    return { applied: await applyMissing(sql, migrations, { limits, log }) };
   } catch (error) {
     if (!isServerError(error)) throw error;
     throw new Error(`The database cannot be migrated (${setting}): ${error.message}`, {
@@ -122,9 +129,7 @@ async function takeLock(sql: postgres.Sql, lockTimeoutMs: number): Promise<void>
   try {
     await sql`SELECT pg_advisory_lock(${MIGRATION_LOCK_KEY}::bigint)`;
   } catch (error) {
-    if (!(error instanceof postgres.PostgresError) || error.code !== LOCK_NOT_AVAILABLE) {
-      throw error;
-    }
+    if (!isLocked(error)) throw error;
     throw new Error(
       `Another process has been migrating this database for over ${lockTimeoutMs / 1000} s.`,
       { cause: error },
@@ -132,10 +137,15 @@ async function takeLock(sql: postgres.Sql, lockTimeoutMs: number): Promise<void>
   }
 }
 
+interface Applying {
+  limits: MigrateLimits;
+  log: (line: string) => void;
+}
+
 async function applyMissing(
   sql: postgres.Sql,
   migrations: Migration[],
-  log: (line: string) => void,
+  applying: Applying,
 ): Promise<string[]> {
   const recorded = await readRecord(sql);
   const known = new Set(migrations.map(({ name }) => name));
@@ -155,9 +165,9 @@ async function applyMissing(
   const applied: string[] = [];
   for (const migration of migrations) {
     if (recorded.has(migration.name)) continue;
-    await apply(sql, migration);
+    await apply(sql, migration, applying);
     applied.push(migration.name);
-    log(`applied migration ${migration.name}`);
+    applying.log(`applied migration ${migration.name}`);
   }
   return applied;
 }
@@ -180,18 +190,42 @@ async function readRecord(sql: postgres.Sql): Promise<Map<string, string>> {
   return new Map(rows.map(({ name, checksum }) => [name, checksum]));
 }
 
-async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
-  try {
-    await sql.begin(async (transaction) => {
-      await transaction.unsafe(migration.text);
-      await transaction`
-        INSERT INTO messaging.schema_migrations (name, checksum)
-        VALUES (${migration.name}, ${migration.checksum})`;
-    });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`Migration ${migration.name} failed, nothing of it was kept: ${reason}`, {
-      cause: error,
-    });
+/** Applies one file, all of it or nothing. Between the attempts it holds no lock and stands in no line. */
+async function apply(
+  sql: postgres.Sql,
+  migration: Migration,
+  { limits, log }: Applying,
+): Promise<void> {
+  const { lockTimeoutMs, lockWaitMs, lockPauseMs } = limits;
+  const giveUpAtMs = performance.now() + lockTimeoutMs;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await applyOnce(sql, migration, Math.min(lockWaitMs, lockTimeoutMs));
+      return;
+    } catch (error) {
+      if (isLocked(error) && performance.now() < giveUpAtMs) {
+        if (tries === 1) log(`migration ${migration.name} waits for what another session holds`);
+        // With jitter, so that it does not keep step with what somebody does at intervals.
+        await sleep(lockPauseMs * (0.5 + Math.random() / 2));
+        continue;
+      }
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`Migration ${migration.name} failed, nothing of it was kept: ${reason}`, {
+        cause: error,
+      });
+    }
   }
+}
+
+async function applyOnce(
+  sql: postgres.Sql,
+  { name, text, checksum }: Migration,
+  lockWaitMs: number,
+): Promise<void> {
+  await sql.begin(async (transaction) => {
+    await transaction`SELECT set_config('lock_timeout', ${String(lockWaitMs)}, true)`;
+    await transaction.unsafe(text);
+    await transaction`
+      INSERT INTO messaging.schema_migrations (name, checksum) VALUES (${name}, ${checksum})`;
+  });
 }
