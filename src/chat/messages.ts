@@ -24,7 +24,8 @@ export function createMessages({ store, events, contentRules, sendLimit, work }:
    * Stores one message and announces it. Resolves after COMMIT; a repeat of a `client_message_id`
    * gives the first message with `duplicate: true` and announces nothing.
    *
-   * @param acknowledge called with the result before anybody hears the message
+   * @param acknowledge called with the result before anybody hears the message; if it throws, the message
+   *   is announced all the same
    *
    * @throws ChatError invalid_request, identity_mismatch, not_a_participant, not_found,
    *   idempotency_conflict, rate_limited, unavailable
@@ -56,8 +57,12 @@ export function createMessages({ store, events, contentRules, sendLimit, work }:
     switch (appended.outcome) {
       case 'stored':
         // The sender hears its acknowledgement before anyone, itself included, hears the message.
-        acknowledge?.(appended.message);
-        events.messageStored(appended.message, appended.membersVersion);
+        try {
+          acknowledge?.(appended.message);
+        } finally {
+          // It is stored: whatever has become of the answer, the others are to hear of it.
+          events.messageStored(appended.message, appended.membersVersion);
+        }
         return appended.message;
       case 'duplicate': {
         const sent: SentMessage = { ...appended.message, duplicate: true };

@@ -116,15 +116,28 @@ export function createTopics<M extends TopicMember>(deps: TopicsDeps<M>): Topics
     except: M | undefined,
     ...spare: Iterable<M>[]
   ): void {
-    const spared: WebSocket<unknown>[] = [];
-    for (const members of spare) {
-      for (const { socket } of members) {
-        // Frames published before stay queued: every socket keeps at least its heartbeat topic.
-        if (socket?.isSubscribed(topic) && socket.unsubscribe(topic)) spared.push(socket);
+    const spared: M[] = [];
+    try {
+      for (const members of spare) {
+        for (const member of members) {
+          const { socket } = member;
+          // Frames published before stay queued: every socket keeps at least its heartbeat topic.
+          if (socket?.isSubscribed(topic) && socket.unsubscribe(topic)) spared.push(member);
+        }
       }
+      publishToSockets(topic, frame, except);
+    } finally {
+      for (const member of spared) resubscribe(topic, member);
     }
-    publishToSockets(topic, frame, except);
-    for (const socket of spared) socket.subscribe(topic);
+  }
+
+  /** One that cannot be subscribed again ends: it would miss the topic's frames without a word. */
+  function resubscribe(topic: Ascii, member: M): void {
+    try {
+      member.socket?.subscribe(topic);
+    } catch {
+      member.endSlow();
+    }
   }
 
   return {

@@ -2,9 +2,11 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SOCKET_SERVER_LIMITS } from '../../src/bounds/realtime.ts';
+import { createTopics, type TopicMember } from '../../src/realtime/engine-topics.ts';
 import type { Ack, Socket } from '../../src/realtime/socket.ts';
 import { createSocketServer, type SocketServer } from '../../src/realtime/socket-server.ts';
-import { createUwsApp, listenExclusive } from '../../src/realtime/uws.ts';
+import { createUwsApp, listenExclusive, type TemplatedApp } from '../../src/realtime/uws.ts';
+import { ascii } from '../../src/shared/native-text.ts';
 import {
   collectingLog,
   opened,
@@ -29,6 +31,8 @@ let base: string;
 let stop: () => Promise<void>;
 let fresh: Socket[] = [];
 let acks: Ack[] = [];
+/** Whether publishing fails. */
+let broken = false;
 /** Topics of what was published, as uWebSockets.js knows them. */
 let published: string[] = [];
 const reasons = new Map<Socket, string>();
@@ -37,6 +41,7 @@ beforeAll(async () => {
   const publish = app.publish.bind(app);
   app.publish = (topic, ...rest) => {
     published.push(String(topic));
+    if (broken) throw new Error('broken');
     return publish(topic, ...rest);
   };
   const namespace = {
@@ -101,6 +106,39 @@ async function polling() {
   };
 }
 
+it('who cannot be subscribed again ends, and the others are', () => {
+  const seen: string[] = [];
+  const member = (sid: string, subscribe: () => boolean) => ({
+    socket: {
+      isSubscribed: () => true,
+      unsubscribe: () => true,
+      publish: () => true,
+      subscribe,
+    } as unknown as TopicMember['socket'],
+    sid,
+    hasOwnTopic: false,
+    deliver: () => undefined,
+    bufferedBytes: () => 0,
+    endSlow: () => void seen.push(`${sid} ended`),
+  });
+  const members = [
+    member('sender', () => true),
+    member('closed', () => {
+      throw new Error('Invalid access of closed uWS.WebSocket');
+    }),
+    member('open', () => seen.push('open subscribed') > 0),
+  ];
+  const topics = createTopics<TopicMember>({
+    app: {} as TemplatedApp,
+    ownTopicPrefix: ascii('own'),
+    maxBackpressureBytes: 1_000,
+    shedBackpressureBytes: 1_000,
+    members: () => members,
+  });
+  topics.publish(ascii('topic'), 'frame', members, false);
+  expect(seen).toEqual(['closed ended', 'open subscribed']);
+});
+
 describe('publish', () => {
   it('reaches those who joined, over both transports, and nobody else', async () => {
     const [a, b, p, q] = [await webSocket(), await webSocket(), await polling(), await polling()];
@@ -138,6 +176,18 @@ describe('publish', () => {
     expect((await p.poll()).text).toBe(frameOf(1));
     expect((await q.poll()).text).toBe(`${frameOf(1)}\x1e${frameOf(2)}`);
     for (const { socket } of all) socket.disconnect(true);
+  });
+
+  it('lets those left out of one that fails hear the next', async () => {
+    const [a, b, p] = [await webSocket(), await webSocket(), await polling()];
+    for (const { socket } of [a, b, p]) socket.join('failing');
+    broken = true;
+    const except = [p.socket, a.socket, b.socket];
+    expect(() => server.publish('failing', frameOf(1), { except })).toThrow('broken');
+    broken = false;
+    server.publish('failing', frameOf(2));
+    for (const { raw } of [a, b]) expect(await raw.next()).toBe(frameOf(2));
+    for (const { socket } of [a, b, p]) socket.disconnect(true);
   });
 
   it('keeps the order of publishes and direct frames', async () => {
