@@ -49,11 +49,13 @@ export async function createConversation(
     } catch (error) {
       if (!isServerError(error)) throw error;
       // Deleted by its owner after we had looked.
-      if (error.code === FOREIGN_KEY_VIOLATION) {
+      if (error.code === FOREIGN_KEY_VIOLATION && error.table_name !== 'client_conversations') {
         const field = error.table_name === 'conversations' ? 'request_match_id' : 'participant_ids';
         return { outcome: 'unknown_reference', field };
       }
-      if (error.code !== UNIQUE_VIOLATION || attempt === MAX_PAIR_ATTEMPTS) throw error;
+      // Else a rival won, or the conversation that the match had is deleted: the next attempt sees it.
+      const hasPassed = error.code === UNIQUE_VIOLATION || error.code === FOREIGN_KEY_VIOLATION;
+      if (!hasPassed || attempt === MAX_PAIR_ATTEMPTS) throw error;
     }
   }
 }

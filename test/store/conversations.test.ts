@@ -278,6 +278,29 @@ describe('one conversation for a creator and a key', () => {
     expect(idOf(await create([anna, ben], match, f.store, keyFor(ben)))).toBe(idOf(first));
   });
 
+  it('is made anew where the conversation of the match is deleted meanwhile', async () => {
+    const [anna, ben, match] = [await f.user(), await f.user(), await f.match()];
+    await create([anna, ben], match);
+    // Deleted at the very moment, once: a sequence is not rolled back.
+    await f.sql.unsafe(`
+      CREATE SEQUENCE messaging.kept;
+      CREATE FUNCTION messaging.delete_at_first() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('messaging.kept') = 1 THEN
+          DELETE FROM messaging.conversations WHERE id = NEW.conversation_id;
+        END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER delete_at_first BEFORE INSERT ON messaging.client_conversations
+        FOR EACH ROW EXECUTE FUNCTION messaging.delete_at_first()`);
+    const made = await create([anna, ben], match, f.store, keyFor(ben));
+    const [kept] = await f.sql`SELECT last_value::int AS attempts FROM messaging.kept`;
+    await f.sql.unsafe(`
+      DROP TRIGGER delete_at_first ON messaging.client_conversations;
+      DROP FUNCTION messaging.delete_at_first(); DROP SEQUENCE messaging.kept`);
+    // The deletion was undone with the first attempt.
+    expect([made.outcome, kept?.attempts]).toEqual(['existing', 2]);
+  });
+
   it('keeps nothing of a creation that is refused', async () => {
     const [anna, ben] = [await f.user(), await f.user()];
     const refused = await create([anna, nobody], null, f.store, keyFor(anna));
