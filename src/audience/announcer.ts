@@ -276,12 +276,8 @@ export function createAnnouncer(deps: AnnouncerDeps) {
 
 /** The person's sockets in the room. */
 function socketsOf(userId: CanonicalId | undefined, room: Room | undefined): Socket[] {
-  const sockets: Socket[] = [];
-  if (userId === undefined || room === undefined) return sockets;
-  for (const member of room.members.bySocket.values()) {
-    if (member.userId === userId) sockets.push(member.socket);
-  }
-  return sockets;
+  if (userId === undefined || room === undefined) return [];
+  return room.members.of(userId).map(({ socket }) => socket);
 }
 
 function isSocket(origin: Origin): origin is Socket {

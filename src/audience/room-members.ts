@@ -7,6 +7,7 @@ import { MAX_REMEMBERED_DEPARTURES } from '../bounds/audience.ts';
 import type { Store } from '../chat/ports.ts';
 import type { Socket } from '../realtime/socket.ts';
 import type { CanonicalId } from '../shared/ids.ts';
+import { MultiMap } from '../shared/multi-map.ts';
 import type { Member } from './member.ts';
 
 export interface RoomMembersDeps {
@@ -19,8 +20,10 @@ export interface RoomMembersDeps {
 
 /** The members of one room; made with it. */
 export class RoomMembers {
-  readonly bySocket = new Map<Socket, Member>();
-  /** The version of the conversation's member list that `bySocket` agrees with. */
+  readonly #bySocket = new Map<Socket, Member>();
+  /** The same by person: each typing event asks for one person's, however large the room is. */
+  readonly #byUser = new MultiMap<CanonicalId, Member>();
+  /** The version of the conversation's member list that the members agree with. */
   version = 0;
   /** A version that is said to exist; 0: no newer one is. */
   #wanted = 0;
@@ -31,6 +34,22 @@ export class RoomMembers {
 
   constructor(deps: RoomMembersDeps) {
     this.#deps = deps;
+  }
+
+  /** All that are in the room. */
+  get bySocket(): ReadonlyMap<Socket, Member> {
+    return this.#bySocket;
+  }
+
+  /** Those of one person, as they are now. */
+  of(userId: CanonicalId): readonly Member[] {
+    return this.#byUser.get(userId);
+  }
+
+  /** The socket comes in; it is not in the room. */
+  add(member: Member): void {
+    this.#bySocket.set(member.socket, member);
+    this.#byUser.add(member.userId, member);
   }
 
   /** Whether the list is said to have changed since `version`. */
@@ -67,9 +86,7 @@ export class RoomMembers {
     inOrder: boolean,
   ): void {
     if (action === 'removed') {
-      for (const member of [...this.bySocket.values()]) {
-        if (member.userId === userId && member.asOf < version) this.#evict(member, false);
-      }
+      for (const member of this.of(userId)) if (member.asOf < version) this.#evict(member, false);
     }
     if (inOrder && version === this.version + 1) this.version = version;
     else this.notice(version);
@@ -77,8 +94,9 @@ export class RoomMembers {
 
   /** The socket leaves, by its own wish or because it is no participant any more. */
   remove(member: Member): void {
-    if (this.bySocket.get(member.socket) !== member) return;
-    this.bySocket.delete(member.socket);
+    if (this.#bySocket.get(member.socket) !== member) return;
+    this.#bySocket.delete(member.socket);
+    this.#byUser.delete(member.userId, member);
     member.gone = true;
     member.socket.leave(this.#deps.topic);
   }
@@ -90,7 +108,7 @@ export class RoomMembers {
    */
   async recheck(): Promise<number> {
     const userIds = new Set<CanonicalId>();
-    for (const member of this.bySocket.values()) userIds.add(member.userId);
+    for (const member of this.#bySocket.values()) userIds.add(member.userId);
     const known = this.version;
     const wanted = this.#wanted;
     const now = await this.#deps.store.readMembers(this.#deps.conversationId, [...userIds]);
@@ -100,7 +118,7 @@ export class RoomMembers {
     const meanwhile = this.version > known ? this.version : 0;
     this.version = Math.max(meanwhile, now.membersVersion);
     if (this.#wanted === wanted) this.#wanted = 0;
-    for (const member of [...this.bySocket.values()]) {
+    for (const member of [...this.#bySocket.values()]) {
       // Whoever came after the question was asked has been checked by its own join.
       const asked = userIds.has(member.userId) && (back || member.asOf <= now.membersVersion);
       if (!asked) continue;

@@ -59,7 +59,7 @@ export function createEntering({ membership, ...deps }: EnteringDeps) {
       if (old !== undefined) room.members.remove(old);
       const heardSeq = old?.live === true && old.userId === userId ? room.head : null;
       const member: Member = { socket, userId, asOf: -1, live: false, gone: false, evicted: false };
-      room.members.bySocket.set(socket, member);
+      room.members.add(member);
       try {
         await room.subscribed;
         room.subscribed = null;

@@ -7,6 +7,8 @@ import { newRoomStats } from '../../src/audience/room-stats.ts';
 import { conversationTopic } from '../../src/audience/topics.ts';
 import { encodeEnvelope } from '../../src/bus/envelope.ts';
 import { createMemoryBus, createMemoryHub } from '../../src/bus/memory-bus.ts';
+import type { Socket } from '../../src/realtime/socket.ts';
+import type { SocketServer } from '../../src/realtime/socket-server.ts';
 import { foldId } from '../../src/shared/ids.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -26,8 +28,10 @@ async function setUp() {
   const bus = createMemoryBus({ hub });
   const peer = createMemoryBus({ hub });
   const heard: string[] = [];
-  const publish = (_topic: string, frame: string | Uint8Array): void => {
+  const spared: (readonly Socket[])[] = [];
+  const publish: SocketServer['publish'] = (_topic, frame, options) => {
     heard.push(Buffer.from(frame).toString());
+    spared.push(options?.except ?? []);
   };
   const room = new Room(conversationId, topic, {
     store: {
@@ -63,7 +67,7 @@ async function setUp() {
       topic,
       encodeEnvelope({ kind: 'cursor', cursor, userId, seq, frame: Buffer.from(frame) }, 'epoch'),
     );
-  return { announcer, heard, fromPeer, peer, suspected };
+  return { announcer, heard, spared, room, fromPeer, peer, suspected };
 }
 
 it('a read mark never falls: what comes after a later one is dropped', async () => {
@@ -92,4 +96,24 @@ it('a payload that is refused makes its conversation suspect: it may have been a
   peer.publish(topic, Buffer.alloc(10_001));
   await waitFor(() => announcer.stats.refused.too_large === 1, { what: 'the payload' });
   expect(suspected).toEqual([conversationId]);
+});
+
+it('who types is not told of it, on any of the sockets that are in the room', async () => {
+  const { announcer, spared, room } = await setUp();
+  const place = { asOf: 1, live: true, gone: false, evicted: false };
+  const enter = (id: string, who: typeof userId) => {
+    const socket = { id, leave: () => undefined } as unknown as Socket;
+    const member = { socket, userId: who, ...place };
+    room.members.add(member);
+    return member;
+  };
+  const [phone, laptop] = [enter('phone', userId), enter('laptop', userId)];
+  enter('other', foldId('00000000-0000-4000-8000-00000000000b'));
+  const stop = () => announcer.events.typingStopped({ conversationId, userId }, { id: 'rest' });
+  stop();
+  room.members.remove(phone);
+  stop();
+  room.members.remove(laptop);
+  stop();
+  expect(spared).toEqual([[phone.socket, laptop.socket], [laptop.socket], []]);
 });

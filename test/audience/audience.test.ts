@@ -48,7 +48,7 @@ it('an eviction that nobody announced: the listener first, then the person, then
 
   const room = audience.rooms.acquire(CONVERSATION);
   const place = { asOf: 1, live: true, gone: false, evicted: false };
-  room.members.bySocket.set(socket, { socket, userId: BOB, ...place });
+  room.members.add({ socket, userId: BOB, ...place });
   room.open({ lastSeq: 0, lastMessageId: null, membersVersion: 1 });
   audience.rooms.release(room);
   room.noticeHead(0, 2);

@@ -133,7 +133,7 @@ function setUp(table: {
   const admit = (userId: CanonicalId, asOf: number) => {
     const socket = { leave: () => undefined } as unknown as Socket;
     const member: Member = { socket, userId, asOf, live: true, gone: false, evicted: false };
-    room.members.bySocket.set(socket, member);
+    room.members.add(member);
     live.set(socket, member);
   };
   return { room, heard, frames, audience, evicted, failures, lost, deps, admit };
