@@ -98,6 +98,7 @@ const aboutConversations = [
       'GET /docs/json',
       'GET list',
       'POST conversation',
+      'POST keyed conversation',
       'POST disconnect',
       'refresh_token',
     ].includes(operation),
