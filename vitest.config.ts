@@ -7,7 +7,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const PROCESSES = [
   'test/{browser,cli,deploy,embedded,package,platform,process,types,workers}/**/*.test.ts',
-  'test/bench/ejabberd.test.ts',
   'test/docs/guide.test.ts',
   'test/history/history.test.ts',
   'test/metrics/metrics-access.test.ts',
@@ -26,7 +25,7 @@ class SlowFirst extends BaseSequencer {
 }
 
 /** Every bench at tiny size, which takes a quarter of the time of all tests: `npm run test:benches`. */
-const BENCHES = ['test/bench/benches.test.ts'];
+const BENCHES = ['test/bench/{benches,ejabberd}.test.ts'];
 
 const common = {
   pool: 'forks',
