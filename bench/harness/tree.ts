@@ -3,7 +3,7 @@
  * built there. What is measured cannot change under the measurement.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { commitOf } from './environment.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = ['src', 'sql', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+const LOCKFILE = 'package-lock.json';
 const BENCH = [
   'bench/load',
   'bench/baselines',
@@ -46,11 +47,8 @@ export function prepareTree(ref?: string): Tree {
         cpSync(join(ROOT, name), join(directory, name), { recursive: true });
       }
     } else {
-      const archive = execFileSync('git', ['archive', commitOf(ref), ...SOURCES], {
-        cwd: ROOT,
-        maxBuffer: 256 * 1024 * 1024,
-      });
-      execFileSync('tar', ['-x', '-C', directory], { input: archive });
+      unpack(ref, SOURCES, directory);
+      installPackages(ref, directory);
     }
     mkdirSync(join(directory, 'bench'));
     for (const name of BENCH) cpSync(join(ROOT, name), join(directory, name), { recursive: true });
@@ -69,6 +67,36 @@ export function prepareTree(ref?: string): Tree {
     probe: join(directory, 'bench/harness/probe.mjs'),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+function unpack(ref: string, names: readonly string[], directory: string): void {
+  const archive = execFileSync('git', ['archive', commitOf(ref), ...names], {
+    cwd: ROOT,
+    maxBuffer: 256 * 1024 * 1024,
+  });
+  execFileSync('tar', ['-x', '-C', directory], { input: archive });
+}
+
+/**
+ * Gives the product of a ref the packages it was made with, where they are others than those of now: beside its
+ * compiled files, so that what is of now (load generator, baselines, compiler) does not find them.
+ */
+function installPackages(ref: string, directory: string): void {
+  const place = join(directory, 'dist');
+  mkdirSync(place);
+  unpack(ref, ['package.json', LOCKFILE], place);
+  if (!readFileSync(join(place, LOCKFILE)).equals(readFileSync(join(ROOT, LOCKFILE)))) {
+    const options = [
+      '--omit=dev',
+      '--omit=optional',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+    ];
+    execFileSync('npm', ['ci', ...options], { cwd: place, stdio: 'pipe' });
+  }
+  // What says how its compiled files are to be read is above.
+  for (const name of ['package.json', LOCKFILE]) rmSync(join(place, name));
 }
 
 /** Without a look at types: they are `npm run check`'s business, and those of another ref may not fit. */
