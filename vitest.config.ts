@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * PostgreSQL), or takes its time: all that `npm run test:fast` leaves out.
  */
 const PROCESSES = [
-  'test/{browser,cli,deploy,embedded,package,platform,process,types,workers}/**/*.test.ts',
+  'test/{browser,cli,compat,deploy,embedded,package,platform,process,types,workers}/**/*.test.ts',
   'test/docs/guide.test.ts',
   'test/history/history.test.ts',
   'test/metrics/metrics-access.test.ts',
