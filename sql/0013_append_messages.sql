@@ -5,10 +5,6 @@
 --
 -- Each statement inside sees what was committed when it began (READ COMMITTED, VOLATILE): who takes part,
 -- what is stored already and the last position are read after the locks were had.
---
--- Not to be called between BEGIN and COMMIT: what it says of waiting for the disk, where nothing is written,
--- holds for the whole transaction. In what is asked of tables, names of ours carry the function's or the
--- block's: a column that somebody adds to one of them must not take their place.
 CREATE OR REPLACE FUNCTION messaging.append_messages(
   -- The conversations of the drafts, each once.
   conversations UUID[],
@@ -16,6 +12,8 @@ CREATE OR REPLACE FUNCTION messaging.append_messages(
   waits BOOLEAN,
   -- Whether an earlier call may have stored these drafts: then their own ids are looked up.
   unsure BOOLEAN,
+  -- When nobody waits for an answer any more, in milliseconds since 1970 by this server's clock.
+  deadline_ms DOUBLE PRECISION,
   -- The drafts, in the order in which they follow each other. No two have the same sender and
   -- client_message_id.
   ids UUID[],
@@ -24,9 +22,7 @@ CREATE OR REPLACE FUNCTION messaging.append_messages(
   contents TEXT[],
   message_types TEXT[],
   media_urls TEXT[],
-  client_message_ids TEXT[],
-  -- When nobody waits for its answer any more, in milliseconds since 1970 by this server's clock.
-  deadlines_ms BIGINT[]
+  client_message_ids TEXT[]
 ) RETURNS TABLE (
   -- One row for each draft, in their order:
   --   stored            under seq, at created_at
@@ -43,26 +39,25 @@ CREATE OR REPLACE FUNCTION messaging.append_messages(
   earlier JSONB
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
-<<here>>
 DECLARE
   held UUID[];
   all_held BOOLEAN;
-  present_ms BIGINT;
+  is_late BOOLEAN;
   present TIMESTAMP;
 BEGIN
   -- In the order of the ids, which is everybody's order. FOR NO KEY UPDATE, because FOR UPDATE would wait
   -- for the checks of foreign keys, and hold them up.
   IF waits THEN
     held := ARRAY(
-      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (append_messages.conversations)
+      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (conversations)
       ORDER BY c.id FOR NO KEY UPDATE);
   ELSE
     held := ARRAY(
-      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (append_messages.conversations)
+      SELECT c.id FROM messaging.conversations c WHERE c.id = ANY (conversations)
       ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED);
   END IF;
   all_held := cardinality(held) = cardinality(conversations);
-  present_ms := extract(epoch FROM clock_timestamp()) * 1000;
+  is_late := extract(epoch FROM clock_timestamp()) * 1000 > deadline_ms;
   present := date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC');
 
   RETURN QUERY
@@ -74,18 +69,17 @@ BEGIN
         WHEN c.id IS NULL THEN 'no_conversation'
         -- Strangers hear at once what they hear of any conversation: it is true of this moment, and a longer
         -- wait would tell them that there is one. Unless an earlier call is still under way.
-        WHEN NOT (here.all_held OR c.id = ANY (here.held)) THEN
-          CASE WHEN append_messages.unsure OR sender.takes_part THEN 'locked' ELSE 'not_a_participant' END
+        WHEN NOT (all_held OR c.id = ANY (held)) THEN
+          CASE WHEN unsure OR sender.takes_part THEN 'locked' ELSE 'not_a_participant' END
         WHEN own.id IS NOT NULL THEN 'stored_earlier'
         WHEN sender.takes_part IS NULL THEN 'not_a_participant'
         WHEN repeated.id IS NOT NULL THEN 'repeat'
-        WHEN d.deadline_ms < here.present_ms THEN 'late'
+        WHEN is_late THEN 'late'
         ELSE 'stored'
       END AS outcome
-    FROM unnest(ids, conversation_ids, sender_ids, contents, message_types, media_urls, client_message_ids,
-        deadlines_ms)
+    FROM unnest(ids, conversation_ids, sender_ids, contents, message_types, media_urls, client_message_ids)
       WITH ORDINALITY AS d (id, conversation_id, sender_id, content, message_type, media_url,
-        client_message_id, deadline_ms, place)
+        client_message_id, place)
     LEFT JOIN LATERAL (
       SELECT * FROM messaging.conversations c WHERE c.id = d.conversation_id LIMIT 1
     ) c ON TRUE
@@ -97,7 +91,7 @@ BEGIN
     ) sender ON TRUE
     LEFT JOIN LATERAL (
       SELECT m.id FROM messaging.messages m
-      WHERE append_messages.unsure AND m.id = d.id AND m.conversation_id = d.conversation_id
+      WHERE unsure AND m.id = d.id AND m.conversation_id = d.conversation_id
       LIMIT 1
     ) own ON TRUE
     LEFT JOIN LATERAL (
@@ -116,8 +110,8 @@ BEGIN
       -- one standby's clock differs from its primary's by less. A time further ahead is wrong itself (rows
       -- of an older service in local time), and no message is given it.
       CASE WHEN outcome = 'stored' THEN
-        CASE WHEN j.last_message_at > here.present AND j.last_message_at <= here.present + interval '5 seconds'
-          THEN date_trunc('milliseconds', j.last_message_at) ELSE here.present END
+        CASE WHEN j.last_message_at > present AND j.last_message_at <= present + interval '5 seconds'
+          THEN date_trunc('milliseconds', j.last_message_at) ELSE present END
       END AS created_at
     FROM judged j
   ), inserted AS (
@@ -138,8 +132,7 @@ BEGIN
     SELECT set_config('synchronous_commit', 'off', true)
     WHERE NOT EXISTS (SELECT FROM placed WHERE outcome = 'stored')
   )
-  -- The types are those of the result, whatever others have made of the columns.
-  SELECT p.outcome, p.seq::bigint, p.created_at::timestamp, p.name, p.members_version::bigint,
+  SELECT p.outcome, p.seq, p.created_at, p.name, p.members_version,
     CASE WHEN p.outcome IN ('stored_earlier', 'repeat') THEN (
       SELECT to_jsonb(message) FROM (
         SELECT m.id, m.conversation_id, m.seq, m.sender_id, u.name::text AS sender_name, m.content,

@@ -1,4 +1,4 @@
--- Marks, in one statement and so in one round trip each, for the reason append_messages is one (sql/0013).
+-- Marks, in one statement and so in one round trip each, for the reason append_messages is one (sql/0016).
 --
 -- In what is asked of tables, names of ours carry the function's or the block's: a column that somebody adds to
 -- one of them must not take their place.

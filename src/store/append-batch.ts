@@ -1,5 +1,5 @@
 /**
- * One statement, and so one round trip and one transaction, for many messages (sql/0013_append_messages.sql).
+ * One statement, and so one round trip and one transaction, for many messages (sql/0016_append_messages.sql).
  *
  * Guarantees: seqs of a conversation continue its last one without a gap, in the order of the drafts;
  * membership and client_message_ids are judged after the conversations are locked, so a removal or a rival's

@@ -31,7 +31,7 @@ export const readClock = (sql: Sql) =>
   sql<{ now_ms: number }[]>`
     SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now_ms`;
 
-/** What `append_messages` says of a draft (sql/0013). */
+/** What `append_messages` says of a draft (sql/0016). */
 export type AppendRow =
   | {
       outcome: 'stored';
