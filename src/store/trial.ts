@@ -65,7 +65,8 @@ async function write(sql: Sql): Promise<void> {
   }
   // Nothing, by the function that all messages are stored by: it is there, and may be called.
   await sql`
-    SELECT FROM messaging.append_messages('{}', FALSE, FALSE, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')`;
+    SELECT FROM messaging.append_messages('{}'::uuid[], FALSE, FALSE, '{}'::uuid[], '{}'::uuid[],
+      '{}'::uuid[], '{}'::text[], '{}'::text[], '{}'::text[], '{}'::text[], '{}'::bigint[])`;
   await sql`UPDATE messaging.conversations SET last_seq = 1 WHERE id = ${id}`;
   await sql`
     INSERT INTO messaging.messages (id, conversation_id, seq, sender_id, content, message_type,
